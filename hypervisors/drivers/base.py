@@ -1,0 +1,303 @@
+"""What every hypervisor driver promises, in plain dataclasses: no Django, no tree, no HTTP.
+
+The contract, which `tests/contract/` holds every driver to:
+
+* Workers retry after crashes, so **every call is safe to repeat**: a VM that is already on is quietly "started", a missing
+  one quietly "destroyed", the same `uid` never creates a second VM.
+* A verb returns the `VmInfo` seen *after* the action. `stop` only asks the guest: its answer may still say `ON`.
+* A failed `create` leaves nothing behind.
+* Only subclasses of `HypervisorError` leave a driver, and no message carries a secret.
+* One driver object serves many threads at once. It is cheap to make: nothing is contacted before the first call.
+* Memory is MiB, disk is GiB, times are aware and in UTC.
+"""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar
+
+from olimpus.errors import HypervisorError, Unsupported
+
+
+def gettext_noop(text: str) -> str:
+    """Mark a string for translation; the doors translate it, a driver knows no language."""
+    return text
+
+
+class Power(StrEnum):
+    """What a hypervisor says about a VM; lifecycle states are the tree's business."""
+
+    ON = "on"
+    OFF = "off"
+    PAUSED = "paused"  # suspended, memory kept
+    ABSENT = "absent"  # the hypervisor answered: it knows no such VM
+    UNKNOWN = "unknown"  # the hypervisor did not answer, or in words we do not know
+
+
+class Capability(StrEnum):
+    """What a technology can do beyond create, start, force off and destroy."""
+
+    PAUSE = "pause"  # pause and resume
+    SNAPSHOT = "snapshot"  # snapshot, snapshots, delete_snapshot
+    REVERT = "revert"
+    CONSOLE_TEXT = "console_text"
+    CONSOLE_VNC = "console_vnc"
+    METRICS = "metrics"
+    RECONFIGURE = "reconfigure"
+    ADOPT = "adopt"
+    GRACEFUL_STOP = "graceful_stop"  # `stop` asks the guest; without it `stop` is `force_off`
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a driver: forms, validation and the splitting of secrets come from these."""
+
+    name: str
+    label: str
+    type: str = "text"  # text | int | float | bool | choice
+    default: Any = None
+    required: bool = False
+    secret: bool = False
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class NicSpec:
+    """A network card, as wanted (`VmSpec`) and as seen (`VmInfo`)."""
+
+    network: str
+    mac: str
+    ip: str = ""
+    ip_mode: str = "dhcp"
+    model: str = "virtio"
+
+
+@dataclass(frozen=True)
+class VmSpec:
+    """What to build. `uid` is our VM's UUID: the idempotency token, the same for ever."""
+
+    uid: str
+    name: str
+    cpus: int
+    memory_mib: int
+    disk_gib: float
+    image: str = ""
+    nics: tuple[NicSpec, ...] = ()
+    disks: tuple[Any, ...] = ()  # extra disks, as the definition writes them
+    cdroms: tuple[Any, ...] = ()
+    boot_order: tuple[str, ...] = ()
+    #: The whole computed definition, for whatever else a driver reads.
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VmInfo:
+    """What the hypervisor says about one VM."""
+
+    ref: str  # the hypervisor's own id
+    uid: str  # ours, or "" when the VM is not ours
+    name: str
+    power: Power
+    cpus: int
+    memory_mib: int
+    disk_gib: float
+    nics: tuple[NicSpec, ...] = ()
+    image: str = ""
+    since: datetime | None = None  # UTC, when it was last powered on; None while off
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A named snapshot of one VM."""
+
+    name: str
+    created_at: datetime
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One step of a connection test."""
+
+    step: str  # stable code: settings, name, port, login, api, version, latency…
+    label: str
+    ok: bool
+    detail: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Totals and use of a hypervisor; a total of None is unbounded or unknown."""
+
+    cpus_total: int | None = None
+    cpus_used: int = 0
+    memory_mib_total: int | None = None
+    memory_mib_used: int = 0
+    disk_gib_total: float | None = None
+    disk_gib_used: float = 0.0
+    vms: int = 0
+    vms_max: int | None = None
+
+
+class Checklist:
+    """Collects the steps of `Driver.check`: the first failure is reported and the later steps are not tried.
+
+    >>> checks = Checklist()
+    >>> with checks.step("login", "Sign in") as detail:
+    ...     detail.append("as admin")
+    """
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+
+    @property
+    def failed(self) -> bool:
+        return any(not check.ok for check in self.checks)
+
+    @contextmanager
+    def step(self, step: str, label: str) -> Iterator[list[str]]:
+        """Time a step; a `HypervisorError` inside becomes its failed `Check`."""
+        detail: list[str] = []
+        ok, begun = True, time.perf_counter()
+        try:
+            yield detail
+        except HypervisorError as error:
+            ok, detail = False, [f"{error.message} {error.hint}".strip()]
+        self.checks.append(Check(step, label, ok, " ".join(detail), time.perf_counter() - begun))
+
+
+class Driver(ABC):
+    """Translates Olimpus' verbs for one technology. See the module's docstring for the contract."""
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    settings: ClassVar[tuple[Setting, ...]] = ()
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+
+    def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
+        """`hypervisor` is the record's name, `settings` are in clear with secrets, `home` is a folder for local data."""
+        self.hypervisor = hypervisor
+        self.values = {setting.name: setting.default for setting in self.settings} | dict(settings)
+        self.home = home
+
+    def __repr__(self) -> str:
+        # Never the settings: they carry secrets.
+        return f"<{type(self).__name__} {self.hypervisor}>"
+
+    def require(self, capability: Capability) -> None:
+        """Raise `Unsupported` unless this technology declares the capability."""
+        if capability not in self.capabilities:
+            raise self._unsupported(capability)
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def check(self) -> list[Check]:
+        """Test the connection step by step. Reports a `HypervisorError` as a failed step, never raises it."""
+
+    @abstractmethod
+    def list(self) -> list[VmInfo]:
+        """All VMs of the hypervisor, ours or not, with their NICs, in one call."""
+
+    @abstractmethod
+    def get(self, ref: str) -> VmInfo:
+        """The VM now; `VMNotFound` when the hypervisor knows no such VM."""
+
+    @abstractmethod
+    def find(self, uid: str) -> VmInfo | None:
+        """The VM that was created or adopted with this `uid`, or None."""
+
+    @abstractmethod
+    def capacity(self) -> Capacity:
+        """Totals and use now."""
+
+    # -- life cycle -------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def create(self, spec: VmSpec) -> VmInfo:
+        """Build the VM, powered off. Repeated with the same `uid` it returns the VM that is there, unchanged.
+
+        Raises `Rejected` (image, parameter), `CapacityExceeded`; nothing is left behind then.
+        """
+
+    @abstractmethod
+    def start(self, ref: str) -> VmInfo:
+        """Power on; a paused VM is resumed, a running one left alone. `VMNotFound`."""
+
+    @abstractmethod
+    def stop(self, ref: str) -> VmInfo:
+        """Ask the guest to shut down and return what is seen then: it may still be `ON`. `VMNotFound`."""
+
+    @abstractmethod
+    def force_off(self, ref: str) -> VmInfo:
+        """Cut the power; fine when already off. `VMNotFound`."""
+
+    @abstractmethod
+    def destroy(self, ref: str) -> None:
+        """Remove the VM, its disks and snapshots, whatever its power. A missing VM succeeds quietly."""
+
+    # -- what only some technologies can do: overridden together with the capability ---------------------------------
+
+    def pause(self, ref: str) -> VmInfo:
+        """Suspend in memory; fine when already paused. `Rejected` when off, `VMNotFound`. Needs `PAUSE`."""
+        raise self._unsupported(Capability.PAUSE)
+
+    def resume(self, ref: str) -> VmInfo:
+        """Continue a paused VM; fine when running. `Rejected` when off, `VMNotFound`. Needs `PAUSE`."""
+        raise self._unsupported(Capability.PAUSE)
+
+    def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:
+        """Write the run parameters (cpus, memory, NICs, extra disks, CDs, boot order) of a VM that is off.
+
+        `Rejected` when it is not off, `CapacityExceeded`, `VMNotFound`; nothing changes then. Needs `RECONFIGURE`.
+        """
+        raise self._unsupported(Capability.RECONFIGURE)
+
+    def adopt(self, ref: str, uid: str) -> VmInfo:
+        """Mark a VM that is not ours with our `uid`. `Rejected` when it, or another VM, has one. Needs `ADOPT`."""
+        raise self._unsupported(Capability.ADOPT)
+
+    def snapshot(self, ref: str, name: str, description: str = "") -> Snapshot:
+        """Take a snapshot; one that exists under this name is returned as it is. `VMNotFound`. Needs `SNAPSHOT`."""
+        raise self._unsupported(Capability.SNAPSHOT)
+
+    def snapshots(self, ref: str) -> list[Snapshot]:
+        """The VM's snapshots, oldest first. `VMNotFound`. Needs `SNAPSHOT`."""
+        raise self._unsupported(Capability.SNAPSHOT)
+
+    def delete_snapshot(self, ref: str, name: str) -> None:
+        """Remove a snapshot; a missing one (or VM) succeeds quietly. Needs `SNAPSHOT`."""
+        raise self._unsupported(Capability.SNAPSHOT)
+
+    def revert(self, ref: str, name: str) -> VmInfo:
+        """Bring the disks back to a snapshot; read the power from the answer. `Rejected` without such a snapshot.
+
+        `VMNotFound`. Needs `REVERT`.
+        """
+        raise self._unsupported(Capability.REVERT)
+
+    def console_text(self, ref: str) -> str:
+        """What the serial console said since power-on; "" while off. `VMNotFound`. Needs `CONSOLE_TEXT`."""
+        raise self._unsupported(Capability.CONSOLE_TEXT)
+
+    def metrics(self, ref: str) -> dict[str, float]:
+        """Figures now: `cpu_percent`, `memory_used_mib`, …; all zero while off. `VMNotFound`. Needs `METRICS`."""
+        raise self._unsupported(Capability.METRICS)
+
+    def close(self) -> None:
+        """Let go of connections. May be repeated; a later call connects again."""
+
+    def _unsupported(self, capability: Capability) -> Unsupported:
+        return Unsupported(f"{self.label} cannot do this: {capability.value}.", where=self.hypervisor)
