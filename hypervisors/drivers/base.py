@@ -2,8 +2,8 @@
 
 The contract, which `tests/contract/` holds every driver to:
 
-* Workers retry after crashes, so **every call is safe to repeat**: a VM that is already on is quietly "started", a missing
-  one quietly "destroyed", the same `uid` never creates a second VM.
+* Workers retry after crashes, so **every call is safe to repeat**: a VM that is already on is quietly "started", a
+  missing one quietly "destroyed", the same `uid` never creates a second VM.
 * A verb returns the `VmInfo` seen *after* the action. `stop` only asks the guest: its answer may still say `ON`.
 * A failed `create` leaves nothing behind.
 * Only subclasses of `HypervisorError` leave a driver, and no message carries a secret.
@@ -151,6 +151,12 @@ class Capacity:
     vms_max: int | None = None
 
 
+# `Driver.list` hides the builtin inside the class, so its answers get names of their own.
+Checks = list[Check]
+VmInfos = list[VmInfo]
+Snapshots = list[Snapshot]
+
+
 class Checklist:
     """Collects the steps of `Driver.check`: the first failure is reported and the later steps are not tried.
 
@@ -187,7 +193,7 @@ class Driver(ABC):
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
 
     def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
-        """`hypervisor` is the record's name, `settings` are in clear with secrets, `home` is a folder for local data."""
+        """`hypervisor` is the record's name, `settings` are clear, with secrets; `home` is a folder for local data."""
         self.hypervisor = hypervisor
         self.values = {setting.name: setting.default for setting in self.settings} | dict(settings)
         self.home = home
@@ -204,11 +210,11 @@ class Driver(ABC):
     # -- looking ----------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def check(self) -> list[Check]:
+    def check(self) -> Checks:
         """Test the connection step by step. Reports a `HypervisorError` as a failed step, never raises it."""
 
     @abstractmethod
-    def list(self) -> list[VmInfo]:
+    def list(self) -> VmInfos:
         """All VMs of the hypervisor, ours or not, with their NICs, in one call."""
 
     @abstractmethod
@@ -273,7 +279,7 @@ class Driver(ABC):
         """Take a snapshot; one that exists under this name is returned as it is. `VMNotFound`. Needs `SNAPSHOT`."""
         raise self._unsupported(Capability.SNAPSHOT)
 
-    def snapshots(self, ref: str) -> list[Snapshot]:
+    def snapshots(self, ref: str) -> Snapshots:
         """The VM's snapshots, oldest first. `VMNotFound`. Needs `SNAPSHOT`."""
         raise self._unsupported(Capability.SNAPSHOT)
 
@@ -296,7 +302,7 @@ class Driver(ABC):
         """Figures now: `cpu_percent`, `memory_used_mib`, …; all zero while off. `VMNotFound`. Needs `METRICS`."""
         raise self._unsupported(Capability.METRICS)
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most drivers hold no connection
         """Let go of connections. May be repeated; a later call connects again."""
 
     def _unsupported(self, capability: Capability) -> Unsupported:

@@ -1,0 +1,419 @@
+"""The mock hypervisor: the shipped reference driver, slow and failing on demand.
+
+It carries the demo and the tests. `create_by_hand` and `tamper` play the colleague who works behind our back; `events`
+tells what really happened.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hypervisors.drivers.base import (
+    Capability,
+    Capacity,
+    Checklist,
+    Checks,
+    Driver,
+    NicSpec,
+    Power,
+    Setting,
+    Snapshot,
+    Snapshots,
+    VmInfo,
+    VmInfos,
+    VmSpec,
+    gettext_noop,
+)
+from hypervisors.drivers.mock import guest, store
+from hypervisors.drivers.mock.store import Event, Store
+from olimpus.errors import (
+    CapacityExceeded,
+    HypervisorError,
+    Rejected,
+    Transient,
+    Unreachable,
+    VMNotFound,
+)
+
+__all__ = ["Event", "MockDriver", "create_by_hand", "events", "tamper"]
+
+VERSION = "mock 1.0"
+WRONG_TOKEN = "wrong"  # noqa: S105 - the one token that the mock refuses, so that failing logins can be rehearsed
+CONNECT_SECONDS = 0.05
+
+_ = gettext_noop
+
+
+def store_path(home: Path, hypervisor: str) -> Path:
+    return Path(home) / "mock" / f"{hypervisor}.sqlite3"
+
+
+class MockDriver(Driver):
+    """Keeps its VMs in a file of its own; may be slow, flaky, full or unreachable, as its settings say."""
+
+    name: ClassVar[str] = "mock"
+    label: ClassVar[str] = _("Mock hypervisor")
+    settings: ClassVar[tuple[Setting, ...]] = (
+        Setting("latency", _("Latency (seconds)"), "float", 0.2, minimum=0, maximum=600, help=_("Of each verb.")),
+        Setting("jitter", _("Jitter (fraction)"), "float", 0.0, minimum=0, maximum=1, help=_("Latency ± this.")),
+        Setting("listing_latency", _("Listing latency (seconds)"), "float", 0.0, minimum=0, maximum=600),
+        Setting("failure_rate", _("Failure rate"), "float", 0.0, minimum=0, maximum=1, help=_("0 never, 1 always.")),
+        Setting(
+            "failure_kind",
+            _("Failure kind"),
+            "choice",
+            "transient",
+            choices=("transient", "fatal", "lost"),
+            help=_("lost: the effect happens, its answer does not arrive."),
+        ),
+        Setting("seed", _("Seed of the failures"), "int", None),
+        Setting("capacity_cpus", _("CPUs in all"), "int", 0, minimum=0, help=_("0 = unbounded.")),
+        Setting("capacity_memory_mib", _("Memory in all (MiB)"), "int", 0, minimum=0, help=_("0 = unbounded.")),
+        Setting("capacity_vms", _("VMs in all"), "int", 0, minimum=0, help=_("0 = unbounded.")),
+        Setting("unreachable", _("Unreachable"), "bool", False, help=_("Every call fails as if the host were down.")),
+        Setting("ignore_acpi", _("Guests ignore shutdown"), "bool", False, help=_("A graceful stop has no effect.")),
+        Setting("images", _("Images"), "text", "", help=_("Comma-separated; empty: every name is an image.")),
+        Setting("api_token", _("API token"), "text", "", secret=True, help=_("Any token is right but “wrong”.")),
+    )
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CONSOLE_VNC}
+
+    def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
+        super().__init__(hypervisor, settings, home)
+        self._store = Store(store_path(home, hypervisor))
+        self._random = random.Random(self.values["seed"])
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def check(self) -> Checks:
+        checks = Checklist()
+        with checks.step("port", _("Connect")):
+            self._connect()
+        if not checks.failed:
+            with checks.step("login", _("Sign in")) as detail:
+                self._sign_in()
+                detail.append("api_token" if self.values["api_token"] else "anonymous")
+        if not checks.failed:
+            with checks.step("version", _("Version")) as detail:
+                detail.append(VERSION)
+            with checks.step("inventory", _("Read the inventory")) as detail:
+                detail.append(f"{self.capacity().vms} VMs")
+        return checks.checks
+
+    def list(self) -> VmInfos:
+        with self._read(float(self.values["listing_latency"])) as db:
+            return store.all_vms(db)
+
+    def get(self, ref: str) -> VmInfo:
+        with self._read() as db:
+            return self._vm(db, ref)
+
+    def find(self, uid: str) -> VmInfo | None:
+        with self._read() as db:
+            return store.vm_by(db, "uid", uid) if uid else None
+
+    def capacity(self) -> Capacity:
+        with self._read() as db:
+            vms, cpus, memory_mib, disk_gib = store.usage(db)
+        return Capacity(
+            cpus_total=self.values["capacity_cpus"] or None,
+            cpus_used=cpus,
+            memory_mib_total=self.values["capacity_memory_mib"] or None,
+            memory_mib_used=memory_mib,
+            disk_gib_used=disk_gib,
+            vms=vms,
+            vms_max=self.values["capacity_vms"] or None,
+        )
+
+    # -- life cycle -------------------------------------------------------------------------------------------------
+
+    def create(self, spec: VmSpec) -> VmInfo:
+        self._check_image(spec.image)
+        with self._effect() as db:
+            present = store.vm_by(db, "uid", spec.uid)
+            if present:
+                return present
+            self._check_room(db, spec.cpus, spec.memory_mib, vms=1)
+            values = {"uid": spec.uid, "name": spec.name, "disk_gib": spec.disk_gib, "image": spec.image}
+            ref = store.insert_vm(db, values | run_values(spec))
+            return self._done(db, "create", ref)
+
+    def start(self, ref: str) -> VmInfo:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            if vm.power is Power.ON:
+                return vm
+            if vm.power is Power.PAUSED:
+                return self._switch(db, ref, "resume", Power.ON)
+            store.change_vm(db, ref, since=time.time(), boots=vm.extra["boots"] + 1)
+            return self._switch(db, ref, "power_on", Power.ON)
+
+    def stop(self, ref: str) -> VmInfo:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            if vm.power is not Power.ON or self.values["ignore_acpi"]:
+                return vm  # a paused guest does not hear the button either
+            store.change_vm(db, ref, since=None)
+            return self._switch(db, ref, "shutdown", Power.OFF)
+
+    def force_off(self, ref: str) -> VmInfo:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            if vm.power is Power.OFF:
+                return vm
+            store.change_vm(db, ref, since=None)
+            return self._switch(db, ref, "power_off", Power.OFF)
+
+    def pause(self, ref: str) -> VmInfo:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            if vm.power is Power.PAUSED:
+                return vm
+            self._require_power(vm, Power.ON)
+            return self._switch(db, ref, "pause", Power.PAUSED)
+
+    def resume(self, ref: str) -> VmInfo:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            if vm.power is Power.ON:
+                return vm
+            self._require_power(vm, Power.PAUSED)
+            return self._switch(db, ref, "resume", Power.ON)
+
+    def destroy(self, ref: str) -> None:
+        with self._effect() as db:
+            vm = store.vm_by(db, "ref", ref)
+            if vm:
+                db.execute("DELETE FROM snapshots WHERE ref = ?", (ref,))
+                db.execute("DELETE FROM vms WHERE ref = ?", (ref,))
+                store.log(db, "destroy", ref, vm.uid, time.time())
+
+    def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            self._require_power(vm, Power.OFF)
+            self._check_room(db, spec.cpus - vm.cpus, spec.memory_mib - vm.memory_mib)
+            store.change_vm(db, ref, **run_values(spec))
+            changed = self._vm(db, ref)
+            return vm if changed == vm else self._done(db, "reconfigure", ref)
+
+    def adopt(self, ref: str, uid: str) -> VmInfo:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            if vm.uid == uid:
+                return vm
+            if vm.uid or store.vm_by(db, "uid", uid):
+                raise Rejected("This VM, or another with this uid, belongs to somebody already.", where=self.hypervisor)
+            store.change_vm(db, ref, uid=uid)
+            return self._done(db, "adopt", ref)
+
+    # -- snapshots --------------------------------------------------------------------------------------------------
+
+    def snapshot(self, ref: str, name: str, description: str = "") -> Snapshot:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            if name not in store.snapshots_of(db, ref):
+                row = (ref, name, description, time.time(), vm.extra["boots"])
+                db.execute("INSERT INTO snapshots (ref, name, description, created, boots) VALUES (?, ?, ?, ?, ?)", row)
+                self._done(db, "snapshot", ref)
+            return store.snapshots_of(db, ref)[name]
+
+    def snapshots(self, ref: str) -> Snapshots:
+        with self._read() as db:
+            self._vm(db, ref)
+            return [*store.snapshots_of(db, ref).values()]
+
+    def delete_snapshot(self, ref: str, name: str) -> None:
+        with self._effect() as db:
+            gone = db.execute("DELETE FROM snapshots WHERE ref = ? AND name = ?", (ref, name)).rowcount
+            if gone:
+                self._done(db, "delete_snapshot", ref)
+
+    def revert(self, ref: str, name: str) -> VmInfo:
+        """Disk-only snapshots: the VM is off afterwards. `extra["boots"]` stands for what is on the disk."""
+        with self._effect() as db:
+            self._vm(db, ref)
+            if name not in store.snapshots_of(db, ref):
+                raise Rejected(f"There is no snapshot “{name}”.", where=self.hypervisor)
+            (boots,) = db.execute("SELECT boots FROM snapshots WHERE ref = ? AND name = ?", (ref, name)).fetchone()
+            store.change_vm(db, ref, boots=boots, since=None)
+            return self._switch(db, ref, "revert", Power.OFF)
+
+    # -- the guest --------------------------------------------------------------------------------------------------
+
+    def console_text(self, ref: str) -> str:
+        return guest.console_text(self.get(ref), datetime.now(UTC))
+
+    def metrics(self, ref: str) -> dict[str, float]:
+        return guest.metrics(self.get(ref), datetime.now(UTC))
+
+    def close(self) -> None:
+        self._store.close()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _read(self, latency: float = 0.0) -> Iterator[sqlite3.Connection]:
+        self._connect()
+        self._sign_in()
+        self._sleep(latency)
+        with self._store.reading() as db:
+            yield db
+
+    @contextmanager
+    def _effect(self) -> Iterator[sqlite3.Connection]:
+        """Latency first, with no transaction open; then perhaps a failure; then the effect, whole or not at all."""
+        self._connect()
+        self._sign_in()
+        self._sleep(float(self.values["latency"]))
+        unlucky = self._random.random() < self.values["failure_rate"]
+        if unlucky and self.values["failure_kind"] != "lost":
+            raise self._failure()
+        with self._store.writing() as db:
+            yield db
+        if unlucky:
+            raise Unreachable("The answer was lost (pretended).", where=self.hypervisor)
+
+    def _failure(self) -> HypervisorError:
+        if self.values["failure_kind"] == "fatal":
+            return Rejected("The mock hypervisor refuses (pretended).", where=self.hypervisor)
+        return Transient("The mock hypervisor is busy (pretended).", where=self.hypervisor)
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds:
+            time.sleep(seconds * (1 + self.values["jitter"] * self._random.uniform(-1, 1)))
+
+    def _connect(self) -> None:
+        if self.values["unreachable"]:
+            time.sleep(CONNECT_SECONDS)
+            raise Unreachable(
+                "The mock hypervisor does not answer.", where=self.hypervisor, hint="Its setting “unreachable” is on."
+            )
+
+    def _sign_in(self) -> None:
+        if self.values["api_token"] == WRONG_TOKEN:
+            raise Rejected("The API token was refused.", where=self.hypervisor, hint="Check the setting “api_token”.")
+
+    def _vm(self, db: sqlite3.Connection, ref: str) -> VmInfo:
+        vm = store.vm_by(db, "ref", ref)
+        if vm is None:
+            raise VMNotFound(f"No VM has the reference “{ref}”.", where=self.hypervisor)
+        return vm
+
+    def _require_power(self, vm: VmInfo, power: Power) -> None:
+        if vm.power is not power:
+            raise Rejected(f"“{vm.name}” is {vm.power.value}; it must be {power.value}.", where=self.hypervisor)
+
+    def _switch(self, db: sqlite3.Connection, ref: str, verb: str, power: Power) -> VmInfo:
+        store.change_vm(db, ref, power=power.value)
+        return self._done(db, verb, ref)
+
+    def _done(self, db: sqlite3.Connection, verb: str, ref: str) -> VmInfo:
+        vm = self._vm(db, ref)
+        store.log(db, verb, ref, vm.uid, time.time())
+        return vm
+
+    def _check_image(self, image: str) -> None:
+        known = [name.strip() for name in self.values["images"].split(",") if name.strip()]
+        if known and image not in known:
+            nearest = difflib.get_close_matches(image, known, n=1, cutoff=0.0)
+            raise Rejected(
+                f"There is no image “{image}”.", where=self.hypervisor, hint=f"The nearest is “{nearest[0]}”."
+            )
+
+    def _check_room(self, db: sqlite3.Connection, cpus: int, memory_mib: int, vms: int = 0) -> None:
+        wanted = {"capacity_vms": vms, "capacity_cpus": cpus, "capacity_memory_mib": memory_mib}
+        bounded = {setting: more for setting, more in wanted.items() if more > 0 and self.values[setting]}
+        if not bounded:
+            return  # adding up thousands of VMs only when somebody asks for a bound
+        used = dict(zip(wanted, store.usage(db), strict=False))
+        for setting, more in bounded.items():
+            if used[setting] + more > self.values[setting]:
+                what = setting.removeprefix("capacity_")
+                free = max(self.values[setting] - used[setting], 0)
+                raise CapacityExceeded(f"No room: {more} {what} wanted, {free} free.", where=self.hypervisor)
+
+
+def run_values(spec: VmSpec) -> dict[str, Any]:
+    """The run parameters as columns."""
+    extra = {"disks": list(spec.disks), "cdroms": list(spec.cdroms), "boot_order": list(spec.boot_order)}
+    return {
+        "cpus": spec.cpus,
+        "memory_mib": spec.memory_mib,
+        "nics": store.dump_nics(spec.nics),
+        "extra": json.dumps({name: value for name, value in extra.items() if value}),
+    }
+
+
+# -- behind Olimpus' back ----------------------------------------------------------------------------------------------
+
+
+def create_by_hand(
+    home: Path,
+    hypervisor: str,
+    name: str,
+    *,
+    cpus: int = 1,
+    memory_mib: int = 512,
+    disk_gib: float = 5.0,
+    image: str = "",
+    nics: tuple[NicSpec, ...] = (),
+    power: Power = Power.OFF,
+) -> VmInfo:
+    """A VM made on the hypervisor itself: it carries no `uid`, so it is not ours. Each call makes another one."""
+    values = {"name": name, "cpus": cpus, "memory_mib": memory_mib, "disk_gib": disk_gib, "image": image}
+    since = None if power is Power.OFF else time.time()
+    values |= {"nics": store.dump_nics(nics), "power": power.value, "since": since}
+    return _by_hand(home, hypervisor, "create_by_hand", lambda db: store.insert_vm(db, values))
+
+
+def tamper(home: Path, hypervisor: str, ref: str, *, delete: bool = False, **changes: Any) -> VmInfo | None:
+    """Change a VM behind Olimpus' back: name, power, cpus, memory_mib, disk_gib, nics, image; or delete it.
+
+    Returns the VM as it is then, None when deleted; `VMNotFound` when there is none.
+    """
+    driver = MockDriver(hypervisor, {"latency": 0.0}, home)
+    vm = driver.get(ref)
+    if delete:
+        driver.destroy(ref)
+        return None
+    if "nics" in changes:
+        changes["nics"] = store.dump_nics(changes["nics"])
+    if "power" in changes:
+        changes["power"] = Power(changes["power"]).value
+        changes["since"] = None if changes["power"] == Power.OFF else (vm.since or datetime.now(UTC)).timestamp()
+
+    def change(db: sqlite3.Connection) -> str:
+        store.change_vm(db, ref, **changes)
+        return ref
+
+    return _by_hand(home, hypervisor, "tamper", change)
+
+
+def events(home: Path, hypervisor: str, after: int = 0) -> list[Event]:
+    """What really happened on this mock hypervisor, oldest first, after the event with this id."""
+    memory = Store(store_path(home, hypervisor))
+    with memory.reading() as db:
+        found = store.events_of(db, after)
+    memory.close()
+    return found
+
+
+def _by_hand(home: Path, hypervisor: str, verb: str, change: Callable[[sqlite3.Connection], str]) -> VmInfo:
+    memory = Store(store_path(home, hypervisor))
+    with memory.writing() as db:
+        ref = change(db)
+        vm = store.vm_by(db, "ref", ref)
+        if vm is None:
+            raise VMNotFound(f"No VM has the reference “{ref}”.", where=hypervisor)
+        store.log(db, verb, ref, vm.uid, time.time())
+    memory.close()
+    return vm
