@@ -137,7 +137,7 @@ class Store:
         return connection
 
     def _lay_out(self, connection: sqlite3.Connection) -> None:
-        """Make a new file's tables. Several processes may try at once, and SQLite does not wait when it turns WAL on."""
+        """Make a new file's tables. Several processes may try at once, and SQLite does not wait to turn WAL on."""
         with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             connection.execute("PRAGMA journal_mode=WAL")

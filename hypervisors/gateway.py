@@ -1,0 +1,331 @@
+"""The only way to drivers: timeout, retry by error class, verification, concurrency per hypervisor.
+
+A gateway holds one driver. Each driver call takes one of the hypervisor's permits; waiting between polls holds none.
+Every method may be repeated, and raises `HypervisorError` only, with `where` naming the hypervisor.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from django.conf import settings
+
+from hypervisors.drivers.base import (
+    Capability,
+    Capacity,
+    Check,
+    Checks,
+    Driver,
+    Power,
+    Snapshot,
+    Snapshots,
+    VmInfo,
+    VmInfos,
+    VmSpec,
+)
+from hypervisors.registry import driver_class
+from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Unreachable, VMNotFound
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+ShouldStop = Callable[[], bool]
+
+CREATE_SECONDS = 600.0
+POWER_SECONDS = 120.0
+STOP_SECONDS = 60.0  # grace before the power is cut
+FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.1, 1.6, 5.0
+LOOK_UP_SECONDS = 0.5  # how soon a wait notices that it should stop
+
+ATTEMPTS = 5
+ATTEMPTS_UNREACHABLE = 8
+LONGEST_BACKOFF = 60.0
+SETTLED = frozenset({Power.ON, Power.OFF, Power.PAUSED})
+
+
+class Interrupted(HypervisorError):
+    """`should_stop` said so during a wait: cancelled or past its deadline. What was asked for may still happen."""
+
+    id = "hypervisor:interrupted"
+    status = 409
+
+
+def backoff(error: Exception, attempt: int) -> float | None:
+    """Seconds to wait after the failed attempt number `attempt` (1 = the first), or None: give up.
+
+    Only errors whose class says `retry` come again: about 1 s, 2 s, 4 s, … 60 s; five attempts, eight when unreachable.
+    """
+    limit = ATTEMPTS_UNREACHABLE if isinstance(error, Unreachable) else ATTEMPTS
+    if not isinstance(error, OlimpusError) or not error.retry or attempt >= limit:
+        return None
+    return min(LONGEST_BACKOFF, 2 ** (attempt - 1) * random.uniform(0.8, 1.2))
+
+
+class Permits:
+    """A semaphore whose size can change while in use, so that new settings never double the load on a host."""
+
+    def __init__(self, size: int):
+        self._size = size
+        self._used = 0
+        self._freed = threading.Condition()
+
+    def resize(self, size: int) -> None:
+        with self._freed:
+            self._size = size
+            self._freed.notify_all()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        with self._freed:
+            self._freed.wait_for(lambda: self._used < self._size)
+            self._used += 1
+        try:
+            yield
+        finally:
+            with self._freed:
+                self._used -= 1
+                self._freed.notify()
+
+
+class Gateway:
+    """All verbs of one hypervisor. Thread-safe."""
+
+    def __init__(self, driver: Driver, permits: Permits | int):
+        self.driver = driver
+        self.name = driver.hypervisor
+        self.permits = Permits(permits) if isinstance(permits, int) else permits
+        secret = [setting.name for setting in driver.settings if setting.secret]
+        self._secrets = [str(driver.values[name]) for name in secret if driver.values.get(name)]
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return self.driver.capabilities
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def check(self) -> Checks:
+        """Test the connection step by step; never raises: a fault is a failed step."""
+        try:
+            return self._call(self.driver.check)
+        except HypervisorError as error:
+            return [Check("driver", self.driver.label, ok=False, detail=str(error))]
+
+    def list(self) -> VmInfos:
+        """All VMs of the hypervisor, in one call."""
+        return self._call(self.driver.list)
+
+    def observe(self, ref: str) -> VmInfo:
+        """The VM now; `VMNotFound`."""
+        return self._call(self.driver.get, ref)
+
+    def find(self, uid: str) -> VmInfo | None:
+        """The VM that carries our uid, or None."""
+        return self._call(self.driver.find, uid)
+
+    def capacity(self) -> Capacity:
+        return self._call(self.driver.capacity)
+
+    def console_text(self, ref: str) -> str:
+        return self._call_if(Capability.CONSOLE_TEXT, self.driver.console_text, ref)
+
+    def metrics(self, ref: str) -> dict[str, float]:
+        return self._call_if(Capability.METRICS, self.driver.metrics, ref)
+
+    # -- life cycle -------------------------------------------------------------------------------------------------
+
+    def create(self, spec: VmSpec, timeout: float = CREATE_SECONDS, should_stop: ShouldStop | None = None) -> VmInfo:
+        """Build the VM, or return the one with this uid; waits until its power is known."""
+        return self._until(SETTLED, self._call(self.driver.create, spec), timeout, should_stop)
+
+    def start(self, ref: str, timeout: float = POWER_SECONDS, should_stop: ShouldStop | None = None) -> VmInfo:
+        """Power on (or resume) and verify; `TimedOut` when it is not on in time."""
+        return self._until({Power.ON}, self._call(self.driver.start, ref), timeout, should_stop)
+
+    def stop(self, ref: str, timeout: float = STOP_SECONDS, should_stop: ShouldStop | None = None) -> VmInfo:
+        """Ask the guest; after `timeout` seconds cut the power: `extra["forced"]` is then true in the answer."""
+        if Capability.GRACEFUL_STOP not in self.capabilities:
+            return self.force_off(ref, should_stop=should_stop)
+        info = self._call(self.driver.stop, ref)
+        if info.power is not Power.PAUSED:  # a paused guest would never hear the button
+            try:
+                return self._until({Power.OFF}, info, timeout, should_stop)
+            except TimedOut:
+                log.info("%s: the guest of %s did not stop within %s s; cutting its power", self.name, ref, timeout)
+        info = self.force_off(ref, should_stop=should_stop)
+        return replace(info, extra={**info.extra, "forced": True})
+
+    def force_off(self, ref: str, timeout: float = POWER_SECONDS, should_stop: ShouldStop | None = None) -> VmInfo:
+        """Cut the power and verify."""
+        return self._until({Power.OFF}, self._call(self.driver.force_off, ref), timeout, should_stop)
+
+    def restart(
+        self,
+        ref: str,
+        since: datetime | None,
+        timeout: float = STOP_SECONDS,
+        should_stop: ShouldStop | None = None,
+    ) -> VmInfo:
+        """Stop (forced after `timeout`) and start, once: a VM powered on after `since` was restarted already.
+
+        `since` is best the `VmInfo.since` seen when the restart was asked for, as the clock is then the hypervisor's
+        own; the time of the request serves when the clocks agree. With None a repetition restarts again.
+        """
+        info = self.observe(ref)
+        if info.power is Power.ON and since and info.since and info.since > since:
+            return info
+        if info.power is not Power.OFF:
+            self.stop(ref, timeout, should_stop)
+        return self.start(ref, should_stop=should_stop)
+
+    def pause(self, ref: str, timeout: float = POWER_SECONDS, should_stop: ShouldStop | None = None) -> VmInfo:
+        info = self._call_if(Capability.PAUSE, self.driver.pause, ref)
+        return self._until({Power.PAUSED}, info, timeout, should_stop)
+
+    def resume(self, ref: str, timeout: float = POWER_SECONDS, should_stop: ShouldStop | None = None) -> VmInfo:
+        info = self._call_if(Capability.PAUSE, self.driver.resume, ref)
+        return self._until({Power.ON}, info, timeout, should_stop)
+
+    def destroy(self, ref: str, timeout: float = POWER_SECONDS, should_stop: ShouldStop | None = None) -> None:
+        """Remove the VM and verify that it is gone; a missing one succeeds quietly."""
+        self._call(self.driver.destroy, ref)
+        try:
+            self._until({Power.ABSENT}, self.observe(ref), timeout, should_stop)
+        except VMNotFound:
+            return
+
+    def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:
+        """Write the run parameters of a VM that is off."""
+        return self._call_if(Capability.RECONFIGURE, self.driver.reconfigure, ref, spec)
+
+    def adopt(self, ref: str, uid: str) -> VmInfo:
+        """Mark a VM that nobody owns with our uid."""
+        return self._call_if(Capability.ADOPT, self.driver.adopt, ref, uid)
+
+    def snapshot(self, ref: str, name: str, description: str = "") -> Snapshot:
+        return self._call_if(Capability.SNAPSHOT, self.driver.snapshot, ref, name, description)
+
+    def snapshots(self, ref: str) -> Snapshots:
+        return self._call_if(Capability.SNAPSHOT, self.driver.snapshots, ref)
+
+    def delete_snapshot(self, ref: str, name: str) -> None:
+        self._call_if(Capability.SNAPSHOT, self.driver.delete_snapshot, ref, name)
+
+    def revert(
+        self, ref: str, name: str, timeout: float = POWER_SECONDS, should_stop: ShouldStop | None = None
+    ) -> VmInfo:
+        """Back to a snapshot; the answer says in which power it landed."""
+        info = self._call_if(Capability.REVERT, self.driver.revert, ref, name)
+        return self._until(SETTLED, info, timeout, should_stop)
+
+    def close(self) -> None:
+        self.driver.close()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _call_if(self, capability: Capability, method: Callable[..., T], *args: Any) -> T:
+        self.driver.require(capability)
+        return self._call(method, *args)
+
+    def _call(self, method: Callable[..., T], *args: Any) -> T:
+        """One driver call under one permit; whatever goes wrong leaves as a `HypervisorError` without secrets."""
+        try:
+            with self.permits.one():
+                return method(*args)
+        except HypervisorError as error:
+            error.where = error.where or self.name
+            error.message = self._redact(str(error.message))
+            raise
+        except Exception as error:  # noqa: BLE001 - a driver's bug or a vendor's exception must not look like ours
+            log.error("%s: %s failed\n%s", self.name, method.__name__, self._redact(traceback.format_exc()))
+            message = f"The driver failed unexpectedly in {method.__name__} ({type(error).__name__})."
+            # No `from error`: its text may carry secrets, and the log has it redacted.
+            raise HypervisorError(message, where=self.name, hint="The details are in the log.") from None
+
+    def _redact(self, text: str) -> str:
+        for secret in self._secrets:
+            text = text.replace(secret, "•••")
+        return text
+
+    def _until(
+        self, expected: set[Power] | frozenset[Power], info: VmInfo, timeout: float, should_stop: ShouldStop | None
+    ) -> VmInfo:
+        """Poll with growing pauses until the power is as expected; no call when `info` shows it already."""
+        deadline = time.monotonic() + timeout
+        pause = FIRST_PAUSE
+        while info.power not in expected:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                wanted = " or ".join(sorted(power.value for power in expected))
+                message = f"“{info.name}” is {info.power.value}, not {wanted}, after {timeout:g} s."
+                raise TimedOut(message, where=self.name)
+            self._pause(min(pause, left), should_stop)
+            pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
+            info = self.observe(info.ref)
+        return info
+
+    def _pause(self, seconds: float, should_stop: ShouldStop | None) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if should_stop and should_stop():
+                raise Interrupted("The wait was interrupted.", where=self.name)
+            time.sleep(min(left, LOOK_UP_SECONDS))
+
+
+class HypervisorRecord(Protocol):
+    """What `gateway_for` reads of a hypervisor's record."""
+
+    pk: Any
+    name: str
+    driver: str
+    concurrency: int
+    version: int
+    created_at: datetime
+
+    def clear_settings(self) -> dict[str, Any]: ...
+
+
+_gateways: dict[Any, tuple[tuple[Any, ...], int, Gateway]] = {}
+_gateways_lock = threading.Lock()
+
+
+def gateway_for(hypervisor: HypervisorRecord) -> Gateway:
+    """This process' gateway of the hypervisor, rebuilt when the record's `version` has grown.
+
+    A record read before the last change gets the newer gateway. The bound on concurrency holds across rebuilds; it is a
+    bound per process.
+    """
+    identity = (hypervisor.name, hypervisor.created_at, str(settings.OLIMPUS_HOME))
+    with _gateways_lock:
+        known, version, gateway = _gateways.get(hypervisor.pk, (None, 0, None))
+        if gateway and known == identity and version >= hypervisor.version:
+            return gateway
+        permits = gateway.permits if gateway and known == identity else Permits(hypervisor.concurrency)
+        permits.resize(hypervisor.concurrency)
+        fresh = Gateway(_driver_of(hypervisor), permits)
+        _gateways[hypervisor.pk] = (identity, hypervisor.version, fresh)
+    if gateway:
+        gateway.close()
+    return fresh
+
+
+def _driver_of(hypervisor: HypervisorRecord) -> Driver:
+    make = driver_class(hypervisor.driver)
+    return make(hypervisor.name, hypervisor.clear_settings(), Path(settings.OLIMPUS_HOME))
+
+
+def forget_gateways() -> None:
+    """Close and drop this process' gateways (tests, shutdown); the next use makes new ones."""
+    with _gateways_lock:
+        gateways = [gateway for _, _, gateway in _gateways.values()]
+        _gateways.clear()
+    for gateway in gateways:
+        gateway.close()
