@@ -111,12 +111,13 @@ class _Faults:
         self.found: list[dict[str, Any]] = []
 
     def add(self, path: Path, message: str, hint: str = "") -> None:
-        if len(self.found) < MAX_FAULTS:
-            text = ""
-            for key in path:
-                text = at(text, key)
-            where = self._prefix + text if text else self._where
-            self.found.append({"where": where, "message": message, "hint": hint, "path": list(path)})
+        text = ""
+        for key in path:
+            text = at(text, key)
+        where = self._prefix + text if text else self._where
+        fault = {"where": where, "message": message, "hint": hint, "path": list(path)}
+        if len(self.found) < MAX_FAULTS and fault not in self.found:
+            self.found.append(fault)
 
     def raise_if_any(self) -> None:
         if self.found:
@@ -129,8 +130,8 @@ class _Faults:
 def validate(local: object, *, where: str = "", rights_operations: Collection[str] | None = None) -> dict[str, Any]:
     """The local definition in its normal form, as a new dict of plain JSON types; `local` is left as it is.
 
-    Normal form: MACs in lower case with colons, addresses in their shortest form, whole floats as integers where a whole
-    number is asked for. Null is legal for any parameter and inside mappings: it removes what is inherited.
+    Normal form: MACs in lower case with colons, addresses in their shortest form, whole floats as integers where a
+    whole number is asked for. Null is legal for any parameter and inside mappings: it removes what is inherited.
     `rights_operations` are the operations that `rights` may name (None: any).
 
     Raises Invalid, and nothing else whatever is given, with all faults in `errors`: each with `where` (`where` before
@@ -156,7 +157,7 @@ class _Plain:
         self._bytes = 0
 
     def copy(self, value: object, path: Path, depth: int) -> Any:
-        self._count(path, 8)
+        self._count(path, values=1, size=8)
         if depth > MAX_DEPTH:
             return self._faults.add(path, f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(value, dict):
@@ -173,9 +174,9 @@ class _Plain:
             return self._real(float(value), path)
         return self._faults.add(path, f"a definition cannot hold a value of type {type(value).__name__}")
 
-    def _count(self, path: Path, size: int) -> None:
+    def _count(self, path: Path, *, values: int = 0, size: int) -> None:
         """Stops at once: what is too large is not worth reading to its end."""
-        self._values += size == 8
+        self._values += values
         self._bytes += size
         if self._values > MAX_VALUES:
             self._faults.add(path[:1], f"the definition has more than {MAX_VALUES} values")
@@ -186,7 +187,7 @@ class _Plain:
 
     def _mapping(self, value: dict[Any, Any], path: Path, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for key, item in value.items():
+        for key, item in dict.items(value):
             if not isinstance(key, str):
                 self._faults.add(path, f"keys are texts, not of type {type(key).__name__}", "Put it in quotes.")
             elif (name := self._text(key, path, MAX_KEY)) is not None:
@@ -200,7 +201,7 @@ class _Plain:
         if "\0" in text:
             return self._faults.add(path, "a text contains the NUL character")
         try:
-            self._count(path, len(text.encode()) + 1)
+            self._count(path, size=len(text.encode()) + 1)
         except UnicodeEncodeError:
             return self._faults.add(path, "a text contains half a surrogate pair, which is no character")
         return text
@@ -434,10 +435,10 @@ class Effect(StrEnum):
 
 
 def effect(state: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Effect, list[str]]:
-    """What turning the computed definition `before` into `after` does to a VM in `state`, and the parameters that do it.
+    """What turning the computed definition `before` into `after` does to a VM in `state`, and which parameters do it.
 
-    The names are sorted, and only those that cause the answer: with RECREATE the creation parameters. A failed VM counts
-    as one that exists.
+    The names are sorted, and only those that cause the answer: with RECREATE the creation parameters. A failed VM
+    counts as one that exists.
     """
     by_kind = changed(before, after)
     everything = sorted(set().union(*by_kind.values()))

@@ -1,0 +1,363 @@
+"""The cascade: from the definitions along a path to the one definition that counts, and who set each value.
+
+Everything here is a pure function of its arguments: no layer is ever changed, and no two results share mutable state.
+
+Rules. Mappings merge deeply, scalars and lists replace, an explicit null removes what is inherited; the nearest layer
+wins. `prototype: name` puts the content of that prototype just beneath the own values of the nearest layer that names
+one. Prototypes are looked up in the merged `prototypes` of the complete chain; a null inside one stays there until the
+prototype is used: then it removes what is inherited.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from descriptors.definition import at, nearest
+from descriptors.parameters import EXTENDS, NOT_IN_PROTOTYPES
+from olimpus.errors import Invalid
+
+Values = dict[str, Any]
+ROOT: Final = "/"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The local definition of one node, in plain JSON types; a chain of layers runs from the root folder down."""
+
+    path: str
+    definition: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Computed:
+    """The definition that counts.
+
+    `origins` maps each parameter, and each entry of a mapping by its dotted path ("labels.course"), to the path of the
+    layer that set it last; for content of a prototype to "<path of the defining layer>#prototypes.<name>".
+    `overridden` lists, for the same keys, the (origin, value) pairs that were replaced or removed, outermost first;
+    `compute` fills it, `compute_many` leaves it empty.
+    """
+
+    values: Values
+    origins: dict[str, str]
+    overridden: dict[str, list[tuple[str, Any]]] = field(default_factory=dict)
+
+
+def compute(chain: Sequence[Layer], *, facts: Mapping[str, str] | None = None) -> Computed:
+    """The computed definition at the end of `chain` (root first).
+
+    `facts` (see `facts_of`) fill in the ${…} references; None leaves them as they are, which is right for folders.
+    Raises Invalid for an unknown prototype, a cycle of prototypes, an unknown reference.
+    """
+    merged = _merge_chain(chain, history=True)
+    return _finished(merged, facts)
+
+
+# Merging --------------------------------------------------------------------------------------------------------------
+
+
+class _Merged:
+    """Layers merged so far. `history` collects what was overridden; None does without."""
+
+    __slots__ = ("history", "origins", "values")
+
+    def __init__(self, values: Values, origins: dict[str, str], history: dict[str, list[tuple[str, Any]]] | None):
+        self.values = values
+        self.origins = origins
+        self.history = history
+
+    def copy(self) -> _Merged:
+        """An independent copy; only merges without history are copied."""
+        return _Merged(_copied(self.values), self.origins.copy(), None)
+
+    def add(self, definition: Mapping[str, Any], origin: str) -> _Merged:
+        """Lays `definition` over everything merged so far."""
+        for name, value in definition.items():
+            if name == "prototypes":
+                self._put_prototypes(value, origin)
+            else:
+                self._put(self.values, name, value, name, origin, keep_null=False)
+        return self
+
+    def _put_prototypes(self, value: Any, origin: str) -> None:
+        """Nulls inside a prototype are content: they remove when the prototype is used."""
+        if not isinstance(value, dict):
+            self._put(self.values, "prototypes", value, "prototypes", origin, keep_null=False)
+            return
+        merged = self._mapping(self.values, "prototypes", "prototypes", origin)
+        for name, content in value.items():
+            keep_null = content is not None
+            self._put(merged, name, content, at("prototypes", name), origin, keep_null=keep_null)
+
+    def _put(self, target: Values, key: str, value: Any, path: str, origin: str, *, keep_null: bool) -> None:
+        if isinstance(value, dict):
+            mapping = self._mapping(target, key, path, origin)
+            for inner, item in value.items():
+                self._put(mapping, inner, item, at(path, inner), origin, keep_null=keep_null)
+            return
+        if key in target:
+            self._forget(target[key], path)
+        if value is not None or keep_null:
+            target[key] = _copied(value)
+            self.origins[path] = origin
+        else:
+            target.pop(key, None)
+
+    def _mapping(self, target: Values, key: str, path: str, origin: str) -> Values:
+        """The mapping at `key`, made if there is none, with `origin` as the last to touch it."""
+        found = target.get(key)
+        if not isinstance(found, dict):
+            if key in target:
+                self._forget(found, path)
+            found = target[key] = {}
+        self.origins[path] = origin
+        return found
+
+    def _forget(self, value: Any, path: str) -> None:
+        origin = self.origins.pop(path, "")
+        if self.history is not None:
+            self.history.setdefault(path, []).append((origin, _copied(value)))
+        if isinstance(value, dict):
+            for key, item in value.items():
+                self._forget(item, at(path, key))
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(item) if isinstance(item, (dict, list)) else item for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
+
+
+def _empty(*, history: bool) -> _Merged:
+    return _Merged({}, {}, {} if history else None)
+
+
+def _merge_chain(chain: Sequence[Layer], *, history: bool = False) -> _Merged:
+    plain = _add_all(_empty(history=history), chain)
+    name = plain.values.get("prototype")
+    if name is None:
+        return plain
+    naming = max(index for index, layer in enumerate(chain) if layer.definition.get("prototype") is not None)
+    merged = _add_all(_empty(history=history), chain[:naming])
+    _add_all(merged, _prototype_layers(plain, name))
+    return _add_all(merged, chain[naming:])
+
+
+def _add_all(merged: _Merged, layers: Iterable[Layer]) -> _Merged:
+    for layer in layers:
+        merged.add(layer.definition, layer.path)
+    return merged
+
+
+# Prototypes -----------------------------------------------------------------------------------------------------------
+
+
+def _prototype_layers(merged: _Merged, name: str) -> list[Layer]:
+    """The content of prototype `name` as layers, the outermost base first, one for each layer that defines a part."""
+    prototypes = merged.values.get("prototypes")
+    prototypes = prototypes if isinstance(prototypes, dict) else {}
+    layers: list[Layer] = []
+    for current in reversed(_line_of(prototypes, name)):
+        content = prototypes[current]
+        if wrong := NOT_IN_PROTOTYPES & content.keys():
+            path = at(at("prototypes", current), min(wrong))
+            raise Invalid(f'a prototype cannot hold "{min(wrong)}"', where=path, hint="Set it in a folder instead.")
+        layers.extend(_by_origin(merged, current, content))
+    return layers
+
+
+def _line_of(prototypes: Mapping[str, Any], name: str) -> list[str]:
+    """`name` and the prototypes it extends, nearest first."""
+    line: list[str] = []
+    current: Any = name
+    while current is not None:
+        where = at(at("prototypes", line[-1]), EXTENDS) if line else "prototype"
+        if current in line:
+            cycle = " → ".join([*line[line.index(current) :], current])
+            raise Invalid(f"prototypes extend each other in a cycle: {cycle}", where=where)
+        if not isinstance(current, str) or not isinstance(prototypes.get(current), dict):
+            raise Invalid(f'unknown prototype "{current}"', where=where, hint=nearest(str(current), prototypes))
+        line.append(current)
+        current = prototypes[current].get(EXTENDS)
+    return line
+
+
+def _by_origin(merged: _Merged, name: str, content: Mapping[str, Any]) -> Iterator[Layer]:
+    """The content split by the layer that set each part, since one prototype may be refined further down the branch."""
+    root = at("prototypes", name)
+    parts: dict[str, Values] = {}
+
+    def spread(value: Mapping[str, Any], path: str, keys: tuple[str, ...]) -> None:
+        for key, item in value.items():
+            inner = at(path, key)
+            part = parts.setdefault(merged.origins[inner], {})
+            for outer in keys:
+                part = part.setdefault(outer, {})
+            if isinstance(item, dict):
+                part.setdefault(key, {})
+                spread(item, inner, (*keys, key))
+            else:
+                part[key] = item
+
+    spread({key: item for key, item in content.items() if key != EXTENDS}, root, ())
+    for origin, part in parts.items():
+        yield Layer(f"{origin}#{root}", part)
+
+
+# References -----------------------------------------------------------------------------------------------------------
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)(\}?)")
+
+
+def facts_of(path: str) -> dict[str, str]:
+    """The facts that the references of the node at `path` may name, but for ${student}, which is a parameter.
+
+    path, name, folder (name of the parent), folder.1 (name of the top-level ancestor), folder.2, …
+    """
+    names = [name for name in path.split("/") if name]
+    facts = {"path": path, "name": names[-1] if names else ""}
+    if len(names) > 1:
+        facts["folder"] = names[-2]
+    return facts | {f"folder.{depth}": name for depth, name in enumerate(names[:-1], start=1)}
+
+
+def _finished(merged: _Merged, facts: Mapping[str, str] | None) -> Computed:
+    """Takes `merged` over as the result, its references filled in."""
+    if facts is not None:
+        _fill_in(merged.values, facts)
+    return Computed(merged.values, merged.origins, merged.history or {})
+
+
+def _fill_in(values: Values, facts: Mapping[str, str]) -> None:
+    """Fills in every reference in `values` but those in prototypes, which wait for their use."""
+    if isinstance(student := values.get("student"), str):
+        values["student"] = student = _filled(student, facts, "student")
+        facts = {**facts, "student": student}
+    for name, value in values.items():
+        if name not in ("student", "prototypes"):
+            values[name] = _filled(value, facts, name)
+
+
+def _filled(value: Any, facts: Mapping[str, str], path: str) -> Any:
+    """`value` with its references filled in; mappings and lists are changed in place."""
+    if isinstance(value, str):
+        return _filled_text(value, facts, path) if "${" in value else value
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if isinstance(item, (str, dict, list)):
+                value[key] = _filled(item, facts, at(path, key))
+    elif isinstance(value, list):
+        value[:] = [_filled(item, facts, at(path, index)) for index, item in enumerate(value)]
+    return value
+
+
+def _filled_text(text: str, facts: Mapping[str, str], path: str) -> str:
+    def fact(match: re.Match[str]) -> str:
+        if match[0] == "$${":
+            return "${"
+        if not match[2]:
+            raise Invalid("a reference ${ is not closed", where=path, hint="Write $${ for a plain ${.")
+        if match[1] not in facts:
+            known = ", ".join(f"${{{name}}}" for name in facts)
+            hint = f"Known here: {known}. Write $${{ for a plain ${{."
+            raise Invalid(f"unknown reference {match[0][:80]}", where=path, hint=hint)
+        return facts[match[1]]
+
+    return _REFERENCE.sub(fact, text)
+
+
+# Many at once ---------------------------------------------------------------------------------------------------------
+
+
+class _Folder:
+    """A folder's chain, merged once: as it is (`plain`), and with the prototype that holds there (`computed`)."""
+
+    def __init__(self, layer: Layer, parent: _Folder | None):
+        self._layer = layer
+        self._parent = parent
+        self._with_prototype: dict[str, _Merged] = {}
+        self.chain: tuple[Layer, ...] = (*parent.chain, layer) if parent else (layer,)
+        under = parent.plain.copy() if parent else _empty(history=False)
+        self.plain = under.add(layer.definition, layer.path)
+        self._computed = self._compute()
+
+    def _compute(self) -> _Merged | None:
+        """None when it is broken: a child that names another prototype does not suffer from that."""
+        try:
+            return self._parent.with_child(self._layer) if self._parent else _merge_chain(self.chain)
+        except Invalid:
+            return None
+
+    @property
+    def computed(self) -> _Merged:
+        """Raises Invalid, each time anew, when the folder names a prototype that is broken."""
+        return self._computed or _merge_chain(self.chain)
+
+    def with_child(self, layer: Layer) -> _Merged:
+        """A fresh merge of this chain and `layer`, a child of this folder."""
+        if "prototypes" in layer.definition:  # it may change what a prototype named above says: no memo holds
+            return _merge_chain((*self.chain, layer))
+        return self._beneath(layer).copy().add(layer.definition, layer.path)
+
+    def _beneath(self, layer: Layer) -> _Merged:
+        """What lies under the own values of `layer`."""
+        if "prototype" not in layer.definition:
+            return self.computed
+        name = layer.definition["prototype"]
+        if name is None:
+            return self.plain
+        if name not in self._with_prototype:
+            self._with_prototype[name] = _add_all(self.plain.copy(), _prototype_layers(self.plain, name))
+        return self._with_prototype[name]
+
+
+class Cascade:
+    """Computes many nodes of one tree; each distinct chain of folders is merged only once.
+
+    `folders` maps the path of each folder to its local definition ("/" is the root); one that is missing says nothing.
+    The mapping must not change while the cascade is in use.
+    """
+
+    def __init__(self, folders: Mapping[str, Mapping[str, Any]]):
+        self._definitions = folders
+        self._folders = {ROOT: _Folder(self._layer(ROOT), None)}
+
+    def of(self, parent: str, name: str, local: Mapping[str, Any]) -> Computed:
+        """The computed definition of the VM `name` in the folder at `parent`, its references filled in."""
+        path = f"{parent.rstrip('/')}/{name}"
+        layer = Layer(path, local)
+        return _finished(self._folder(parent or ROOT).with_child(layer), facts_of(path))
+
+    def of_folder(self, path: str) -> Computed:
+        """The computed definition of the folder at `path`, its references as they are."""
+        return _finished(self._folder(path or ROOT).computed.copy(), None)
+
+    def _folder(self, path: str) -> _Folder:
+        missing = []
+        while path not in self._folders:
+            missing.append(path)
+            path = path.rpartition("/")[0] or ROOT
+        folder = self._folders[path]
+        for below in reversed(missing):
+            folder = self._folders[below] = _Folder(self._layer(below), folder)
+        return folder
+
+    def _layer(self, path: str) -> Layer:
+        return Layer(path, self._definitions.get(path, {}))
+
+
+def compute_many(
+    nodes: Iterable[tuple[str, str, Mapping[str, Any]]], folders: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Computed]:
+    """The computed definition of each (path of the parent folder, name, local definition), in the order given.
+
+    Raises Invalid at the first node that has none; use `Cascade` to go on with the others.
+    """
+    cascade = Cascade(folders)
+    for parent, name, local in nodes:
+        yield cascade.of(parent, name, local)
