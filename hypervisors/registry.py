@@ -81,7 +81,7 @@ def _text(setting: Setting, value: Any) -> str:
         raise ValueError(_("A text is needed."))
     if len(value) > TEXT_LIMIT:
         raise ValueError(_("At most %(bound)s characters.") % {"bound": TEXT_LIMIT})
-    if "\x00" in value or not value.isascii() and value.encode("utf-8", "ignore").decode() != value:
+    if "\x00" in value or (not value.isascii() and value.encode("utf-8", "ignore").decode() != value):
         raise ValueError(_("The text contains characters that cannot be stored."))
     return value
 

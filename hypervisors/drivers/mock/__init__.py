@@ -370,8 +370,8 @@ def create_by_hand(
 ) -> VmInfo:
     """A VM made on the hypervisor itself: it carries no `uid`, so it is not ours. Each call makes another one."""
     values = {"name": name, "cpus": cpus, "memory_mib": memory_mib, "disk_gib": disk_gib, "image": image}
-    since = None if power is Power.OFF else time.time()
-    values |= {"nics": store.dump_nics(nics), "power": power.value, "since": since}
+    since = None if power == Power.OFF else time.time()
+    values |= {"nics": store.dump_nics(nics), "power": Power(power).value, "since": since}
     return _by_hand(home, hypervisor, "create_by_hand", lambda db: store.insert_vm(db, values))
 
 

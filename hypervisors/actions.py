@@ -1,0 +1,193 @@
+"""Every change of a hypervisor's record: permission, rule, journal. All doors come here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.utils.translation import gettext as _
+
+from accounts import journal
+from accounts.models import User
+from hypervisors import health
+from hypervisors.drivers.base import Check
+from hypervisors.gateway import Gateway, gateway_for
+from hypervisors.models import Health, Hypervisor
+from hypervisors.registry import driver_class, nearest
+from olimpus.errors import Conflict, Forbidden, HypervisorError, Invalid, NotFound, OlimpusError, Stale
+
+#: What may be given; `settings` is the driver's, and `name` and `driver` are given once.
+FIELDS = ("name", "driver", "settings", "description", "concurrency", "queue", "reconcile_interval")
+FIXED = ("name", "driver")
+SHOWN = 5
+
+
+def create(fields: Mapping[str, Any], *, actor: User) -> Hypervisor:
+    """A new hypervisor. `Forbidden`, `Invalid` (each fault in `errors`), `Conflict` when the name is taken."""
+    _require_superuser(actor)
+    _require_known(fields)
+    driver_class(str(fields.get("driver", "")))
+    hypervisor = Hypervisor(**{name: value for name, value in fields.items() if name != "settings"})
+    hypervisor.set_settings(fields.get("settings") or {})
+    _clean(hypervisor)
+    try:
+        with transaction.atomic():
+            hypervisor.save(force_insert=True)
+            _journal(actor, "create", hypervisor, driver=hypervisor.driver)
+    except IntegrityError as error:
+        raise _taken(hypervisor.name) from error
+    return hypervisor
+
+
+@transaction.atomic
+def update(
+    hypervisor: Hypervisor, changes: Mapping[str, Any], *, actor: User, expected_version: int | None = None
+) -> Hypervisor:
+    """Change some fields; returns the record as saved. A secret left empty keeps its value.
+
+    `Forbidden`, `Invalid`, `Stale` when `expected_version` is no longer the record's, `NotFound` when it is gone.
+    """
+    _require_superuser(actor)
+    _require_known(changes)
+    fresh = _locked(hypervisor)
+    if expected_version is not None and expected_version != fresh.version:
+        raise Stale(
+            _("Somebody else saved first."), where=fresh.name, hint=_("Read it again, then repeat your change.")
+        )
+    for name in FIXED:
+        if name in changes and changes[name] != getattr(fresh, name):
+            raise Invalid(_("This is given once and cannot change."), where=name)
+    for name in changes.keys() - {*FIXED, "settings"}:
+        setattr(fresh, name, changes[name])
+    if "settings" in changes:
+        fresh.set_settings(changes["settings"] or {})
+    _clean(fresh)
+    _save(fresh)
+    _journal(actor, "update", fresh, changed=sorted(changes))
+    return fresh
+
+
+def delete(hypervisor: Hypervisor, *, actor: User) -> None:
+    """Forget the hypervisor (its VMs stay where they are). `Conflict`, naming them, while descriptors refer to it."""
+    _require_superuser(actor)
+    try:
+        with transaction.atomic():
+            name = hypervisor.name
+            hypervisor.delete()
+            journal.record(actor, "hypervisor.delete", data={"hypervisor": name})
+    except ProtectedError as error:
+        raise _in_use(name, error) from error
+
+
+@transaction.atomic
+def set_maintenance(hypervisor: Hypervisor, on: bool, reason: str = "", *, actor: User) -> Hypervisor:
+    """Begin or end maintenance: while it lasts, new work is refused. May be repeated. `Forbidden`, `Invalid`."""
+    _require_superuser(actor)
+    fresh = _locked(hypervisor)
+    wanted = (on, reason.strip() if on else "")
+    if (fresh.maintenance, fresh.maintenance_reason) == wanted:
+        return fresh
+    fresh.maintenance, fresh.maintenance_reason = wanted
+    _clean(fresh)
+    _save(fresh)
+    _journal(actor, "maintenance_on" if on else "maintenance_off", fresh, reason=wanted[1])
+    return fresh
+
+
+def test(hypervisor: Hypervisor, *, actor: User) -> list[Check]:
+    """Try the connection step by step and keep the health and the capacity that were found. `Forbidden`."""
+    _require_superuser(actor)
+    checks, gateway = _try(hypervisor)
+    failed = next((check for check in checks if not check.ok), None)
+    if failed:
+        kind = Health.UNREACHABLE if failed.step in {"name", "port"} else Health.ERROR
+        health.mark_failing(hypervisor, kind, f"{failed.label}: {failed.detail}")
+    else:
+        health.mark_ok(hypervisor)
+        if gateway:
+            _keep_capacity(hypervisor, gateway)
+    _journal(actor, "test", hypervisor, ok=failed is None, failed=failed.step if failed else "")
+    return checks
+
+
+test.__test__ = False  # a verb, not a test for pytest to collect
+
+
+def require_open(hypervisor: Hypervisor) -> None:
+    """Raise `Conflict` while the hypervisor is in maintenance."""
+    if hypervisor.maintenance:
+        message = _("“%(name)s” is in maintenance.") % {"name": hypervisor.name}
+        raise Conflict(message, where=hypervisor.name, hint=hypervisor.maintenance_reason)
+
+
+# -- inside ------------------------------------------------------------------------------------------------------------
+
+
+def _try(hypervisor: Hypervisor) -> tuple[list[Check], Gateway | None]:
+    try:
+        gateway = gateway_for(hypervisor)
+    except OlimpusError as error:  # a missing library, a key that does not fit
+        return [Check("settings", _("Settings"), ok=False, detail=str(error))], None
+    return gateway.check(), gateway
+
+
+def _keep_capacity(hypervisor: Hypervisor, gateway: Gateway) -> None:
+    try:
+        hypervisor.capacity = asdict(gateway.capacity())
+    except HypervisorError as error:
+        health.mark_unreachable(hypervisor, error)
+    else:
+        Hypervisor.objects.filter(pk=hypervisor.pk).update(capacity=hypervisor.capacity)
+
+
+def _require_superuser(actor: User) -> None:
+    if not (actor.is_active and actor.is_superuser):
+        raise Forbidden(_("Only superusers may work on hypervisors."))
+
+
+def _require_known(fields: Mapping[str, Any]) -> None:
+    for name in fields:
+        if name not in FIELDS:
+            hint = _("Did you mean “%(name)s”?") % {"name": nearest(name, FIELDS)}
+            raise Invalid(_("There is no such field."), where=name, hint=hint)
+
+
+def _locked(hypervisor: Hypervisor) -> Hypervisor:
+    fresh = Hypervisor.objects.select_for_update().filter(pk=hypervisor.pk).first()
+    if fresh is None:
+        raise NotFound(_("There is no such hypervisor any more."), where=hypervisor.name)
+    return fresh
+
+
+def _clean(hypervisor: Hypervisor) -> None:
+    try:
+        hypervisor.full_clean(validate_unique=False)
+    except ValidationError as error:
+        faults = [{"where": name, "message": " ".join(texts)} for name, texts in error.message_dict.items()]
+        raise Invalid(faults[0]["message"], where=faults[0]["where"], errors=faults) from error
+
+
+def _save(hypervisor: Hypervisor) -> None:
+    """Save what people set, never the health or the reconcile clock that others write meanwhile."""
+    hypervisor.version += 1
+    written = [*FIELDS, "secrets", "maintenance", "maintenance_reason", "version", "updated_at"]
+    hypervisor.save(update_fields=written)
+
+
+def _journal(actor: User, verb: str, hypervisor: Hypervisor, **data: Any) -> None:
+    journal.record(actor, f"hypervisor.{verb}", data={"hypervisor": hypervisor.name, **data})
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(_("There is a hypervisor “%(name)s” already.") % {"name": name}, where="name")
+
+
+def _in_use(name: str, error: ProtectedError) -> Conflict:
+    users = sorted(str(user) for user in error.protected_objects)
+    shown = ", ".join(users[:SHOWN]) + (", …" if len(users) > SHOWN else "")
+    message = _("“%(name)s” is in use by %(count)d: %(users)s.") % {"name": name, "count": len(users), "users": shown}
+    return Conflict(message, where=name, hint=_("Destroy or move them first."))

@@ -1,0 +1,112 @@
+"""The record of a hypervisor: how to reach it and how it was when last seen. Its VMs are not here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from hypervisors import secrets
+from hypervisors.registry import clean_settings
+from olimpus.errors import HypervisorError
+
+NAME_LENGTH = 64
+name_validator = RegexValidator(
+    r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z",
+    _("Letters without accents, digits, “.”, “-” and “_”; the first is a letter or a digit."),
+)
+
+
+class Health(models.TextChoices):
+    """How the last contact went."""
+
+    UNKNOWN = "unknown", _("unknown")  # never tried
+    OK = "ok", _("ok")
+    UNREACHABLE = "unreachable", _("unreachable")  # no answer: nothing is known about its VMs
+    ERROR = "error", _("error")  # it answered and refused: credentials, version…
+
+
+class Hypervisor(models.Model):
+    """A place where VMs live. Written by `hypervisors.actions`; health by `hypervisors.health`.
+
+    Name and driver are for ever: definitions name the hypervisor, and VMs exist on it under that name.
+    """
+
+    name = models.CharField(_("name"), max_length=NAME_LENGTH, unique=True, validators=[name_validator])
+    driver = models.CharField(_("driver"), max_length=32)
+    settings = models.JSONField(_("settings"), default=dict, blank=True)
+    secrets = models.TextField(_("secrets"), default="", blank=True, editable=False)
+    description = models.TextField(_("description"), default="", blank=True, max_length=2000)
+    concurrency = models.PositiveIntegerField(
+        _("concurrency"),
+        default=64,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_("Calls at once to this hypervisor from one worker."),
+    )
+    queue = models.CharField(
+        _("queue"),
+        max_length=NAME_LENGTH,
+        default="olimpus",
+        validators=[name_validator],
+        help_text=_("Queue of the workers that reach this hypervisor."),
+    )
+
+    maintenance = models.BooleanField(_("maintenance"), default=False, help_text=_("Refuses new work."))
+    maintenance_reason = models.CharField(_("reason of the maintenance"), max_length=200, default="", blank=True)
+
+    health = models.CharField(_("health"), max_length=16, choices=Health.choices, default=Health.UNKNOWN)
+    health_detail = models.CharField(_("detail"), max_length=500, default="", blank=True)
+    health_at = models.DateTimeField(_("healthy or not since"), null=True, blank=True)
+    last_ok_at = models.DateTimeField(_("last answer"), null=True, blank=True)
+    capacity = models.JSONField(_("capacity"), default=dict, blank=True)
+
+    reconcile_interval = models.PositiveIntegerField(
+        _("reconcile every (seconds)"),
+        default=60,
+        validators=[MinValueValidator(5), MaxValueValidator(86_400)],
+    )
+    next_reconcile_at = models.DateTimeField(_("next reconcile"), null=True, blank=True, db_index=True)
+
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("hypervisor")
+        verbose_name_plural = _("hypervisors")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def set_settings(self, data: Mapping[str, Any]) -> None:
+        """Take settings as the driver declares them; empty secrets keep their old value. `Invalid`; saves nothing.
+
+        Secrets that no key reads any more count as absent, so that they can be entered again.
+        """
+        kept = self._readable_secrets()
+        public, secret = clean_settings(self.driver, data, kept=kept)
+        self.settings = public
+        if secret:
+            self.secrets = secrets.encrypt(kept | secret)
+
+    def clear_settings(self) -> dict[str, Any]:
+        """All settings with the secrets in clear: for the gateway only."""
+        return self.settings | self.clear_secrets()
+
+    def clear_secrets(self) -> dict[str, Any]:
+        """The secrets in clear; `HypervisorError` when no key fits."""
+        return secrets.decrypt(self.secrets, where=self.name)
+
+    def secrets_set(self) -> list[str]:
+        """Names of the secrets that have a value that we can read."""
+        return sorted(self._readable_secrets())
+
+    def _readable_secrets(self) -> dict[str, Any]:
+        try:
+            return self.clear_secrets()
+        except HypervisorError:
+            return {}
