@@ -1,0 +1,278 @@
+"""The one table of verbs: what each means, its button, its permission, its transitions and what it does to the hypervisor.
+
+API, console, portal, command line and permissions are made from it; a new verb is one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from descriptors.models import Descriptor
+from descriptors.states import State
+from hypervisors.drivers.base import Power, VmInfo, VmSpec
+from hypervisors.gateway import Gateway
+from olimpus.errors import VMNotFound
+
+#: Where a VM lands after the hypervisor was asked what is really there.
+LANDING = {
+    Power.ABSENT: State.PROVISIONED,
+    Power.OFF: State.STOPPED,
+    Power.ON: State.RUNNING,
+    Power.PAUSED: State.PAUSED,
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a drive function needs, as plain data: no row is touched while the hypervisor works."""
+
+    uid: str
+    ref: str
+    spec: VmSpec
+    started_at: datetime
+    arguments: Mapping[str, Any]
+    stop_timeout: float
+    reapply: bool
+    should_stop: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the hypervisor did."""
+
+    info: VmInfo | None = None  # None: nothing is left there
+    applied: bool = False  # the run parameters were written
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _create(gateway: Gateway, job: Job) -> Outcome:
+    return Outcome(gateway.create(job.spec), applied=True)
+
+
+def _start(gateway: Gateway, job: Job) -> Outcome:
+    """Start; before it, rewrite the run parameters when the definition asks for that and the VM is off."""
+    if job.reapply and gateway.observe(job.ref).power == Power.OFF:
+        gateway.reconfigure(job.ref, job.spec)
+        return Outcome(gateway.start(job.ref), applied=True)
+    return Outcome(gateway.start(job.ref))
+
+
+def _stop(gateway: Gateway, job: Job) -> Outcome:
+    return Outcome(gateway.stop(job.ref, timeout=job.stop_timeout, should_stop=job.should_stop))
+
+
+def _force_off(gateway: Gateway, job: Job) -> Outcome:
+    return Outcome(gateway.force_off(job.ref))
+
+
+def _pause(gateway: Gateway, job: Job) -> Outcome:
+    return Outcome(gateway.pause(job.ref))
+
+
+def _resume(gateway: Gateway, job: Job) -> Outcome:
+    return Outcome(gateway.resume(job.ref))
+
+
+def _restart(gateway: Gateway, job: Job) -> Outcome:
+    return Outcome(
+        gateway.restart(job.ref, since=job.started_at, timeout=job.stop_timeout, should_stop=job.should_stop)
+    )
+
+
+def _destroy(gateway: Gateway, job: Job) -> Outcome:
+    """Also removes what a failed create may have left without our knowing its reference."""
+    if job.ref:
+        gateway.destroy(job.ref)
+    if stray := gateway.find(job.uid):
+        gateway.destroy(stray.ref)
+    return Outcome()
+
+
+def _recover(gateway: Gateway, job: Job) -> Outcome:
+    try:
+        return Outcome(gateway.observe(job.ref) if job.ref else gateway.find(job.uid))
+    except VMNotFound:
+        return Outcome(gateway.find(job.uid))
+
+
+def _snapshot(gateway: Gateway, job: Job) -> Outcome:
+    snapshot = gateway.snapshot(job.ref, job.arguments["name"], job.arguments.get("description", ""))
+    return Outcome(gateway.observe(job.ref), result={"snapshot": snapshot.name})
+
+
+def _revert(gateway: Gateway, job: Job) -> Outcome:
+    return Outcome(gateway.revert(job.ref, job.arguments["name"]), result={"snapshot": job.arguments["name"]})
+
+
+def _reapply(gateway: Gateway, job: Job) -> Outcome:
+    return Outcome(gateway.reconfigure(job.ref, job.spec), applied=True)
+
+
+def _land(descriptor: Descriptor, outcome: Outcome) -> None:
+    """The state after a recovery. A machine that is off and was never started is Created, as before."""
+    power = outcome.info.power if outcome.info else Power.ABSENT
+    descriptor.finish_recover(LANDING[power])
+
+
+def _plain(finish: Callable[[Descriptor], None]) -> Callable[[Descriptor, Outcome], None]:
+    return lambda descriptor, outcome: finish(descriptor)
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One row of the table."""
+
+    name: str
+    label: Any
+    begin: Callable[[Descriptor], None]
+    drive: Callable[[Gateway, Job], Outcome]
+    finish: Callable[[Descriptor, Outcome], None]
+    icon: str
+    tone: str = "secondary"  # primary | secondary | danger
+    #: What is lost; the doors ask before they do it. Empty: no question.
+    warns: Any = ""
+    #: States in which this is the likely next step.
+    likely: frozenset[State] = frozenset()
+    #: A final error leaves the VM failed; False: the VM is as before and only the operation failed.
+    breaks: bool = True
+    #: Names of required arguments.
+    arguments: tuple[str, ...] = ()
+    #: Seconds until an attempt-with-retries is given up.
+    deadline: int = 900
+
+    @property
+    def permission(self) -> str:
+        """The operation that `rights` flags and grants speak of."""
+        return self.name
+
+
+_ROWS = (
+    Verb(
+        "create",
+        _("Create"),
+        Descriptor.begin_create,
+        _create,
+        _plain(Descriptor.finish_create),
+        icon="plus",
+        tone="primary",
+        likely=frozenset({State.PROVISIONED}),
+    ),
+    Verb(
+        "start",
+        _("Start"),
+        Descriptor.begin_start,
+        _start,
+        _plain(Descriptor.finish_start),
+        icon="player-play",
+        tone="primary",
+        likely=frozenset({State.CREATED, State.STOPPED}),
+    ),
+    Verb(
+        "stop",
+        _("Stop"),
+        Descriptor.begin_stop,
+        _stop,
+        _plain(Descriptor.finish_stop),
+        icon="player-stop",
+        likely=frozenset({State.RUNNING}),
+        deadline=4500,
+    ),
+    Verb(
+        "force_off",
+        _("Force off"),
+        Descriptor.begin_force_off,
+        _force_off,
+        _plain(Descriptor.finish_stop),
+        icon="bolt",
+        tone="danger",
+        warns=_("Unsaved work in the guest is lost, as when the plug is pulled."),
+    ),
+    Verb(
+        "pause",
+        _("Pause"),
+        Descriptor.begin_pause,
+        _pause,
+        _plain(Descriptor.finish_pause),
+        icon="player-pause",
+        breaks=False,
+    ),
+    Verb(
+        "resume",
+        _("Resume"),
+        Descriptor.begin_resume,
+        _resume,
+        _plain(Descriptor.finish_resume),
+        icon="player-track-next",
+        tone="primary",
+        likely=frozenset({State.PAUSED}),
+        breaks=False,
+    ),
+    Verb(
+        "restart",
+        _("Restart"),
+        Descriptor.begin_restart,
+        _restart,
+        _plain(Descriptor.finish_start),
+        icon="refresh",
+        warns=_("Programs running in the guest are ended."),
+        deadline=4500,
+    ),
+    Verb(
+        "snapshot",
+        _("Take snapshot"),
+        Descriptor.begin_snapshot,
+        _snapshot,
+        _plain(Descriptor.finish_unchanged),
+        icon="camera",
+        breaks=False,
+        arguments=("name",),
+    ),
+    Verb(
+        "revert",
+        _("Revert to snapshot"),
+        Descriptor.begin_offline,
+        _revert,
+        _plain(Descriptor.finish_unchanged),
+        icon="history",
+        tone="danger",
+        warns=_("Everything written to its disks since the snapshot is lost."),
+        breaks=False,
+        arguments=("name",),
+    ),
+    Verb(
+        "reapply",
+        _("Reapply definition"),
+        Descriptor.begin_offline,
+        _reapply,
+        _plain(Descriptor.finish_unchanged),
+        icon="arrow-bar-to-down",
+        breaks=False,
+    ),
+    Verb(
+        "recover",
+        _("Recover"),
+        Descriptor.begin_recover,
+        _recover,
+        _land,
+        icon="lifebuoy",
+        tone="primary",
+        likely=frozenset({State.FAILED}),
+    ),
+    Verb(
+        "destroy",
+        _("Destroy"),
+        Descriptor.begin_destroy,
+        _destroy,
+        _plain(Descriptor.finish_destroy),
+        icon="trash",
+        tone="danger",
+        warns=_("The virtual machine and its disks are deleted from the hypervisor. Its definition stays."),
+    ),
+)
+
+VERBS: dict[str, Verb] = {verb.name: verb for verb in _ROWS}

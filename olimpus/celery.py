@@ -1,0 +1,71 @@
+"""The Celery application: a threads pool, because the work is waiting on hypervisors.
+
+The embedded default is kombu's file-system transport in the data folder: no server is needed. `BROKER_URL` names Redis or
+RabbitMQ instead. Every worker carries its own clock (periodic tasks may run twice at once; each is written for that).
+"""
+
+from __future__ import annotations
+
+from celery import Celery, bootsteps
+from celery.beat import EmbeddedService, Scheduler
+from django.conf import settings
+
+app = Celery("olimpus")
+
+
+def configure() -> None:
+    """Take broker and limits from Django's settings."""
+    app.conf.update(
+        broker_url=settings.CELERY_BROKER_URL,
+        broker_connection_retry_on_startup=True,
+        task_ignore_result=True,
+        task_default_queue="olimpus",
+        task_serializer="json",
+        accept_content=["json"],
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        beat_schedule=settings.OLIMPUS_PERIODIC_TASKS,
+        beat_max_loop_interval=1,
+        timezone="UTC",
+    )
+    if settings.CELERY_BROKER_URL.startswith("filesystem"):
+        app.conf.broker_transport_options = filesystem_options()
+
+
+def filesystem_options() -> dict[str, object]:
+    """Folders of the embedded queue; both directions share one folder because sender and receiver are both ours."""
+    folder = settings.OLIMPUS_HOME / "queue"
+    folders = {name: folder / name for name in ("messages", "control")}
+    for path in folders.values():
+        path.mkdir(parents=True, exist_ok=True)
+    return {
+        "data_folder_in": str(folders["messages"]),
+        "data_folder_out": str(folders["messages"]),
+        "control_folder": str(folders["control"]),
+        "polling_interval": 0.05,
+    }
+
+
+class Clock(bootsteps.StartStopStep):
+    """Celery beat as a thread of the worker: it dies with the worker, whatever kills it."""
+
+    requires = {"celery.worker.components:Pool"}
+
+    def __init__(self, worker: object, **options: object) -> None:
+        self.service: EmbeddedService | None = None
+
+    def start(self, worker: object) -> None:
+        self.service = EmbeddedService(app, thread=True, scheduler_cls=Scheduler)
+        self.service.daemon = True
+        self.service.start()
+
+    def stop(self, worker: object) -> None:
+        if self.service:
+            self.service.stop()
+
+
+app.steps["worker"].add(Clock)
+configure()
+app.autodiscover_tasks(["descriptors"])

@@ -1,0 +1,68 @@
+"""The one place that reads the environment. Every variable Olimpus knows is named in this file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import environ
+from cryptography.fernet import Fernet
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """Folder of all local data (database, queue, keys, mock hypervisors): `OLIMPUS_HOME`, default `var/`."""
+    folder = Path(env("OLIMPUS_HOME", default=str(BASE_DIR / "var"))).expanduser().resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def database_url() -> str:
+    """`DATABASE_URL`; without it an SQLite file in the data folder."""
+    return env("DATABASE_URL", default=f"sqlite:///{home() / 'olimpus.sqlite3'}")
+
+
+def broker_url() -> str:
+    """`BROKER_URL`; without it kombu's file-system transport in the data folder."""
+    return env("BROKER_URL", default="filesystem://")
+
+
+def allowed_hosts() -> list[str]:
+    """`OLIMPUS_HOSTS`: host names this site answers to, comma separated."""
+    return env.list("OLIMPUS_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+
+def secret_key(*, required: bool) -> str:
+    """`OLIMPUS_SECRET_KEY` signs sessions and tokens. Where it is not required, one is made once and kept."""
+    if required:
+        return env("OLIMPUS_SECRET_KEY")
+    return env("OLIMPUS_SECRET_KEY", default="") or kept("secret.key", lambda: secrets.token_urlsafe(64))
+
+
+def fernet_keys(*, required: bool) -> list[str]:
+    """`OLIMPUS_SECRET_KEYS`: Fernet keys of hypervisor secrets, comma separated; the first one encrypts."""
+    if required:
+        return env.list("OLIMPUS_SECRET_KEYS")
+    return env.list("OLIMPUS_SECRET_KEYS", default=[]) or [kept("fernet.key", lambda: Fernet.generate_key().decode())]
+
+
+def kept(name: str, make) -> str:
+    """Return the content of a private file in the data folder, written with mode 600 on first use.
+
+    Two processes starting at once agree: the file appears by an atomic link, and the loser reads the winner's.
+    """
+    path = home() / name
+    if not path.exists():
+        draft = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(make())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        draft.unlink()
+    return path.read_text().strip()

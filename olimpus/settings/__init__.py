@@ -1,0 +1,1 @@
+"""Settings: `base` for all, then `dev` (embedded defaults), `production` (everything explicit) and `test`."""

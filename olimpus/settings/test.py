@@ -1,0 +1,18 @@
+"""Tests: fast hashing, messages kept in memory, tasks called by the tests themselves."""
+
+import tempfile
+
+from olimpus import env
+
+env.env.ENVIRON.setdefault("OLIMPUS_HOME", tempfile.mkdtemp(prefix="olimpus-test-"))
+
+from .base import *  # noqa: E402, F403
+
+DEBUG = False
+SECRET_KEY = env.secret_key(required=False)
+OLIMPUS_SECRET_KEYS = env.fernet_keys(required=False)
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+CELERY_BROKER_URL = "memory://"
+WHITENOISE_USE_FINDERS = True

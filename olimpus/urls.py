@@ -1,0 +1,28 @@
+"""All addresses: the portal at `/`, the console at `/admin/`, the API at `/api/`, sign-in pages at `/accounts/`."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from olimpus.api import not_found
+from olimpus.health import health
+
+api = [
+    re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path("", include("accounts.api.urls")),
+    path("", include("hypervisors.api.urls")),
+    path("", include("descriptors.api.urls")),
+    re_path(r"^.*$", not_found),
+]
+
+urlpatterns = [
+    re_path(r"^health/?$", health, name="health"),
+    path("api/", include(api)),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("accounts.web.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("descriptors.web.urls")),
+]
