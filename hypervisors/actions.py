@@ -28,7 +28,7 @@ SHOWN = 5
 
 def create(fields: Mapping[str, Any], *, actor: User) -> Hypervisor:
     """A new hypervisor. `Forbidden`, `Invalid` (each fault in `errors`), `Conflict` when the name is taken."""
-    _require_superuser(actor)
+    require_superuser(actor)
     _require_known(fields)
     driver_class(str(fields.get("driver", "")))
     hypervisor = Hypervisor(**{name: value for name, value in fields.items() if name != "settings"})
@@ -51,7 +51,7 @@ def update(
 
     `Forbidden`, `Invalid`, `Stale` when `expected_version` is no longer the record's, `NotFound` when it is gone.
     """
-    _require_superuser(actor)
+    require_superuser(actor)
     _require_known(changes)
     fresh = _locked(hypervisor)
     if expected_version is not None and expected_version != fresh.version:
@@ -73,7 +73,7 @@ def update(
 
 def delete(hypervisor: Hypervisor, *, actor: User) -> None:
     """Forget the hypervisor (its VMs stay where they are). `Conflict`, naming them, while descriptors refer to it."""
-    _require_superuser(actor)
+    require_superuser(actor)
     try:
         with transaction.atomic():
             name = hypervisor.name
@@ -86,7 +86,7 @@ def delete(hypervisor: Hypervisor, *, actor: User) -> None:
 @transaction.atomic
 def set_maintenance(hypervisor: Hypervisor, on: bool, reason: str = "", *, actor: User) -> Hypervisor:
     """Begin or end maintenance: while it lasts, new work is refused. May be repeated. `Forbidden`, `Invalid`."""
-    _require_superuser(actor)
+    require_superuser(actor)
     fresh = _locked(hypervisor)
     wanted = (on, reason.strip() if on else "")
     if (fresh.maintenance, fresh.maintenance_reason) == wanted:
@@ -100,7 +100,7 @@ def set_maintenance(hypervisor: Hypervisor, on: bool, reason: str = "", *, actor
 
 def test(hypervisor: Hypervisor, *, actor: User) -> list[Check]:
     """Try the connection step by step and keep the health and the capacity that were found. `Forbidden`."""
-    _require_superuser(actor)
+    require_superuser(actor)
     checks, gateway = _try(hypervisor)
     failed = next((check for check in checks if not check.ok), None)
     if failed:
@@ -124,6 +124,12 @@ def require_open(hypervisor: Hypervisor) -> None:
         raise Conflict(message, where=hypervisor.name, hint=hypervisor.maintenance_reason)
 
 
+def require_superuser(actor: User) -> None:
+    """Raise `Forbidden` for everybody else."""
+    if not (actor.is_active and actor.is_superuser):
+        raise Forbidden(_("Only superusers may work on hypervisors."))
+
+
 # -- inside ------------------------------------------------------------------------------------------------------------
 
 
@@ -142,11 +148,6 @@ def _keep_capacity(hypervisor: Hypervisor, gateway: Gateway) -> None:
         health.mark_unreachable(hypervisor, error)
     else:
         Hypervisor.objects.filter(pk=hypervisor.pk).update(capacity=hypervisor.capacity)
-
-
-def _require_superuser(actor: User) -> None:
-    if not (actor.is_active and actor.is_superuser):
-        raise Forbidden(_("Only superusers may work on hypervisors."))
 
 
 def _require_known(fields: Mapping[str, Any]) -> None:

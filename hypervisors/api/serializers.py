@@ -1,0 +1,145 @@
+"""What the API says about hypervisors. Secrets come in and never go out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.translation import gettext
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from hypervisors.drivers.base import Capability, Driver, Setting
+from hypervisors.models import NAME_LENGTH, Health, Hypervisor, name_validator
+from hypervisors.registry import DRIVERS, driver_class
+
+#: What every signed-in user may know.
+PUBLIC = ("id", "name", "driver", "health", "maintenance")
+
+
+class HypervisorSerializer(serializers.Serializer[Hypervisor]):
+    """A hypervisor as superusers see it; others get `id`, `name`, `driver`, `health` and `maintenance` only."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    driver = serializers.CharField()
+    health = serializers.ChoiceField(Health.choices)
+    maintenance = serializers.BooleanField()
+    settings = serializers.DictField(required=False, help_text="Without secrets.")
+    secrets_set = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Names of the secrets that have a value."
+    )
+    capabilities = serializers.SerializerMethodField(required=False)
+    description = serializers.CharField(required=False)
+    concurrency = serializers.IntegerField(required=False)
+    queue = serializers.CharField(required=False)
+    reconcile_interval = serializers.IntegerField(required=False, help_text="Seconds.")
+    maintenance_reason = serializers.CharField(required=False)
+    health_detail = serializers.CharField(required=False)
+    health_at = serializers.DateTimeField(required=False, allow_null=True)
+    last_ok_at = serializers.DateTimeField(required=False, allow_null=True)
+    capacity = serializers.DictField(required=False, help_text="Last known totals and use.")
+    version = serializers.IntegerField(required=False)
+    created_at = serializers.DateTimeField(required=False)
+    updated_at = serializers.DateTimeField(required=False)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """All fields in the documentation and for superusers, the public ones for everybody else."""
+        fields = super().get_fields()
+        request = self.context.get("request")
+        if (
+            request is None
+            or request.user.is_superuser
+            or getattr(self.context.get("view"), "swagger_fake_view", False)
+        ):
+            return fields
+        return {name: fields[name] for name in PUBLIC}
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField([c.value for c in Capability])))
+    def get_capabilities(self, hypervisor: Hypervisor) -> list[str]:
+        return capabilities_of(hypervisor.driver)
+
+
+class HypervisorWriteSerializer(serializers.Serializer[Hypervisor]):
+    """What superusers send. `settings` are those that `GET /api/drivers` declares; an empty secret keeps its value."""
+
+    name = serializers.CharField(max_length=NAME_LENGTH, validators=[name_validator])
+    driver = serializers.ChoiceField(sorted(DRIVERS))
+    settings = serializers.DictField(required=False)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    concurrency = serializers.IntegerField(required=False, min_value=1, max_value=1000)
+    queue = serializers.CharField(required=False, max_length=NAME_LENGTH, validators=[name_validator])
+    reconcile_interval = serializers.IntegerField(
+        required=False, validators=[MinValueValidator(5), MaxValueValidator(86_400)]
+    )
+
+
+class MaintenanceSerializer(serializers.Serializer[Any]):
+    """Begin (`on`) or end maintenance."""
+
+    on = serializers.BooleanField()
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
+
+
+class CheckSerializer(serializers.Serializer[Any]):
+    """One step of a connection test."""
+
+    step = serializers.CharField()
+    label = serializers.SerializerMethodField()
+    ok = serializers.BooleanField()
+    detail = serializers.CharField()
+    seconds = serializers.FloatField()
+
+    def get_label(self, check: Any) -> str:
+        return gettext(check.label)
+
+
+class TestSerializer(serializers.Serializer[Any]):
+    """The steps of a connection test; `ok` when all went well."""
+
+    ok = serializers.BooleanField()
+    checks = CheckSerializer(many=True)
+
+    __test__ = False
+
+
+class SettingSerializer(serializers.Serializer[Setting]):
+    """One declared setting of a driver."""
+
+    name = serializers.CharField()
+    label = serializers.SerializerMethodField()
+    type = serializers.ChoiceField(["text", "int", "float", "bool", "choice"])
+    default = serializers.JSONField(allow_null=True)
+    required = serializers.BooleanField()
+    secret = serializers.BooleanField()
+    help = serializers.SerializerMethodField()
+    choices = serializers.ListField(child=serializers.CharField())
+    minimum = serializers.FloatField(allow_null=True)
+    maximum = serializers.FloatField(allow_null=True)
+
+    def get_label(self, setting: Setting) -> str:
+        return gettext(setting.label)
+
+    def get_help(self, setting: Setting) -> str:
+        return gettext(setting.help) if setting.help else ""
+
+
+class DriverSerializer(serializers.Serializer[type[Driver]]):
+    """A driver: what it is, what it needs and what it can do."""
+
+    name = serializers.CharField()
+    label = serializers.SerializerMethodField()
+    capabilities = serializers.SerializerMethodField()
+    settings = SettingSerializer(many=True)
+
+    def get_label(self, driver: type[Driver]) -> str:
+        return gettext(driver.label)
+
+    @extend_schema_field(serializers.ListField(child=serializers.ChoiceField([c.value for c in Capability])))
+    def get_capabilities(self, driver: type[Driver]) -> list[str]:
+        return sorted(capability.value for capability in driver.capabilities)
+
+
+def capabilities_of(driver: str) -> list[str]:
+    """Sorted names; none for a driver that is not installed here."""
+    return sorted(c.value for c in driver_class(driver).capabilities) if driver in DRIVERS else []
