@@ -7,12 +7,14 @@ web processes tail the table (`descriptors/feed.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from accounts.models import PATH_LENGTH, Entry, User
 
@@ -49,6 +51,7 @@ class Draft:
 
 
 NOWHERE: Final = Context()
+_scopes: list[Callable[[User], Q]] = []
 _context: ContextVar[Context] = ContextVar("journal_context", default=NOWHERE)
 
 
@@ -85,6 +88,28 @@ def record(
 def record_many(entries: Iterable[Draft]) -> None:
     """Write many entries in the caller's transaction, one query per thousand."""
     Entry.objects.bulk_create([_entry(draft) for draft in entries], batch_size=BATCH)
+
+
+def widen(scope: Callable[[User], Q]) -> None:
+    """Let a higher app show more entries: `scope(user)` tells which, beyond one's own. Call it from `ready()`, once."""
+    _scopes.append(scope)
+
+
+def visible_to(user: User) -> QuerySet[Entry]:
+    """Return the entries `user` may read: superusers all, others their own and what higher apps widen it to."""
+    if user.is_superuser:
+        return Entry.objects.all()
+    allowed = Q(actor=user)
+    for scope in _scopes:
+        allowed |= scope(user)
+    return Entry.objects.filter(allowed)
+
+
+def below(path: str) -> Q:
+    """Return the condition "at this path or below it", in a form that both databases answer from the index."""
+    path = path.rstrip("/")
+    # "0" follows "/" in every collation.
+    return Q(path=path) | Q(path__gt=f"{path}/", path__lt=f"{path}0") if path else Q()
 
 
 def scrub(data: Any) -> Any:

@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from rest_framework import exceptions, serializers
-from rest_framework.pagination import PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import DefaultRouter
 from rest_framework.views import set_rollback
 
 from olimpus.errors import OlimpusError, Stale
+from olimpus.pagination import Pagination as Pagination
 
 log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
@@ -155,14 +155,6 @@ class AutoSchema(SpectacularAutoSchema):
                 response = OpenApiResponse(ProblemSerializer, description=_TITLES[code])
                 bodies[str(code)] = self._get_response_for_code(response, str(code), media_types=[PROBLEM])
         return bodies
-
-
-class Pagination(PageNumberPagination):
-    """`?page=` and `?page_size=` (50 by default, 500 at most)."""
-
-    page_size = 50
-    page_size_query_param = "page_size"
-    max_page_size = 500
 
 
 class Router(DefaultRouter):

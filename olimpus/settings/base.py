@@ -116,7 +116,7 @@ AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_DISABLE_ACCESS_LOG = True
 # The time told to whoever is locked out stays true, however often they try.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_LOCKOUT_CALLABLE = "accounts.lockout.response"
+AXES_LOCKOUT_CALLABLE = "accounts.refusal.locked_out"
 AXES_CLIENT_IP_CALLABLE = "accounts.middleware.client_ip"
 #: Addresses or networks of proxies whose X-Forwarded-For is believed.
 OLIMPUS_TRUSTED_PROXIES = env.env.list("OLIMPUS_TRUSTED_PROXIES", default=[])
@@ -176,7 +176,7 @@ REST_FRAMEWORK = {
         "rest_framework.parsers.FormParser",
         "rest_framework.parsers.MultiPartParser",
     ],
-    "DEFAULT_PAGINATION_CLASS": "olimpus.api.Pagination",
+    "DEFAULT_PAGINATION_CLASS": "olimpus.pagination.Pagination",
     "DEFAULT_FILTER_BACKENDS": [
         "django_filters.rest_framework.DjangoFilterBackend",
         "rest_framework.filters.OrderingFilter",
