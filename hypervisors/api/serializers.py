@@ -94,13 +94,11 @@ class CheckSerializer(serializers.Serializer[Any]):
         return gettext(check.label)
 
 
-class TestSerializer(serializers.Serializer[Any]):
+class ConnectionTestSerializer(serializers.Serializer[Any]):
     """The steps of a connection test; `ok` when all went well."""
 
     ok = serializers.BooleanField()
     checks = CheckSerializer(many=True)
-
-    __test__ = False
 
 
 class SettingSerializer(serializers.Serializer[Setting]):
@@ -109,7 +107,7 @@ class SettingSerializer(serializers.Serializer[Setting]):
     name = serializers.CharField()
     label = serializers.SerializerMethodField()
     type = serializers.ChoiceField(["text", "int", "float", "bool", "choice"])
-    default = serializers.JSONField(allow_null=True)
+    default = serializers.JSONField(help_text="null: none.")
     required = serializers.BooleanField()
     secret = serializers.BooleanField()
     help = serializers.SerializerMethodField()

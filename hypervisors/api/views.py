@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -13,11 +13,11 @@ from rest_framework.response import Response
 
 from hypervisors import actions
 from hypervisors.api.serializers import (
+    ConnectionTestSerializer,
     DriverSerializer,
     HypervisorSerializer,
     HypervisorWriteSerializer,
     MaintenanceSerializer,
-    TestSerializer,
 )
 from hypervisors.drivers.base import Driver
 from hypervisors.models import Hypervisor
@@ -26,6 +26,9 @@ from olimpus.api import etag, expected_version, problem_responses
 from olimpus.errors import Invalid
 
 READ = problem_responses(400, 401, 403, 404)
+IF_MATCH = OpenApiParameter(
+    "If-Match", str, OpenApiParameter.HEADER, description="ETag of the record you read; 412 when somebody saved since."
+)
 WRITE = problem_responses(400, 401, 403, 404, 409, 412)
 
 
@@ -47,7 +50,7 @@ class HypervisorViewSet(viewsets.GenericViewSet):
     filterset_class = HypervisorFilter
     ordering_fields = ["name", "driver", "health"]
     ordering = ["name"]
-    lookup_value_regex = r"\d{1,18}"
+    lookup_value_regex = "[0-9]{1,18}"
 
     @extend_schema(responses={200: HypervisorSerializer(many=True), **READ})
     def list(self, request: Request) -> Response:
@@ -64,11 +67,17 @@ class HypervisorViewSet(viewsets.GenericViewSet):
         hypervisor = actions.create(self._body(request), actor=request.user)
         return self._answer(hypervisor, status=201)
 
-    @extend_schema(request=HypervisorWriteSerializer, responses={200: HypervisorSerializer, **WRITE})
+    @extend_schema(
+        request=HypervisorWriteSerializer, parameters=[IF_MATCH], responses={200: HypervisorSerializer, **WRITE}
+    )
     def update(self, request: Request, pk: str) -> Response:
         return self._update(request, partial=False)
 
-    @extend_schema(request=HypervisorWriteSerializer(partial=True), responses={200: HypervisorSerializer, **WRITE})
+    @extend_schema(
+        request=HypervisorWriteSerializer(partial=True),
+        parameters=[IF_MATCH],
+        responses={200: HypervisorSerializer, **WRITE},
+    )
     def partial_update(self, request: Request, pk: str) -> Response:
         return self._update(request, partial=True)
 
@@ -78,13 +87,13 @@ class HypervisorViewSet(viewsets.GenericViewSet):
         actions.delete(self.get_object(), actor=request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses={200: TestSerializer, **WRITE})
+    @extend_schema(request=None, responses={200: ConnectionTestSerializer, **WRITE})
     @action(detail=True, methods=["post"])
     def test(self, request: Request, pk: str) -> Response:
         """Try the connection step by step; 200 also when a step fails: see `ok`."""
         checks = actions.test(self.get_object(), actor=request.user)
         answer = {"ok": all(check.ok for check in checks), "checks": checks}
-        return Response(TestSerializer(answer).data)
+        return Response(ConnectionTestSerializer(answer).data)
 
     @extend_schema(request=MaintenanceSerializer, responses={200: HypervisorSerializer, **WRITE})
     @action(detail=True, methods=["post"])
