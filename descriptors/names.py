@@ -1,0 +1,102 @@
+"""Names and paths: what they may look like. The root is `/`, its children are `/name`."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from django.utils.translation import gettext as _
+
+from descriptors.models import NAME_LENGTH, PATH_LENGTH
+from olimpus.errors import Invalid
+
+ROOT = "/"
+#: `<folder>/common` addresses the folder's own definition.
+COMMON = "common"
+PUNCTUATION = frozenset(".-_@+ ")
+
+
+def clean_name(name: str) -> str:
+    """`name` in Unicode's NFC form. Raises `Invalid` saying what is wrong with it."""
+    name = unicodedata.normalize("NFC", name)
+    fault = _fault(name)
+    if fault:
+        raise Invalid(
+            fault,
+            where=name or "name",
+            hint=_("Names consist of letters, digits, the characters . - _ @ + and spaces inside."),
+        )
+    return name
+
+
+def _fault(name: str) -> str:
+    """What is wrong with a name in NFC form; empty when nothing is."""
+    if not name:
+        return _("The name is empty.")
+    if len(name) > NAME_LENGTH:
+        return _("The name has %(length)d characters, at most %(limit)d are allowed.") % {
+            "length": len(name),
+            "limit": NAME_LENGTH,
+        }
+    if name in (".", "..", COMMON):
+        return _("The name “%(name)s” is reserved.") % {"name": name}
+    if name != name.strip(" "):
+        return _("The name begins or ends with a space.")
+    if unicodedata.category(name[0]).startswith("M"):
+        return _("The name begins with a combining mark.")
+    stranger = next((character for character in name if not _is_allowed(character)), None)
+    if stranger:
+        return _("The name contains %(character)s, which is not allowed.") % {"character": _shown(stranger)}
+    return ""
+
+
+def _is_allowed(character: str) -> bool:
+    """Letters and combining marks of any language, decimal digits, and a little punctuation."""
+    category = unicodedata.category(character)
+    return category[0] in "LM" or category == "Nd" or character in PUNCTUATION
+
+
+def _shown(character: str) -> str:
+    """The character itself when it can be seen, its code point always."""
+    code = f"U+{ord(character):04X}"
+    return f"“{character}” ({code})" if character.isprintable() else code
+
+
+def clean_path(path: str) -> str:
+    """An absolute path in NFC form without a trailing slash (`/` stays). Raises `Invalid` when it is not absolute.
+
+    The names in it are not judged: a path that cannot exist is simply not found.
+    """
+    path = unicodedata.normalize("NFC", path)
+    if not path.startswith(ROOT):
+        raise Invalid(_("A path begins with a slash."), where=path or "path", hint=_("For example: /courses/TEL141"))
+    return path.rstrip("/") or ROOT
+
+
+def split_common(path: str) -> tuple[str, bool]:
+    """The path of a node, and whether `path` addressed the folder's own definition (`/a/common` → `("/a", True)`)."""
+    path = clean_path(path)
+    folder, _slash, last = path.rpartition("/")
+    return (folder or ROOT, True) if last == COMMON else (path, False)
+
+
+def join(parent: str, name: str) -> str:
+    """The path of the child `name` of the folder `parent`."""
+    return f"/{name}" if parent == ROOT else f"{parent}/{name}"
+
+
+def above(path: str) -> list[str]:
+    """The paths of all ancestors of a clean path, root first; none for the root."""
+    cuts = [index for index, character in enumerate(path) if character == "/"]
+    return [] if path == ROOT else [path[:cut] or ROOT for cut in cuts]
+
+
+def check_length(path: str, length: int | None = None) -> None:
+    """Raises `Invalid` when a path is longer than the database can index (`length`: of the longest path below it)."""
+    length = len(path) if length is None else length
+    if length > PATH_LENGTH:
+        raise Invalid(
+            _("The path would have %(length)d characters, at most %(limit)d are allowed (limit of MariaDB's index).")
+            % {"length": length, "limit": PATH_LENGTH},
+            where=path[:PATH_LENGTH],
+            hint=_("Use shorter names or fewer levels."),
+        )

@@ -1,0 +1,44 @@
+"""Transactions that lost a race are run again."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from django.db import OperationalError, connection, transaction
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: MariaDB/MySQL: 1205 lock wait timeout, 1213 deadlock, 1020 row changed since it was read.
+RACES = frozenset({1020, 1205, 1213})
+ATTEMPTS = 6
+
+
+def retry_on_deadlock(function: Callable[P, R]) -> Callable[P, R]:
+    """Runs `function` in one transaction; when the database chose it as the victim of a deadlock, runs it again.
+
+    Inside somebody else's transaction it is run once and the error passes through: only the outermost unit may be
+    repeated. The function must be safe to run again after a rollback. After six attempts the last error is raised.
+    """
+
+    @wraps(function)
+    def unit(*args: P.args, **kwargs: P.kwargs) -> R:
+        if connection.in_atomic_block:
+            return function(*args, **kwargs)
+        for attempt in range(1, ATTEMPTS):
+            try:
+                with transaction.atomic():
+                    return function(*args, **kwargs)
+            except OperationalError as error:
+                if not error.args or error.args[0] not in RACES:
+                    raise
+            # Losers of one deadlock that come back together would meet again.
+            time.sleep(random.uniform(0, 0.02 * 2**attempt))
+        with transaction.atomic():
+            return function(*args, **kwargs)
+
+    return unit
