@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from accounts.roles import Role
-from descriptors.access import Access, Interval, Mark
+from descriptors.access import Access, Interval, Mark, end_of, key_of
 from descriptors.models import Folder, Node, NodeGroupObjectPermission, NodeUserObjectPermission
 from descriptors.verbs import VERBS
 from olimpus.errors import Forbidden, NotFound
@@ -85,11 +85,15 @@ def require(user: User | AnonymousUser, operation: str, node: Node) -> None:
 def visible(
     user: User | AnonymousUser, queryset: QuerySet[Any], operation: str = "see", *, path: str = "path", below: str = "/"
 ) -> QuerySet[Any]:
-    """The rows of `queryset` at whose `path` the operation is allowed. The filter itself needs no further query."""
+    """The rows of `queryset` at whose `path` the operation is allowed; the filter itself needs no further query.
+
+    Where the caller restricts the rows to the branch `below`, saying so makes the filter short or needless.
+    """
     access = access_of(user)
-    if access.everything:
+    intervals = access.intervals(operation, below=below)
+    if access.everything or (below != "/" and intervals == [(key_of(below), end_of(key_of(below)))]):
         return queryset
-    return queryset.filter(within(path, access.intervals(operation, below=below)))
+    return queryset.filter(within(path, intervals))
 
 
 def within(path: str, intervals: list[Interval]) -> Any:

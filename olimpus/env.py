@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import environ
@@ -50,7 +52,7 @@ def fernet_keys(*, required: bool) -> list[str]:
     return env.list("OLIMPUS_SECRET_KEYS", default=[]) or [kept("fernet.key", lambda: Fernet.generate_key().decode())]
 
 
-def kept(name: str, make) -> str:
+def kept(name: str, make: Callable[[], str]) -> str:
     """Return the content of a private file in the data folder, written with mode 600 on first use.
 
     Two processes starting at once agree: the file appears by an atomic link, and the loser reads the winner's.
@@ -60,9 +62,7 @@ def kept(name: str, make) -> str:
         draft = path.with_name(f".{name}.{os.getpid()}.{secrets.token_hex(4)}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(make())
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(draft, path)
-        except FileExistsError:
-            pass
         draft.unlink()
     return path.read_text().strip()

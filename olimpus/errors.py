@@ -1,8 +1,8 @@
 """The one tree of exceptions.
 
 Every error a user can meet is one of these. `id` is stable and documented, `status` is the HTTP status that
-`olimpus.api` answers with, `where` names the place (file, line, field, parameter, path, host) and `hint` says what to do.
-Messages never carry secrets.
+`olimpus.api` answers with, `where` names the place (file, line, field, parameter, path, host) and `hint` says what to
+do. Messages never carry secrets.
 """
 
 from __future__ import annotations

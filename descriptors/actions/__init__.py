@@ -1,0 +1,39 @@
+"""Everything that can be done to the tree and its machines. Every door calls these and nothing below.
+
+Each action checks the actor's rights, changes rows in one transaction, writes the journal in it, and raises
+`olimpus.errors` without having changed anything.
+"""
+
+from descriptors.actions.adoption import adopt
+from descriptors.actions.applying import ApplyPlan, apply, export, plan_apply
+from descriptors.actions.cancelling import cancel, retry_failed
+from descriptors.actions.editing import EditPlan, edit, plan_edit
+from descriptors.actions.granting import grant, grant_many, revoke, set_inherit_grants
+from descriptors.actions.requesting import request, request_many
+from descriptors.actions.shaping import copy, create_descriptor, create_folder, duplicate, move, remove, rename
+
+__all__ = [
+    "ApplyPlan",
+    "EditPlan",
+    "adopt",
+    "apply",
+    "cancel",
+    "copy",
+    "create_descriptor",
+    "create_folder",
+    "duplicate",
+    "edit",
+    "export",
+    "grant",
+    "grant_many",
+    "move",
+    "plan_apply",
+    "plan_edit",
+    "remove",
+    "rename",
+    "request",
+    "request_many",
+    "retry_failed",
+    "revoke",
+    "set_inherit_grants",
+]

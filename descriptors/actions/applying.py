@@ -1,0 +1,250 @@
+"""Documents: one YAML or JSON text that creates or updates folders, common definitions and machines, all or nothing.
+
+A document is a folder body: `common` (its definition), `folders` and `descriptors` (mappings by name); at its top `path`
+says where it goes. `export` writes the same form. Documents are read once; what they leave out is not deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from descriptors import selectors, tree
+from descriptors.actions.editing import checked, write
+from descriptors.actions.effects import EditPlan, machines_under, plan
+from descriptors.actions.shaping import MOST, insert
+from descriptors.definition import nearest
+from descriptors.models import Kind, Node
+from descriptors.names import clean_name, join
+from descriptors.permissions import access_of, require
+from olimpus.db import retry_on_deadlock
+from olimpus.errors import Conflict, Invalid
+
+BODY = ("common", "folders", "descriptors")
+
+
+@dataclass
+class Wanted:
+    """One node that the document names."""
+
+    path: str
+    kind: Kind
+    definition: dict[str, Any] | None  # None: the document says nothing about it
+    where: str
+    children: list[Wanted] = field(default_factory=list)
+
+
+@dataclass
+class ApplyPlan:
+    """What applying a document does."""
+
+    create: list[tuple[str, str]] = field(default_factory=list)  # (path, kind)
+    update: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    effects: EditPlan = field(default_factory=EditPlan)
+    #: What will be written: drafts below existing folders, and new definitions of existing nodes.
+    groups: list[tuple[Node, list[tree.Draft]]] = field(default_factory=list)
+    changes: list[tuple[Node, dict[str, Any]]] = field(default_factory=list)
+
+
+def plan_apply(document: object, *, actor: User) -> ApplyPlan:
+    """What `apply` would do; nothing is changed. Raises like `apply`."""
+    return apply(document, actor=actor, dry_run=True)
+
+
+@retry_on_deadlock
+def apply(document: object, *, actor: User, dry_run: bool = False) -> ApplyPlan:
+    """Create what the document names and is not there, update what differs; all or nothing. May be repeated.
+
+    Invalid with `where` naming the place in the document, Conflict (a folder where a machine stands, or a machine whose
+    state forbids the change), Forbidden.
+    """
+    wanted = _read(document)
+    with tree.lock():
+        found = _plan(wanted, actor)
+        if not dry_run:
+            for node, definition in found.changes:
+                write(node, definition, actor=actor)
+            if found.groups:
+                insert(found.groups, actor=actor)
+    return found
+
+
+def export(node: Node, *, actor: User) -> dict[str, Any]:
+    """The branch as a document, with what the actor may see of it; applying it again changes nothing."""
+    require(actor, "see", node)
+    access = access_of(actor)
+    rows = Node.objects.filter(tree_id=node.tree_id, lft__gte=node.lft, rght__lte=node.rght).order_by("lft")
+    if not node.is_folder:
+        return {"path": node.path.rpartition("/")[0] or "/", "descriptors": {node.name: node.definition}}
+    document: dict[str, Any] = {"path": node.path}
+    bodies: dict[int, dict[str, Any]] = {node.pk: document}
+    for row in rows:
+        body = bodies.get(row.pk) if row.pk == node.pk else _place(row, bodies)
+        if body is not None and row.is_folder and access.can("see", row.path) and row.definition:
+            body["common"] = row.definition
+        if body is not None and not row.is_folder and access.can("see", row.path):
+            bodies[row.parent_id].setdefault("descriptors", {})[row.name] = row.definition
+    return document
+
+
+def _place(row: Node, bodies: dict[int, dict[str, Any]]) -> dict[str, Any] | None:
+    above = bodies.get(row.parent_id)
+    if above is None or not row.is_folder:
+        return above
+    bodies[row.pk] = above.setdefault("folders", {}).setdefault(row.name, {})
+    return bodies[row.pk]
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def _read(document: object) -> Wanted:
+    if not isinstance(document, Mapping):
+        raise Invalid(_("A document is a mapping."), hint=_("Its keys: path, %s.") % ", ".join(BODY))
+    path = document.get("path", "/")
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise Invalid(_("A path begins with “/”."), where="path")
+    body = {key: value for key, value in document.items() if key != "path"}
+    top = _folder(_clean(path), body, "", top=True)
+    if sum(1 for _node in _walk(top)) > MOST:
+        raise Invalid(_("A document names at most %d nodes.") % MOST)
+    return top
+
+
+def _clean(path: str) -> str:
+    clean = "/"
+    for name in (part for part in path.split("/") if part):
+        clean = join(clean, clean_name(name))
+    return clean
+
+
+def _folder(path: str, body: object, where: str, *, top: bool = False) -> Wanted:
+    if body is None:
+        body = {}
+    if not isinstance(body, Mapping):
+        raise Invalid(_("A folder is a mapping."), where=where, hint=_("Its keys: %s.") % ", ".join(BODY))
+    for key in body:
+        if key not in BODY:
+            raise Invalid(
+                _("Unknown key “%s”.") % str(key)[:64],
+                where=_at(where, key),
+                hint=nearest(str(key), ("path", *BODY) if top else BODY),
+            )
+    common = body.get("common")
+    if "common" in body and not isinstance(common, Mapping):
+        raise Invalid(_("A definition is a mapping."), where=_at(where, "common"))
+    node = Wanted(path, Kind.FOLDER, dict(common) if isinstance(common, Mapping) else None, _at(where, "common"))
+    for name, inner in _entries(body, "folders", where):
+        node.children.append(_folder(join(path, _name(name, where)), inner, _at(where, f"folders.{name}")))
+    for name, definition in _entries(body, "descriptors", where):
+        place = _at(where, f"descriptors.{name}")
+        if definition is not None and not isinstance(definition, Mapping):
+            raise Invalid(_("A definition is a mapping."), where=place)
+        node.children.append(Wanted(join(path, _name(name, where)), Kind.DESCRIPTOR, dict(definition or {}), place))
+    return node
+
+
+def _entries(body: Mapping[str, Any], key: str, where: str) -> Iterator[tuple[str, Any]]:
+    inner = body.get(key)
+    if inner is not None and not isinstance(inner, Mapping):
+        raise Invalid(_("“%s” is a mapping of names.") % key, where=_at(where, key))
+    yield from (inner or {}).items()
+
+
+def _name(name: object, where: str) -> str:
+    try:
+        return clean_name(str(name))
+    except Invalid as error:
+        raise Invalid(error.message, where=_at(where, name), hint=error.hint) from error
+
+
+def _at(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _walk(node: Wanted) -> Iterator[Wanted]:
+    yield node
+    for child in node.children:
+        yield from _walk(child)
+
+
+# -- planning ----------------------------------------------------------------------------------------------------------
+
+
+def _plan(wanted: Wanted, actor: User) -> ApplyPlan:
+    nodes = list(_walk(wanted))
+    paths = {node.path for node in nodes} | {parent for node in nodes[:1] for parent in selectors.parents(node.path)}
+    existing = _existing(sorted(paths))
+    found = ApplyPlan()
+    _gather(_with_parents(wanted, existing), existing, actor, found)
+    changes = {node.path: definition for node, definition in found.changes}
+    found.effects = plan(changes, machines_under(changes))
+    found.effects.refuse_if_broken()
+    return found
+
+
+def _existing(paths: list[str]) -> dict[str, Node]:
+    rows: dict[str, Node] = {}
+    for start in range(0, len(paths), 5000):
+        rows |= {node.path: node for node in Node.objects.filter(path__in=paths[start : start + 5000])}
+    return rows
+
+
+def _with_parents(wanted: Wanted, existing: Mapping[str, Node]) -> Wanted:
+    """The document's folder inside the folders above it that must be made, too."""
+    while wanted.path not in existing and wanted.path != "/":
+        parent = wanted.path.rpartition("/")[0] or "/"
+        if parent in existing:
+            return Wanted(parent, Kind.FOLDER, None, "path", [wanted])
+        wanted = Wanted(parent, Kind.FOLDER, None, "path", [wanted])
+    return wanted
+
+
+def _gather(wanted: Wanted, existing: Mapping[str, Node], actor: User, found: ApplyPlan) -> None:
+    node = existing[wanted.path]
+    if node.kind != wanted.kind:
+        raise Conflict(_("There is a node of another kind at this path."), where=f"{wanted.where}: {node.path}")
+    _update(node, wanted, actor, found)
+    drafts = []
+    for child in wanted.children:
+        if child.path in existing:
+            _gather(child, existing, actor, found)
+        else:
+            drafts.append(_draft(child, actor, found))
+    if drafts:
+        require(actor, "create_nodes", node)
+        found.groups.append((node, drafts))
+
+
+def _update(node: Node, wanted: Wanted, actor: User, found: ApplyPlan) -> None:
+    if wanted.definition is None:
+        require(actor, "see", node) if wanted.where != "path" else None
+        return
+    require(actor, "see", node)
+    clean = _checked(node.path, wanted, actor, before=node.definition)
+    if clean == node.definition:
+        found.unchanged += 1
+        return
+    found.update.append(node.path)
+    found.changes.append((node, clean))
+
+
+def _draft(wanted: Wanted, actor: User, found: ApplyPlan) -> tree.Draft:
+    definition = _checked(wanted.path, wanted, actor, before={}, new=True)
+    found.create.append((wanted.path, str(wanted.kind)))
+    children = [_draft(child, actor, found) for child in wanted.children]
+    return tree.Draft(wanted.path.rpartition("/")[2], wanted.kind, definition, children)
+
+
+def _checked(path: str, wanted: Wanted, actor: User, *, before: Mapping[str, Any], new: bool = False) -> dict[str, Any]:
+    """Faults name the place in the document, so that the doors can add line and column."""
+    try:
+        return checked(path, wanted.definition or {}, actor=actor, before=before, new=new)
+    except Invalid as error:
+        faults = [{**fault, "where": _at(wanted.where, fault.get("where", ""))} for fault in error.errors]
+        raise Invalid(error.message, where=_at(wanted.where, error.where), hint=error.hint, errors=faults) from error

@@ -1,0 +1,130 @@
+"""Gives network cards their MAC and address, once. Called inside the transaction that asks for the machine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from descriptors.models import Descriptor, Nic
+from descriptors.nics import Card, mac_for, wanted_ip, wanted_mac
+from olimpus.errors import Conflict, Invalid, OlimpusError
+
+CHUNK = 5000
+
+
+def cards_of(descriptors: Iterable[int]) -> dict[int, dict[int, Card]]:
+    """The cards given so far: {descriptor id: {position: card}}; one query per five thousand machines."""
+    found: dict[int, dict[int, Card]] = defaultdict(dict)
+    ids = list(descriptors)
+    for start in range(0, len(ids), CHUNK):
+        rows = Nic.objects.filter(descriptor__in=ids[start : start + CHUNK])
+        for descriptor, position, mac, ip in rows.values_list("descriptor_id", "position", "mac", "ip"):
+            found[descriptor][position] = Card(mac, ip or "")
+    return found
+
+
+def give_cards(
+    wanted: Mapping[int, tuple[Descriptor, Mapping[str, Any], Mapping[str, str]]],
+) -> dict[int, OlimpusError]:
+    """Give every machine the cards that its definition names, keeping those it has; returns the machines that clash.
+
+    `wanted` maps a descriptor's id to (descriptor, computed values, origins). What a clash concerns is not written.
+    """
+    have = {
+        (nic.descriptor_id, nic.position): nic
+        for start in range(0, len(wanted), CHUNK)
+        for nic in Nic.objects.filter(descriptor__in=list(wanted)[start : start + CHUNK])
+    }
+    faults: dict[int, OlimpusError] = {}
+    drafts: list[Nic] = []
+    for pk, (descriptor, values, origins) in wanted.items():
+        try:
+            drafts += [
+                _draft(descriptor, position, nic, values, origins, have.get((pk, position)))
+                for position, nic in enumerate(values.get("nics") or [])
+            ]
+        except Invalid as error:
+            faults[pk] = error
+    changed = [nic for nic in drafts if nic.pk is None or _differs(nic, have[nic.descriptor_id, nic.position])]
+    faults |= _clashes(changed)
+    _write([nic for nic in changed if nic.descriptor_id not in faults])
+    return faults
+
+
+def _draft(
+    descriptor: Descriptor,
+    position: int,
+    nic: Mapping[str, Any],
+    values: Mapping[str, Any],
+    origins: Mapping[str, str],
+    known: Nic | None,
+) -> Nic:
+    mac = wanted_mac(nic) or (known.mac if known else mac_for(str(descriptor.uid), position))
+    ip = wanted_ip(nic) or (known.ip if known and nic.get("ip") == "auto" else "")
+    network = str(nic.get("network") or "")
+    return Nic(
+        pk=known.pk if known else None,
+        descriptor=descriptor,
+        position=position,
+        network=network,
+        scope=_scope(network, values, origins),
+        mac=mac,
+        ip=ip or None,
+    )
+
+
+def _scope(network: str, values: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    """Where an address must not repeat: the folder that defines the network, else the hypervisor that offers it."""
+    if network in (values.get("networks") or {}):
+        return f"{origins.get(f'networks.{network}', '')}#{network}"[-640:]
+    return f"{values.get('hypervisor', '')}:{network}"
+
+
+def _differs(nic: Nic, known: Nic) -> bool:
+    return any(getattr(nic, name) != getattr(known, name) for name in ("mac", "ip", "network", "scope"))
+
+
+def _clashes(drafts: Sequence[Nic]) -> dict[int, OlimpusError]:
+    """Machines whose card names a MAC or an address that another machine holds, in the table or among the drafts."""
+    faults: dict[int, OlimpusError] = {}
+    macs, ips = _holders(drafts)
+    for nic in drafts:
+        holder = macs.setdefault(nic.mac, nic)
+        if holder.descriptor_id != nic.descriptor_id or holder.position != nic.position:
+            faults[nic.descriptor_id] = _taken("mac", nic.mac, holder, nic)
+        if nic.ip:
+            holder = ips.setdefault((nic.scope, nic.ip), nic)
+            if holder.descriptor_id != nic.descriptor_id or holder.position != nic.position:
+                faults[nic.descriptor_id] = _taken("ip", nic.ip, holder, nic)
+    return faults
+
+
+def _holders(drafts: Sequence[Nic]) -> tuple[dict[str, Nic], dict[tuple[str, str], Nic]]:
+    macs: dict[str, Nic] = {}
+    ips: dict[tuple[str, str], Nic] = {}
+    for start in range(0, len(drafts), CHUNK):
+        chunk = drafts[start : start + CHUNK]
+        same = Q(mac__in=[nic.mac for nic in chunk]) | Q(ip__in=[nic.ip for nic in chunk if nic.ip])
+        for nic in Nic.objects.filter(same).select_related("descriptor"):
+            macs[nic.mac] = nic
+            if nic.ip:
+                ips[nic.scope, nic.ip] = nic
+    return macs, ips
+
+
+def _taken(field: str, value: str, holder: Nic, nic: Nic) -> Conflict:
+    return Conflict(
+        _("%(value)s belongs to %(path)s already.") % {"value": value, "path": holder.descriptor.path},
+        where=f"{nic.descriptor.path}: nics[{nic.position}].{field}",
+        hint=_("Each MAC and each address is given once; choose another or leave it out."),
+    )
+
+
+def _write(nics: Sequence[Nic]) -> None:
+    Nic.objects.bulk_create([nic for nic in nics if nic.pk is None], batch_size=1000)
+    if known := [nic for nic in nics if nic.pk is not None]:
+        Nic.objects.bulk_update(known, ["mac", "ip", "network", "scope"], batch_size=500)

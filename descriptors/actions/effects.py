@@ -1,0 +1,129 @@
+"""What a change of definitions would do to the machines below: computed before and after, compared, nothing written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from descriptors import selectors
+from descriptors.cascade import Cascade
+from descriptors.definition import Effect, changed, check_edit, effect
+from descriptors.models import Descriptor, Node
+from descriptors.names import above
+from olimpus.errors import Conflict, Invalid
+
+Definitions = Mapping[str, Mapping[str, Any]]  # by path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One machine, what happens to it, and because of which parameters."""
+
+    path: str
+    state: str
+    effect: Effect
+    parameters: list[str]
+
+
+@dataclass
+class EditPlan:
+    """What an edit does: machines that change (unchanged ones are only counted) and definitions it would break."""
+
+    rows: list[Row] = field(default_factory=list)
+    broken: list[dict[str, str]] = field(default_factory=list)
+    unchanged: int = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many machines for each effect: now, next_start, reapply, recreate."""
+        found = Counter(str(row.effect) for row in self.rows)
+        return {str(effect): found.get(str(effect), 0) for effect in Effect if effect is not Effect.NONE}
+
+    def refuse_if_broken(self) -> None:
+        """Raise Invalid, naming the machines, when a definition that was fine could no longer be computed."""
+        if self.broken:
+            first = self.broken[0]
+            raise Invalid(
+                _("%(count)d machines could no longer be computed; the first: %(path)s: %(message)s")
+                % {"count": len(self.broken), "path": first["where"], "message": first["message"]},
+                where=first["where"],
+                errors=self.broken[:50],
+            )
+
+
+def machines_under(paths: Iterable[str]) -> list[Descriptor]:
+    """The machines at or below any of the paths, each with its open operation."""
+    where = Q(pk__in=[])
+    for node in Node.objects.filter(path__in=list(paths)).only("lft", "rght", "tree_id", "path"):
+        where |= Q(tree_id=node.tree_id, lft__gte=node.lft, rght__lte=node.rght)
+    rows = Descriptor.objects.filter(where).select_related("open_operation")
+    return list(rows.only("path", "name", "definition", "state", "open_operation"))
+
+
+def plan(changes: Definitions, machines: Iterable[Descriptor], *, moved: Mapping[str, str] | None = None) -> EditPlan:
+    """Compare the computed definitions of `machines` before and after `changes` (new local definitions by path).
+
+    `moved` maps old path prefixes to new ones when nodes change their place.
+    """
+    machines = list(machines)
+    folders = selectors.folders_above(machines)
+    moved = moved or {}
+    targets = {machine.path: _moved(machine.path, moved) for machine in machines}
+    after_folders = _after(folders, changes, moved)
+    missing = {path for target in targets.values() for path in above(target)} - after_folders.keys()
+    after_folders |= dict(Node.objects.filter(path__in=missing).values_list("path", "definition"))
+    before, after = Cascade(folders), Cascade(after_folders)
+    found = EditPlan()
+    for machine in machines:
+        _compare(machine, targets[machine.path], changes, before, after, found)
+    return found
+
+
+def _moved(path: str, moved: Mapping[str, str]) -> str:
+    for old, new in moved.items():
+        if path == old or path.startswith(f"{old}/"):
+            return new + path[len(old) :]
+    return path
+
+
+def _after(folders: Definitions, changes: Definitions, moved: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    return {_moved(path, moved): changes.get(path, definition) for path, definition in folders.items()}
+
+
+def _compare(
+    machine: Descriptor, target: str, changes: Definitions, before: Cascade, after: Cascade, found: EditPlan
+) -> None:
+    parent, _slash, name = target.rpartition("/")
+    try:
+        new = after.of(parent or "/", name, changes.get(machine.path, machine.definition)).values
+    except Invalid as error:
+        found.broken.append({"where": machine.path, "message": str(error)})
+        return
+    try:
+        old = before.of(machine.path.rpartition("/")[0] or "/", machine.name, machine.definition).values
+    except Invalid:  # it was broken and is mended now
+        old = {}
+    what, parameters = effect(machine.state, old, new)
+    if what is Effect.NONE:
+        found.unchanged += 1
+    else:
+        found.rows.append(Row(machine.path, machine.state, what, parameters))
+    if machine.path in changes:
+        _check_own_edit(machine, old, new)
+
+
+def _check_own_edit(machine: Descriptor, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """A machine's own definition is bound by its state; what comes from folders waits as pending changes instead."""
+    differ = changed(old, new)
+    check_edit(machine.state, differ, where=machine.path)
+    if (differ["creation"] or differ["run"]) and (operation := selectors.open_operation(machine)):
+        raise Conflict(
+            _("“%(verb)s” is in progress.") % {"verb": operation.verb},
+            where=machine.path,
+            hint=_("Wait for it, or cancel it."),
+        )

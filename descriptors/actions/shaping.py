@@ -1,0 +1,187 @@
+"""Changing the tree: create, rename, move, copy, delete. The numbers are `descriptors.tree`'s business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts import journal
+from accounts.models import User
+from descriptors import tree
+from descriptors.actions.cards import cards_of
+from descriptors.actions.editing import checked
+from descriptors.actions.effects import machines_under, plan
+from descriptors.models import Folder, Kind, Node
+from descriptors.names import clean_name, join
+from descriptors.nics import joined
+from descriptors.permissions import access_of, forget, require
+from olimpus.db import retry_on_deadlock
+from olimpus.errors import Conflict, Forbidden, Invalid
+
+#: More nodes than this are not copied or applied in one go.
+MOST = 20_000
+
+
+def create_folder(parent: Node, name: str, *, actor: User, definition: object = None) -> Node:
+    """A new folder. Conflict when the name is taken, Invalid, Forbidden."""
+    return _create(parent, name, Kind.FOLDER, actor, definition)
+
+
+def create_descriptor(parent: Node, name: str, *, actor: User, definition: object = None) -> Node:
+    """A new machine, provisioned: a definition only. Conflict when the name is taken, Invalid, Forbidden."""
+    return _create(parent, name, Kind.DESCRIPTOR, actor, definition)
+
+
+@retry_on_deadlock
+def _create(parent: Node, name: str, kind: Kind, actor: User, definition: object) -> Node:
+    require(actor, "create_nodes", parent)
+    with tree.lock():
+        draft = tree.Draft(name, kind, {} if definition is None else definition)  # type: ignore[arg-type]
+        return insert([(parent, [draft])], actor=actor)[0]
+
+
+def insert(groups: Iterable[tuple[Node, list[tree.Draft]]], *, actor: User) -> list[Node]:
+    """Check drafts and put them below their parents, told to the journal. The caller has checked `create_nodes`."""
+    groups = list(groups)
+    for parent, drafts in groups:
+        _check_drafts(parent.path, drafts, actor)
+    nodes = tree.insert(groups)
+    changes = {node.path: node.definition for node in nodes}
+    plan(
+        changes, machines_under([node.path for node in nodes if node.parent_id in {p.pk for p, _ in groups}])
+    ).refuse_if_broken()
+    forget()
+    journal.record_many(journal.Draft(actor, f"{node.kind}.create", node.path, node.pk) for node in nodes)
+    return nodes
+
+
+def _check_drafts(path: str, drafts: Iterable[tree.Draft], actor: User) -> None:
+    for draft in drafts:
+        draft.name = clean_name(draft.name)
+        draft.definition = checked(join(path, draft.name), draft.definition, actor=actor, before={}, new=True)
+        _check_drafts(join(path, draft.name), draft.children, actor)
+
+
+def rename(node: Node, name: str, *, actor: User) -> Node:
+    """Give a node another name; everything below gets its new path. Conflict when taken."""
+    if node.parent is None:
+        raise Conflict(_("The root has no name to change."), where=node.path)
+    return move(node, node.parent, actor=actor, name=name)
+
+
+@retry_on_deadlock
+def move(node: Node, parent: Node, *, actor: User, name: str | None = None) -> Node:
+    """Put a node, with all below it, under another folder. Machines keep running; what they inherit may change.
+
+    Conflict when it would end below itself or the name is taken; Forbidden without `move` on all of it and
+    `create_nodes` at the destination; Invalid when a definition could not be computed there.
+    """
+    _require_branch(actor, "move", node)
+    if parent.pk != node.parent_id:
+        require(actor, "create_nodes", parent)
+    with tree.lock():
+        old = Node.objects.get(pk=node.pk).path
+        machines = machines_under([old])
+        fresh = tree.move(node, parent, name=name)
+        if fresh.path == old:
+            return fresh
+        plan({}, machines, moved={old: fresh.path}).refuse_if_broken()
+        forget()
+        journal.record(actor, f"{fresh.kind}.move", path=fresh.path, node_id=fresh.pk, data={"from": old})
+        return fresh
+
+
+@retry_on_deadlock
+def copy(node: Node, parent: Node, *, actor: User, name: str | None = None, new_addresses: bool = True) -> Node:
+    """Copy a node, with what the actor may see below it, as provisioned machines; returns the copy.
+
+    `new_addresses` leaves MACs and fixed addresses out, so that the copies get their own; otherwise they carry the same,
+    and the second one to be created is refused. Grants are not copied.
+    """
+    require(actor, "see", node)
+    require(actor, "create_nodes", parent)
+    if node.is_folder and (parent.pk == node.pk or parent.path.startswith(f"{node.path.rstrip('/')}/")):
+        raise Conflict(_("A folder cannot be copied into itself."), where=f"{node.path} → {parent.path}")
+    with tree.lock():
+        draft = _drafts(node, actor, new_addresses=new_addresses)
+        draft.name = name or node.name
+        copies = insert([(Node.objects.get(pk=parent.pk), [draft])], actor=actor)
+        return copies[0]
+
+
+def duplicate(node: Node, *, actor: User) -> Node:
+    """A copy beside the original, with the first free name of the form `name-2`."""
+    if node.parent is None:
+        raise Conflict(_("The root cannot be duplicated."), where=node.path)
+    taken = set(Node.objects.filter(parent=node.parent).values_list("name", flat=True))
+    number = next(number for number in range(2, len(taken) + 3) if f"{node.name}-{number}" not in taken)
+    return copy(node, node.parent, actor=actor, name=f"{node.name}-{number}")
+
+
+def _drafts(node: Node, actor: User, *, new_addresses: bool) -> tree.Draft:
+    branch = Node.objects.filter(tree_id=node.tree_id, lft__gte=node.lft, rght__lte=node.rght).order_by("lft")
+    access = access_of(actor)
+    rows = [row for row in branch if access.can("see", row.path)]
+    if len(rows) > MOST:
+        raise Invalid(_("At most %d nodes are copied at once.") % MOST, where=node.path)
+    cards = {} if new_addresses else cards_of(row.pk for row in rows if not row.is_folder)
+    stops = (
+        set(
+            Folder.objects.filter(pk__in=[row.pk for row in rows if row.is_folder], inherit_grants=False).values_list(
+                "pk", flat=True
+            )
+        )
+        if rows
+        else set()
+    )
+    made: dict[int, tree.Draft] = {}
+    for row in rows:
+        definition = (
+            _without_addresses(row.definition) if new_addresses else joined(row.definition, cards.get(row.pk, {}))
+        )
+        made[row.pk] = tree.Draft(row.name, Kind(row.kind), definition, [], row.pk not in stops)
+        if row.pk != node.pk and row.parent_id in made:
+            made[row.parent_id].children.append(made[row.pk])
+    return made[node.pk]
+
+
+def _without_addresses(definition: Mapping[str, Any]) -> dict[str, Any]:
+    nics = definition.get("nics")
+    if not nics:
+        return dict(definition)
+    return {
+        **definition,
+        "nics": [{k: v for k, v in nic.items() if k != "mac" and (k != "ip" or v == "auto")} for nic in nics],
+    }
+
+
+@retry_on_deadlock
+def remove(node: Node, *, actor: User) -> int:
+    """Delete a node and all below it; returns how many. Conflict, naming them, while machines below stand on a hypervisor."""
+    _require_branch(actor, "delete", node)
+    with tree.lock():
+        fresh = Node.objects.get(pk=node.pk)
+        number = (fresh.rght - fresh.lft + 1) // 2
+        tree.remove([fresh])
+        forget()
+        journal.record(actor, f"{node.kind}.delete", path=fresh.path, node_id=fresh.pk, data={"nodes": number})
+        return number
+
+
+def _require_branch(actor: User, operation: str, node: Node) -> None:
+    """The operation must be allowed at the node and at everything below it."""
+    require(actor, operation, node)
+    access = access_of(actor)
+    if access.everything:
+        return
+    for path in Node.objects.filter(tree_id=node.tree_id, lft__gt=node.lft, rght__lt=node.rght).values_list(
+        "path", flat=True
+    ):
+        if not access.can(operation, path):
+            raise Forbidden(
+                _("Something below is not yours to move or delete."),
+                where=path if access.can("see", path) else node.path,
+                hint=_("Ask a manager of this folder."),
+            )

@@ -1,0 +1,67 @@
+"""Network cards: how a MAC is made, and how assigned identities join a definition. Pure; the rows are in `models.Nic`."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from olimpus.errors import Invalid
+
+#: Locally administered, unicast (IEEE 802): never the address of a bought card.
+PREFIX = 0x02
+#: Prefix of MACs that carry an IPv4 address in their last four bytes (`ip_mode: mac`).
+CODED = "02:00"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a network card was given once."""
+
+    mac: str
+    ip: str = ""
+
+
+def mac_for(uid: str, position: int) -> str:
+    """A MAC for one card of one machine: the same arguments give the same address (39 bits of a hash)."""
+    digest = hashlib.sha256(f"{uid}/{position}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (PREFIX, digest[0] | 0x01, *digest[1:5]))
+
+
+def mac_of_ip(ip: str) -> str:
+    """The MAC that carries this IPv4 address, for DHCP servers that derive the lease from it. Raises Invalid for IPv6."""
+    address = ipaddress.ip_address(ip)
+    if address.version != 4:
+        raise Invalid("only an IPv4 address fits into a MAC", where="ip", hint='Use another "ip_mode".')
+    return ":".join([CODED, *(f"{byte:02x}" for byte in address.packed)])
+
+
+def wanted_mac(nic: Mapping[str, Any]) -> str:
+    """The MAC that the definition itself fixes for a card, "" when it is ours to choose."""
+    if nic.get("mac"):
+        return str(nic["mac"])
+    ip = wanted_ip(nic)
+    return mac_of_ip(ip) if nic.get("ip_mode") == "mac" and ip else ""
+
+
+def wanted_ip(nic: Mapping[str, Any]) -> str:
+    """The address that the definition fixes for a card, "" when there is none or a pool gives it."""
+    ip = nic.get("ip") or ""
+    return "" if ip == "auto" else str(ip)
+
+
+def joined(values: Mapping[str, Any], cards: Mapping[int, Card] | Iterable[tuple[int, Card]]) -> dict[str, Any]:
+    """The computed values with each card's own MAC and address put into `nics`."""
+    given = dict(cards)
+    nics: Sequence[Mapping[str, Any]] = values.get("nics") or []
+    if not nics or not given:
+        return dict(values)
+    return {**values, "nics": [_joined(nic, given.get(position)) for position, nic in enumerate(nics)]}
+
+
+def _joined(nic: Mapping[str, Any], card: Card | None) -> dict[str, Any]:
+    if card is None:
+        return dict(nic)
+    return {**nic, "mac": card.mac} | ({"ip": card.ip} if card.ip else {})
