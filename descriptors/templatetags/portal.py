@@ -1,0 +1,150 @@
+"""What the portal's templates share: icons, state badges, times as people say them, verbs as buttons."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+from django import template
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from descriptors import selectors
+from descriptors.states import CHOICES, ON_THE_WAY, State
+from descriptors.verbs import VERBS, Verb
+from descriptors.web import sidebar
+
+register = template.Library()
+
+SPRITE: Final = "vendor/tabler-icons-3.51.0/sprite.svg"
+#: Shown in place of the state while the hypervisor does not answer.
+UNKNOWN: Final = "unknown"
+#: State → icon. The colour is in `static/css/olimpus.css`, the word in `descriptors.states`.
+ICONS: Final = {
+    State.PROVISIONED: "circle-dashed",
+    State.CREATED: "box",
+    State.STARTING: "loader-2",
+    State.RUNNING: "player-play-filled",
+    State.PAUSED: "player-pause-filled",
+    State.STOPPING: "loader-2",
+    State.STOPPED: "power",
+    State.FAILED: "alert-triangle",
+    UNKNOWN: "cloud-off",
+}
+LABELS: Final = {value: gettext_lazy(label) for value, label in CHOICES} | {UNKNOWN: gettext_lazy("Unknown")}
+STATES: Final = tuple(str(state) for state in ICONS)
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """An icon of the sprite; decorative, so a word always stands beside it (or `aria-label` on its button)."""
+    return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', extra, static(SPRITE), name)
+
+
+@register.simple_tag
+def state_badge(state: str, extra: str = "") -> SafeString:
+    """The state as colour, icon and word."""
+    motion = "turning" if state in ON_THE_WAY else ""
+    return format_html(
+        '<span class="state state-{} {}" data-state="{}">{}<span>{}</span></span>',
+        state,
+        extra,
+        state,
+        icon(ICONS[state], motion),
+        LABELS[state],
+    )
+
+
+@register.simple_tag
+def states() -> tuple[str, ...]:
+    """All states that a badge can show."""
+    return STATES
+
+
+@register.filter
+def state_label(state: str) -> str:
+    """The word for a state."""
+    return str(LABELS.get(state, state))
+
+
+@register.filter
+def verb_label(name: str) -> str:
+    """The label of a verb; the name itself for one that no longer exists."""
+    return str(VERBS[name].label) if name in VERBS else name
+
+
+@register.simple_tag
+def ago(moment: datetime | None) -> SafeString | str:
+    """ "3 minutes ago", the exact time on hover; `app.js` keeps it true while the page is open."""
+    if moment is None:
+        return "–"
+    local = date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    return format_html(
+        '<time datetime="{}" title="{} · {:%Y-%m-%d %H:%M:%S} UTC">{}</time>',
+        moment.isoformat(),
+        local,
+        moment,
+        naturaltime(moment),
+    )
+
+
+@register.filter
+def tree_url(path: str) -> str:
+    """The page of the node at `path`."""
+    return "/tree" + quote(path, safe="/@+-._~") if path != "/" else "/tree/"
+
+
+@register.filter
+def get(mapping: Any, key: Any) -> Any:
+    """`mapping[key]`, or None."""
+    return mapping.get(key) if mapping else None
+
+
+@register.filter
+def shown(value: Any) -> str:
+    """A value of a definition as one reads it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return str(value)
+
+
+@register.filter
+def from_states(verb: Verb) -> str:
+    """The states from which a verb may begin, separated by spaces: for `data-states`."""
+    return " ".join(selectors.sources(verb))
+
+
+@register.filter
+def likely_states(verb: Verb) -> str:
+    """The states in which a verb is the likely next step, separated by spaces."""
+    return " ".join(sorted(verb.likely))
+
+
+@register.filter
+def not_from_here(verb: Verb) -> str:
+    """What `app.js` says on a button that the present state does not allow."""
+    wanted = ", ".join(str(LABELS[state]).lower() for state in selectors.sources(verb))
+    return _("Not possible now: “%(verb)s” needs %(states)s.") % {"verb": verb.label, "states": wanted}
+
+
+@register.simple_tag(takes_context=True)
+def open_operations(context: template.Context) -> int:
+    """How many operations are going on that this person may see; one query."""
+    user = getattr(context.get("request"), "user", None)
+    return selectors.open_operations(user).count() if user and user.is_authenticated else 0
+
+
+@register.simple_tag(takes_context=True)
+def folder_tree(context: template.Context, node: Any = None) -> list[sidebar.Item]:
+    """The folders on the left, open along the way to `node`."""
+    user = getattr(context.get("request"), "user", None)
+    return sidebar.folder_tree(user, node or None) if user and user.is_authenticated else []

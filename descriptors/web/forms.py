@@ -1,0 +1,155 @@
+"""Forms of the portal. Rules are not here: what the core refuses is shown next to the field it is about."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.roles import Role
+from descriptors.documents import Positions, load_with_lines
+from descriptors.models import NAME_LENGTH, PATH_LENGTH
+from olimpus.errors import Invalid, OlimpusError
+
+CODE = {"spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
+
+
+class CoreForm(forms.Form):
+    """A form that shows the core's errors: `fields_of_errors` maps the beginning of `where` to a field."""
+
+    fields_of_errors: dict[str, str] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            css = "form-select" if isinstance(field, forms.ChoiceField) else "form-control"
+            css = "form-check-input" if isinstance(field, forms.BooleanField) else css
+            field.widget.attrs["class"] = f"{field.widget.attrs.get('class', '')} {css}".strip()
+            field.widget.attrs.setdefault("aria-describedby", f"hint-{name}")
+
+    def refuse(self, error: OlimpusError, otherwise: str | None = None) -> None:
+        """Put the error, and each of its faults, next to its field."""
+        faults = error.errors or [{"message": error.message, "where": error.where, "hint": error.hint}]
+        for fault in faults:
+            self.add_error(self._field_of(str(fault.get("where", "")), otherwise), sentence(fault))
+
+    def _field_of(self, where: str, otherwise: str | None) -> str | None:
+        found = next((field for start, field in self.fields_of_errors.items() if where.startswith(start)), otherwise)
+        return found if found in self.fields else None
+
+
+def sentence(fault: dict[str, Any]) -> str:
+    """Place, message and hint of a fault in one line."""
+    text = f"{fault['where']}: {fault['message']}" if fault.get("where") else str(fault["message"])
+    return f"{text} {fault['hint']}" if fault.get("hint") else text
+
+
+class YamlField(forms.CharField):
+    """YAML or JSON text of a definition; its cleaned value is the text, `CoreForm`s parse it with `parsed`."""
+
+    def __init__(self, **kwargs: Any):
+        widget = forms.Textarea(attrs={**CODE, "class": "code", "rows": 14, "data-code": ""})
+        super().__init__(widget=widget, required=False, strip=False, max_length=2 * 1024 * 1024, **kwargs)
+
+
+def parsed(text: str) -> tuple[dict[str, Any], Positions]:
+    """The mapping that a text says and where everything stands. Invalid with line and column."""
+    data, positions = load_with_lines(text, name=str(_("line")))
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise Invalid(str(_("A definition is a mapping: “name: value” on each line.")))
+    return data, positions
+
+
+def fingerprint(text: str) -> str:
+    """Tells whether the text is the one whose plan was shown."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class DefinitionForm(CoreForm):
+    """A local definition as YAML. `version` is what was read, `planned` the text whose plan was shown."""
+
+    definition = YamlField(label=_("Definition (YAML or JSON)"))
+    version = forms.IntegerField(widget=forms.HiddenInput)
+    planned = forms.CharField(widget=forms.HiddenInput, required=False)
+
+
+class NewNodeForm(CoreForm):
+    """A folder or a machine below a folder."""
+
+    fields_of_errors = {"name": "name"}
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=NAME_LENGTH,
+        help_text=_("Letters of any language, digits, “.”, “-”, “_”, “@”, “+”, and spaces inside."),
+        widget=forms.TextInput(attrs={**CODE, "autofocus": True}),
+    )
+    definition = YamlField(label=_("Definition (YAML, may stay empty)"))
+
+
+class PlaceForm(CoreForm):
+    """Another folder, and perhaps another name: for moving and copying."""
+
+    fields_of_errors = {"name": "name", "parent": "to", "to": "to"}
+
+    to = forms.CharField(
+        label=_("Folder"),
+        max_length=PATH_LENGTH,
+        widget=forms.TextInput(attrs={**CODE, "list": "folder-options", "class": "code-line"}),
+    )
+    name = forms.CharField(label=_("Name there"), max_length=NAME_LENGTH, widget=forms.TextInput(attrs=CODE))
+
+
+class CopyForm(PlaceForm):
+    """As for moving, and what happens to addresses."""
+
+    new_addresses = forms.BooleanField(
+        label=_("Give new MACs and addresses"),
+        required=False,
+        initial=True,
+        help_text=_("Without this the copy keeps them, which is possible only while the original has none."),
+    )
+
+
+class RenameForm(CoreForm):
+    """A new name in the same folder."""
+
+    fields_of_errors = {"name": "name"}
+
+    name = forms.CharField(label=_("New name"), max_length=NAME_LENGTH, widget=forms.TextInput(attrs={**CODE, "autofocus": True}))
+
+
+class RemoveForm(CoreForm):
+    """Deleting asks for the name."""
+
+    name = forms.CharField(label=_("Type the name to confirm"), widget=forms.TextInput(attrs={**CODE, "autofocus": True}))
+
+
+class GrantForm(CoreForm):
+    """A role for a user or a group."""
+
+    role = forms.ChoiceField(label=_("Role"), choices=[(Role.USER, _("Simple user")), (Role.MANAGER, _("Manager"))])
+    kind = forms.ChoiceField(label=_("To"), choices=[("user", _("User")), ("group", _("Group"))])
+    holder = forms.CharField(label=_("Name"), max_length=150, widget=forms.TextInput(attrs=CODE))
+
+
+class DocumentForm(CoreForm):
+    """One document that lays out folders, definitions and machines."""
+
+    document = YamlField(label=_("Document (YAML or JSON)"))
+    file = forms.FileField(label=_("or a file"), required=False)
+    planned = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def text(self) -> str:
+        """What was uploaded, else what was typed. Invalid for a file that is not text."""
+        upload = self.cleaned_data.get("file")
+        if not upload:
+            return self.cleaned_data["document"]
+        try:
+            return upload.read().decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise Invalid(str(_("The file is not UTF-8 text.")), where="file") from None

@@ -1,0 +1,94 @@
+"""Home (my machines), search, and the level of the folder tree that is opened."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from accounts.roles import is_manager
+from descriptors import feed, selectors
+from descriptors.models import Node
+from descriptors.permissions import can
+from descriptors.states import State
+from descriptors.templatetags.portal import tree_url
+from descriptors.web import sidebar
+from descriptors.web.doors import door, page
+from descriptors.web.rows import rows_of, rows_of_machines
+from olimpus.errors import NotFound
+
+CARDS = 24
+PAGE = 50
+SUGGESTIONS = 12
+
+
+@door
+def home(request: HttpRequest) -> HttpResponse:
+    """My machines, attention first, and what is or was going on."""
+    cursor = feed.cursor()
+    machines = Paginator(selectors.my_machines(request.user), CARDS).get_page(request.GET.get("page"))
+    rows = rows_of_machines(machines.object_list, request.user)
+    operations = selectors.operations(request.user).filter(parent=None)[:8]
+    context = {
+        "feed_cursor": cursor,
+        "rows": rows,
+        "machines": machines,
+        "operations": operations,
+        "feed_paths": [row.node.path for row in rows],
+        "attention": sum(row.state == State.FAILED for row in rows),
+        "may_manage": is_manager(request.user),
+    }
+    return page(request, "portal/home.html", context)
+
+
+@door
+def search(request: HttpRequest) -> HttpResponse:
+    """Nodes whose name or path holds the text; a whole path opens its page at once."""
+    text = " ".join(request.GET.get("q", "").split())[:200]
+    if text.startswith("/"):
+        try:
+            return redirect(tree_url(selectors.get(request.user, text).path))
+        except NotFound:
+            pass  # not a whole path: search for it as a part of one
+    cursor = feed.cursor()
+    found = Paginator(matching(request, text), PAGE).get_page(request.GET.get("page"))
+    rows = rows_of(found.object_list, request.user)
+    context = {"feed_cursor": cursor, "search_text": text, "found": found, "rows": rows, "show_path": True}
+    return page(request, "portal/search.html", context | {"feed_paths": [row.node.path for row in rows]})
+
+
+def matching(request: HttpRequest, text: str) -> QuerySet[Node]:
+    """Visible nodes for a text; none for an empty one."""
+    nodes = selectors.nodes(request.user).order_by("path")
+    if not text:
+        return nodes.none()
+    return nodes.filter(Q(path__icontains=text) if "/" in text else Q(name__icontains=text))
+
+
+@door
+def folders(request: HttpRequest) -> HttpResponse:
+    """Folder paths that hold the text, for fields that ask for a folder."""
+    text = request.GET.get("to", "").strip()[:200]
+    rows = selectors.nodes(request.user, "create_nodes").filter(kind="folder", path__icontains=text).order_by("path")
+    return render(request, "portal/folder_options.html", {"paths": rows.values_list("path", flat=True)[:SUGGESTIONS]})
+
+
+@door
+def tree_level(request: HttpRequest, node_id: int) -> HttpResponse:
+    """The folders right below a folder, for the tree on the left."""
+    level, more = sidebar.children(request.user, selectors.get(request.user, node_id))
+    return render(request, "components/tree_level.html", {"level": level, "more": more})
+
+
+@door
+def open_count(request: HttpRequest) -> HttpResponse:
+    """How many operations are going on; for the bell."""
+    return JsonResponse({"open": selectors.open_operations(request.user).count(), "page": reverse("operations")})
+
+
+def may(request: HttpRequest, node: Node) -> dict[str, bool]:
+    """What this person may do to the node besides verbs; no query."""
+    operations = ("edit", "create_nodes", "move", "delete", "grant", "console")
+    return {operation: can(request.user, operation, node) for operation in operations}

@@ -1,0 +1,218 @@
+"""The page of one node at its path: a folder as a table, a machine with its state, verbs and history."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
+
+from descriptors import feed, selectors
+from descriptors.documents import dump_yaml
+from descriptors.models import Kind, Node
+from descriptors.permissions import can, effective
+from descriptors.states import CHOICES
+from descriptors.templatetags.portal import tree_url
+from descriptors.verbs import VERBS
+from descriptors.web.definitions import definition_rows
+from descriptors.web.doors import door, page
+from descriptors.web.home import PAGE, may
+from descriptors.web.rows import Row, rows_of
+from olimpus.errors import Invalid, NotFound
+
+HISTORY: Final = 50
+#: Word in the address bar → order of the rows; folders stay on top.
+SORTS: Final = {
+    "name": ("name",),
+    "state": ("descriptor__state", "name"),
+    "hypervisor": ("descriptor__hypervisor__name", "name"),
+    "age": ("descriptor__state_since", "name"),
+}
+FOLDER_TABS: Final = {"machines": _("Contents"), "definition": _("Definition"), "access": _("Access"), "history": _("History")}
+MACHINE_TABS: Final = {
+    "machine": _("Machine"),
+    "definition": _("Definition"),
+    "access": _("Access"),
+    "history": _("History"),
+}
+
+
+@door
+def node(request: HttpRequest, path: str = "") -> HttpResponse:
+    """A folder or a machine. The root page leads home those who may not see the root."""
+    cursor = feed.cursor()
+    try:
+        found = selectors.get(request.user, path)
+    except NotFound:
+        if not path.strip("/"):
+            return redirect("home")
+        raise
+    if f"/{path.strip('/')}" != found.path:  # `<folder>/common` is its definition
+        return redirect(f"{tree_url(found.path)}?tab=definition")
+    tabs = FOLDER_TABS if found.is_folder else MACHINE_TABS
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in tabs else next(iter(tabs))
+    context = {
+        "feed_cursor": cursor,
+        "node": found,
+        "crumbs": crumbs(request, found),
+        "tabs": tabs,
+        "tab": tab,
+        "may": may(request, found),
+        "feed_paths": [found.path],
+    }
+    template = "portal/folder.html" if found.is_folder else "portal/machine.html"
+    return page(request, template, context | TAB_CONTEXT[tab](request, found))
+
+
+def crumbs(request: HttpRequest, node: Node) -> list[dict[str, Any]]:
+    """The parts of the path: name, path, and whether this person may open it; no query."""
+    parts = [part for part in node.path.split("/") if part]
+    paths = ["/" + "/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+    return [
+        {"name": name, "path": path, "open": can(request.user, "see", path)}
+        for name, path in zip(["/", *parts], paths, strict=True)
+    ]
+
+
+# -- tabs of a folder --------------------------------------------------------------------------------------------------
+
+
+def contents(request: HttpRequest, folder: Node) -> dict[str, Any]:
+    """The table, the counts per state, the verbs for everything below, and what is going on here."""
+    listed = listing(request, folder)
+    found = Paginator(listed, PAGE).get_page(request.GET.get("page"))
+    return {
+        "rows": rows_of(found.object_list, request.user),
+        "found": found,
+        "counts": selectors.counts(request.user, folder),
+        "states": [value for value, _label in CHOICES],
+        "filters": filters_of(request),
+        "verbs": [verb for verb in VERBS.values() if not verb.arguments and can(request.user, verb.permission, folder)],
+        "show_path": deep(request),
+        "going_on": selectors.open_operations(request.user).filter(node=folder)[:5],
+    }
+
+
+def filters_of(request: HttpRequest) -> dict[str, str]:
+    """What the address bar says about the table."""
+    given = {name: request.GET.get(name, "").strip()[:200] for name in ("q", "state", "hypervisor", "label", "sort")}
+    return given | {"below": "1" if request.GET.get("below") else ""}
+
+
+def deep(request: HttpRequest) -> bool:
+    """Whether the table shows everything below: on demand, and whenever it is filtered."""
+    return any(value for name, value in filters_of(request).items() if name != "sort")
+
+
+def listing(request: HttpRequest, folder: Node) -> QuerySet[Node]:
+    """The rows that the filters leave, in the wanted order."""
+    given = filters_of(request)
+    known = {value for value, _label in CHOICES}
+    rows = selectors.listing(
+        request.user,
+        path=folder.path,
+        recursive=deep(request),
+        kind=Kind.DESCRIPTOR if given["state"] or given["hypervisor"] else "",
+        state=[given["state"]] if given["state"] in known else (),
+        hypervisor=given["hypervisor"],
+        q=given["q"],
+        label=[given["label"]] if given["label"] else (),
+    )
+    word = given["sort"].removeprefix("-")
+    if word not in SORTS:
+        return rows if deep(request) else rows.order_by("-kind", "name")
+    sign = "-" if given["sort"].startswith("-") else ""
+    return rows.order_by("-kind", f"{sign}{SORTS[word][0]}", "path")
+
+
+# -- tabs of a machine -------------------------------------------------------------------------------------------------
+
+
+def machine(request: HttpRequest, node: Node) -> dict[str, Any]:
+    """State, verbs, addresses, drift, pending changes, last operations."""
+    (row,) = rows_of([node], request.user)
+    return machine_context(request, row) | {
+        "operations": selectors.operations(request.user).filter(node=node)[:5],
+        "entries": selectors.history(request.user, node)[:8],
+    }
+
+
+def machine_context(request: HttpRequest, row: Row) -> dict[str, Any]:
+    """What the panel of a machine needs; one query, for its definition."""
+    assert row.descriptor is not None
+    context: dict[str, Any] = {"row": row, "drift": selectors.drift(row.descriptor), "pending": {}, "values": {}}
+    try:
+        computed = selectors.computed(row.node)
+    except Invalid:
+        return context  # `row.fault` tells
+    return context | {"pending": selectors.pending(row.descriptor, computed.values), "values": computed.values}
+
+
+# -- tabs of both ------------------------------------------------------------------------------------------------------
+
+
+def definition(request: HttpRequest, node: Node) -> dict[str, Any]:
+    """What is written here on the left, the computed result with origins on the right."""
+    context: dict[str, Any] = {"local": dump_yaml(node.definition) if node.definition else ""}
+    try:
+        computed = selectors.computed(node)
+    except Invalid as error:
+        return context | {"fault": error, "lines": []}
+    return context | {"lines": definition_rows(computed, node.path)}
+
+
+def access(request: HttpRequest, node: Node) -> dict[str, Any]:
+    """Who may do what here and from where; what I may."""
+    shown = can(request.user, "grant", node)
+    return {
+        "grants": selectors.grants_of(node) if shown else [],
+        "mine": effective(request.user, node),
+        "inherits": node.folder.inherit_grants if node.is_folder else True,
+    }
+
+
+def history(request: HttpRequest, node: Node) -> dict[str, Any]:
+    """The journal of this node."""
+    entries = Paginator(selectors.history(request.user, node), HISTORY).get_page(request.GET.get("page"))
+    return {"entries": entries}
+
+
+TAB_CONTEXT: Final = {
+    "machines": contents,
+    "machine": machine,
+    "definition": definition,
+    "access": access,
+    "history": history,
+}
+
+
+# -- fragments ---------------------------------------------------------------------------------------------------------
+
+
+@door
+def panel(request: HttpRequest, node_id: int) -> HttpResponse:
+    """The parts of a machine's page that change with it."""
+    found = selectors.get(request.user, node_id)
+    if found.is_folder:
+        raise NotFound(_("This is a folder."), where=found.path)
+    context = {"node": found, "may": may(request, found)} | machine(request, found)
+    return render(request, "portal/machine_details.html", context)
+
+
+@door
+def row(request: HttpRequest, node_id: int) -> HttpResponse:
+    """One line of a table."""
+    (found,) = rows_of([selectors.get(request.user, node_id)], request.user)
+    return render(request, "components/row.html", {"row": found, "show_path": "path" in request.GET})
+
+
+@door
+def counts(request: HttpRequest, node_id: int) -> HttpResponse:
+    """How many machines below a folder are in each state."""
+    folder = selectors.get(request.user, node_id)
+    context = {"node": folder, "counts": selectors.counts(request.user, folder), "filters": filters_of(request)}
+    return render(request, "components/counts.html", context)

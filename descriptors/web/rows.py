@@ -1,0 +1,118 @@
+"""A node as a line of a table, a card, or the head of its page: everything read at once, nothing per row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import prefetch_related_objects
+
+from accounts.models import User
+from descriptors import selectors
+from descriptors.cascade import Computed
+from descriptors.models import Descriptor, Nic, Node, Operation
+from descriptors.states import State
+from descriptors.verbs import VERBS
+from hypervisors.models import Health
+from olimpus.errors import OlimpusError
+
+
+@dataclass
+class Row:
+    """What a page shows of one node. `state` is what we hold; `shown_state` says so when nothing is known now."""
+
+    node: Node
+    descriptor: Descriptor | None = None
+    operation: Operation | None = None
+    offers: list[dict[str, Any]] = field(default_factory=list)
+    cards: Sequence[Nic] = ()
+    hypervisor: str = ""
+    pending: bool = False
+    fault: str = ""
+
+    @property
+    def state(self) -> str:
+        return self.descriptor.state if self.descriptor else ""
+
+    @property
+    def shown_state(self) -> str:
+        """`unknown` while the hypervisor does not answer: its machines are not off."""
+        machine = self.descriptor
+        if machine and machine.hypervisor and machine.state != State.PROVISIONED:
+            if machine.hypervisor.health == Health.UNREACHABLE:
+                return "unknown"
+        return self.state
+
+    @property
+    def since(self) -> datetime:
+        return self.descriptor.state_since if self.descriptor else self.node.updated_at
+
+    @property
+    def busy(self) -> str:
+        """The label of the verb in progress, or ""."""
+        return str(VERBS[self.operation.verb].label) if self.operation else ""
+
+    @property
+    def likely(self) -> list[dict[str, Any]]:
+        """The verbs that are the next step in some state: one of them is shown in the row."""
+        return [offer for offer in self.offers if offer["verb"].likely]
+
+
+def rows_of(nodes: Iterable[Node], user: User) -> list[Row]:
+    """Rows of nodes read by `selectors.nodes`; two queries whatever their number."""
+    nodes = list(nodes)
+    machines = [node.descriptor for node in nodes if not node.is_folder]
+    return _rows(nodes, machines, user)
+
+
+def rows_of_machines(machines: Iterable[Descriptor], user: User) -> list[Row]:
+    """Rows of descriptors with hypervisor and open operation joined; two queries whatever their number."""
+    machines = list(machines)
+    return _rows(machines, machines, user)
+
+
+def _rows(nodes: Sequence[Node], machines: Sequence[Descriptor], user: User) -> list[Row]:
+    prefetch_related_objects(machines, "cards")
+    computed = selectors.computed_many(machines)
+    known = {machine.pk: machine for machine in machines}
+    return [_row(node, known.get(node.pk), computed.get(node.pk), user) for node in nodes]
+
+
+def _row(node: Node, machine: Descriptor | None, computed: Computed | OlimpusError | None, user: User) -> Row:
+    if machine is None:
+        return Row(node)
+    fault = str(computed.message) if isinstance(computed, OlimpusError) else ""
+    values = computed.values if isinstance(computed, Computed) else {}
+    return Row(
+        node,
+        machine,
+        operation=selectors.open_operation(machine),
+        offers=offers_of(machine, user),
+        cards=sorted(machine.cards.all(), key=lambda card: card.position),
+        hypervisor=machine.hypervisor.name if machine.hypervisor else values.get("hypervisor", ""),
+        pending=bool(values and selectors.pending(machine, values)),
+        fault=fault,
+    )
+
+
+def offers_of(machine: Descriptor, user: User) -> list[dict[str, Any]]:
+    """The verbs this person may use here: {verb, enabled, why, likely, primary}."""
+    offers = selectors.available(machine, user)
+    for offer in offers:
+        offer["likely"] = machine.state in offer["verb"].likely
+        offer["primary"] = offer["likely"] and offer["enabled"]
+    return offers
+
+
+def told(machine: Descriptor, operation: Operation | None) -> dict[str, Any]:
+    """What our script shows at once after a verb was accepted."""
+    busy = str(VERBS[operation.verb].label) if operation and operation.is_open else ""
+    return {
+        "id": machine.pk,
+        "state": machine.state,
+        "busy": busy,
+        "since": machine.state_since.isoformat(),
+        "reason": machine.reason,
+    }

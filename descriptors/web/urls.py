@@ -1,0 +1,40 @@
+"""Pages of the portal. `/tree/<path>` is every node's address; `/-/` holds forms and fragments."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from descriptors.web import changes, doing, home, importing, nodes, operations
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("tree/", nodes.node, name="root"),
+    path("tree/<path:path>", nodes.node, name="node"),
+    path("search/", home.search, name="search"),
+    path("operations/", operations.operations, name="operations"),
+    path("operations/<uuid:pk>", operations.operation, name="operation"),
+    path("operations/<uuid:pk>/cancel", operations.cancel, name="operation-cancel"),
+    path("operations/<uuid:pk>/retry", operations.retry, name="operation-retry"),
+    path("apply/", importing.apply, name="apply"),
+    path("-/open", home.open_count, name="open-count"),
+    path("-/folders", home.folders, name="folder-options"),
+    path("-/tree/<int:node_id>", home.tree_level, name="tree-level"),
+    path("-/nodes/<int:node_id>/row", nodes.row, name="node-row"),
+    path("-/nodes/<int:node_id>/panel", nodes.panel, name="node-panel"),
+    path("-/nodes/<int:node_id>/counts", nodes.counts, name="node-counts"),
+    path("-/nodes/<int:node_id>/ask", doing.bulk, name="ask-bulk"),
+    path("-/nodes/<int:node_id>/ask/<slug:verb>", doing.ask, name="ask"),
+    path("-/nodes/<int:node_id>/do/<slug:verb>", doing.do, name="do"),
+    path("-/nodes/<int:node_id>/edit", changes.edit, name="node-edit"),
+    path("-/nodes/<int:node_id>/new-folder", changes.new, {"kind": "folder"}, name="new-folder"),
+    path("-/nodes/<int:node_id>/new-machine", changes.new, {"kind": "machine"}, name="new-machine"),
+    path("-/nodes/<int:node_id>/move", changes.move, name="node-move"),
+    path("-/nodes/<int:node_id>/rename", changes.rename, name="node-rename"),
+    path("-/nodes/<int:node_id>/copy", changes.copy, name="node-copy"),
+    path("-/nodes/<int:node_id>/duplicate", changes.duplicate, name="node-duplicate"),
+    path("-/nodes/<int:node_id>/delete", changes.remove, name="node-delete"),
+    path("-/nodes/<int:node_id>/export", importing.export, name="node-export"),
+    path("-/nodes/<int:node_id>/grant", changes.grant, name="node-grant"),
+    path("-/nodes/<int:node_id>/revoke", changes.revoke, name="node-revoke"),
+    path("-/nodes/<int:node_id>/inherit", changes.inherit, name="node-inherit"),
+]

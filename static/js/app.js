@@ -1,0 +1,8 @@
+// Everything a signed-in page needs. Pages add behaviour through data attributes, never through scripts of their own.
+import "./shell.js"
+import "./tree.js"
+import "./table.js"
+import "./verbs.js"
+import { connect } from "./live.js"
+
+connect()

@@ -1,0 +1,131 @@
+// The live feed: one WebSocket a page. Events come at least once and possibly late; they are de-duplicated by id and
+// applied in order of id per node, and `settled` (everything up to it has arrived) is where a reconnection resumes.
+import { notice } from "./shell.js"
+import { showNode } from "./nodes.js"
+
+const FIRST_WAIT = 1, LONGEST_WAIT = 30 // seconds
+const REMEMBERED = 5000 // ids kept to tell repeated events
+const REFRESH = 1200 // ms between two fetches of the same fragment
+
+const words = document.getElementById("words")?.dataset ?? {}
+const bar = document.querySelector(".connection")
+
+export class Feed {
+  constructor(address, paths, since) {
+    this.address = address
+    this.paths = paths
+    this.since = since
+    this.seen = new Set()
+    this.latest = new Map() // node → id of the newest event shown
+    this.wait = FIRST_WAIT
+  }
+
+  open() {
+    this.socket = new WebSocket(this.address)
+    this.socket.onopen = () => this.subscribe()
+    this.socket.onmessage = message => this.take(JSON.parse(message.data))
+    this.socket.onclose = () => this.retry()
+  }
+
+  subscribe() {
+    this.socket.send(JSON.stringify({ subscribe: this.paths, since: this.since }))
+    this.wait = FIRST_WAIT
+    bar.hidden = true
+  }
+
+  take({ events = [], settled, resync, closed }) {
+    for (const event of events.sort((a, b) => a.id - b.id)) this.apply(event)
+    if (settled !== undefined && settled !== null) this.since = Math.max(settled, this.since ?? 0)
+    if (resync) refreshAll()
+    if (closed) notice(words.closed.replace("{path}", closed))
+    document.documentElement.dataset.feed = "live"
+  }
+
+  apply(event) {
+    if (this.seen.has(event.id)) return
+    this.seen.add(event.id)
+    if (this.seen.size > REMEMBERED) this.seen.delete(this.seen.values().next().value)
+    if (event.node && (this.latest.get(event.node) ?? 0) < event.id) {
+      this.latest.set(event.node, event.id)
+      show(event)
+    }
+    if (event.operation) showOperation(event.operation)
+    if (CHANGES_TREE.test(event.verb)) offerReload()
+    for (const place of document.querySelectorAll("[data-refresh]")) refresh(place)
+  }
+
+  retry() {
+    document.documentElement.dataset.feed = "lost"
+    const pause = this.wait * (0.75 + Math.random() / 2)
+    this.wait = Math.min(this.wait * 2, LONGEST_WAIT)
+    countdown(Math.ceil(pause), () => this.open())
+  }
+}
+
+const CHANGES_TREE = /^node\.(create|move|rename|delete|copy|remove|edit)/
+
+function countdown(seconds, then) {
+  bar.hidden = false
+  bar.textContent = seconds > 0 ? bar.dataset.lost.replace("{seconds}", seconds) : bar.dataset.trying
+  if (seconds <= 0) return then()
+  setTimeout(() => countdown(seconds - 1, then), 1000)
+}
+
+const OPEN = new Set(["queued", "running"])
+
+function show(event) {
+  const { node, state, operation, data = {} } = event
+  const busy = operation ? (OPEN.has(operation.status) ? operation.label ?? words.busy : "") : undefined
+  const reason = data.reason ?? data.error?.message
+  showNode(node, { state, busy, since: state ? event.at : undefined, reason, drifted: data.drifted })
+  for (const panel of document.querySelectorAll(`[data-panel="${node}"]`)) refresh(panel)
+}
+
+/** Progress of an operation wherever it is shown: counts, bar, status. */
+function showOperation({ id, status, progress }) {
+  for (const place of document.querySelectorAll(`[data-operation="${id}"]`)) {
+    place.dataset.status = status
+    for (const element of place.querySelectorAll("[data-status-of]")) element.hidden = element.dataset.statusOf !== status
+    if (!progress) continue
+    const done = ["succeeded", "failed", "cancelled"].reduce((sum, key) => sum + (progress[key] ?? 0), 0)
+    const figures = { ...progress, done, left: Math.max(0, (progress.total ?? 0) - done) }
+    for (const element of place.querySelectorAll("[data-figure]")) element.textContent = figures[element.dataset.figure] ?? 0
+    for (const element of place.querySelectorAll("progress")) { element.max = progress.total || 1; element.value = done }
+  }
+}
+
+// Fragments that only the server can draw are fetched again, seldom, however many events arrive.
+const waiting = new Map()
+
+function refresh(place) {
+  if (waiting.has(place)) { waiting.set(place, true); return }
+  waiting.set(place, false)
+  fetchInto(place)
+  setTimeout(() => { const again = waiting.get(place); waiting.delete(place); if (again && place.isConnected) refresh(place) }, REFRESH)
+}
+
+function fetchInto(place) {
+  const address = place.dataset.refresh ?? place.dataset.panelUrl
+  htmx.ajax("GET", address, { target: place, swap: place.dataset.swap ?? "innerHTML" })
+}
+
+function refreshAll() {
+  location.reload()
+}
+
+function offerReload() {
+  const offer = document.getElementById("changed")
+  if (offer) offer.hidden = false
+}
+
+export function connect() {
+  const address = document.querySelector("meta[name=feed]")?.content
+  const paths = [...new Set([...document.querySelectorAll("[data-feed]")].map(element => element.dataset.feed))]
+  if (!address || !paths.length) return
+  const cursor = document.querySelector("meta[name=feed-cursor]")?.content
+  const scheme = location.protocol === "https:" ? "wss" : "ws"
+  const feed = new Feed(`${scheme}://${location.host}${address}`, paths, cursor ? Number(cursor) : null)
+  feed.open()
+  addEventListener("pagehide", () => { feed.socket.onclose = null; feed.socket.close() })
+  addEventListener("pageshow", event => { if (event.persisted) location.reload() })
+}

@@ -1,0 +1,66 @@
+// Verbs: buttons of the shared form #verbs. One that asks first (GET) opens its question in the dialog, rendered by the
+// server; the answer shows in place, and the feed brings the rest. Without script the same forms work as pages.
+import { notice } from "./shell.js"
+import { showNode } from "./nodes.js"
+
+const dialog = document.getElementById("dialog")
+const words = document.getElementById("words")?.dataset ?? {}
+
+document.addEventListener("click", event => {
+  const button = event.target.closest("[aria-disabled=true]")
+  if (button) event.preventDefault()
+  if (event.target.closest("[data-dialog-close]")) { event.preventDefault(); dialog.close() }
+})
+
+document.addEventListener("submit", event => {
+  const { target: form, submitter } = event
+  if (form.id !== "verbs" && !("inPlace" in form.dataset)) return
+  event.preventDefault()
+  const method = (submitter?.getAttribute("formmethod") ?? form.getAttribute("method") ?? "get").toLowerCase()
+  const address = submitter?.getAttribute("formaction") ?? form.getAttribute("action")
+  const data = new FormData(form, submitter)
+  if (method === "get") ask(address, data)
+  else act(address, data, submitter)
+})
+
+async function ask(address, data) {
+  data.delete("csrfmiddlewaretoken")
+  const answer = await send(`${address}?${new URLSearchParams(data)}`)
+  if (!answer) return
+  dialog.innerHTML = await answer.text()
+  if (!dialog.open) dialog.showModal()
+}
+
+async function act(address, data, button) {
+  button?.classList.add("working")
+  const answer = await send(address, { method: "POST", body: data })
+  button?.classList.remove("working")
+  if (!answer) return
+  const told = await answer.json()
+  if (!answer.ok) return refuse(told)
+  if (dialog.open) dialog.close()
+  for (const node of told.nodes ?? []) showNode(node.id, node)
+  if (told.line) showLine(told.line)
+  if (told.go) location.assign(told.go)
+}
+
+function refuse(told) {
+  const place = dialog.open && dialog.querySelector("[data-slot=error]")
+  if (!place) return notice(told.message, told.hint)
+  place.hidden = false
+  place.textContent = `${told.message} ${told.hint ?? ""}`
+}
+
+function showLine(html) {
+  const place = document.getElementById("operations-here")
+  if (place) place.insertAdjacentHTML("afterbegin", html)
+}
+
+async function send(address, options = {}) {
+  try {
+    return await fetch(address, { ...options, headers: { Accept: options.method ? "application/json" : "text/html", "X-Requested-With": "fetch" } })
+  } catch {
+    notice(words.noAnswer, words.tryAgain)
+    return null
+  }
+}
