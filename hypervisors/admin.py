@@ -162,7 +162,8 @@ class HypervisorAdmin(admin.ModelAdmin):
             saved = actions.update(obj, fields, actor=request.user)
             reason = wanted["maintenance_reason"]
             saved = actions.set_maintenance(saved, wanted["maintenance"], reason, actor=request.user)
-        obj.__dict__.update(saved.__dict__)
+        obj.pk = saved.pk
+        obj.refresh_from_db()
 
     def delete_model(self, request: HttpRequest, obj: Hypervisor) -> None:
         actions.delete(obj, actor=request.user)

@@ -32,7 +32,11 @@ def mark_ok(hypervisor: Hypervisor) -> bool:
 
 
 def mark_unreachable(hypervisor: Hypervisor, error: Exception) -> bool:
-    """Note that a call failed: no answer, or an answer that says no. Returns whether the health changed."""
+    """Note that the hypervisor gave no answer, or refuses us as a whole. Returns whether the health changed.
+
+    Meant for listings and connection tests, and for `Unreachable` anywhere: a verb that is `Rejected` says something
+    about a VM, not about its hypervisor.
+    """
     health = Health.UNREACHABLE if isinstance(error, Unreachable) else Health.ERROR
     return mark_failing(hypervisor, health, str(error))
 

@@ -303,3 +303,8 @@ def test_the_boot_log_grows_with_time(tmp_path):
 
 def test_declares_all_but_graphics():
     assert frozenset(Capability) - MockDriver.capabilities == {Capability.CONSOLE_VNC}
+
+
+def test_drivers_import_neither_django_nor_the_tree():
+    code = "import sys, hypervisors.drivers.mock; print({'django', 'rest_framework', 'descriptors'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"set()\n"
