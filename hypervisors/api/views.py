@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -35,11 +37,15 @@ WRITE = problem_responses(400, 401, 403, 404, 409, 412)
 class HypervisorFilter(django_filters.FilterSet):
     """`?q=` part of a name, `?driver=`, `?health=`, `?maintenance=`."""
 
-    q = django_filters.CharFilter(field_name="name", lookup_expr="icontains")
+    q = django_filters.CharFilter(method="search")
 
     class Meta:
         model = Hypervisor
         fields = ["driver", "health", "maintenance"]
+
+    def search(self, queryset: QuerySet[Hypervisor], name: str, value: str) -> QuerySet[Hypervisor]:
+        """Folds case itself: with a binary collation MariaDB's `icontains` would not."""
+        return queryset.annotate(folded=Lower("name")).filter(folded__contains=value.lower())
 
 
 class HypervisorViewSet(viewsets.GenericViewSet):
