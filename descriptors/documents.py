@@ -26,12 +26,15 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner, ScannerError
 
 from olimpus.errors import Invalid, TooLarge
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 MAX_NODES: Final = 200_000  # after aliases are expanded
 MAX_DEPTH: Final = 32
+MAX_LINES: Final = 200_000  # of YAML: reading a line costs more than reading a character
+MAX_TAG: Final = 1024
 
 Path = Sequence[str | int]
 
@@ -138,7 +141,7 @@ def load(text: str | bytes, *, name: str = "document") -> Any:
 
     Bytes are UTF-8 or UTF-16, with or without a byte order mark. Dates stay texts. Raises TooLarge, or Invalid with
     `where` "name:line:column": bad syntax, duplicate or non-text keys, tags that build objects, NaN and infinity,
-    aliases to themselves, more than 200,000 values (aliases expanded), more than 32 levels.
+    aliases to themselves, more than 200,000 values (aliases expanded), 200,000 lines of YAML or 32 levels.
     """
     return load_with_lines(text, name=name)[0]
 
@@ -147,19 +150,19 @@ def load_with_lines(text: str | bytes, *, name: str = "document") -> tuple[Any, 
     """What `load` returns, and the positions of its values. Raises as `load` does."""
     source = _decoded(text, name)
     try:
-        return _json(source), Positions(name, source)
+        return _json(source, name), Positions(name, source)
     except (ValueError, RecursionError):  # no JSON, or JSON with a fault: YAML tells the line, and refuses depth itself
         root = _Composer(name, source).compose()
         return root.plain(), Positions(name, source, root)
 
 
-def _json(source: str) -> Any:
-    """The data of a JSON document within the bounds; ValueError or RecursionError if it is anything else."""
+def _json(source: str, name: str) -> Any:
+    """The data of a JSON document; ValueError or RecursionError if it is anything else. Raises Invalid if too many."""
     if source.lstrip()[:1] not in ("{", "["):
         raise ValueError("YAML, to judge by its start")
     data = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
     if _measure(data, MAX_DEPTH) > MAX_NODES:
-        raise ValueError("too many values")
+        raise Invalid(f"the document has more than {MAX_NODES} values", where=name)
     return data
 
 
@@ -210,6 +213,16 @@ _TAGS: Final = {
 _MERGE: Final = object()
 
 
+class _Scanner(Scanner):
+    """Refuses endless tags, on which the scanner spends a time that grows with the square of their length."""
+
+    def scan_tag(self) -> Any:
+        if not re.search(r"\s|\0", self.reader.prefix(MAX_TAG)):
+            mark = self.reader.get_mark()
+            raise ScannerError("while scanning a tag", mark, "it is too long", mark)
+        return super().scan_tag()
+
+
 class _Composer:
     """Puts the events of one document together, without recursion and within the bounds."""
 
@@ -225,7 +238,7 @@ class _Composer:
 
     def compose(self) -> _Node:
         try:
-            for event in YAML(typ="safe", pure=True).parse(self._text):
+            for event in self._events():
                 self._read(event)
         except MarkedYAMLError as error:
             raise self._syntax(error) from None
@@ -238,6 +251,13 @@ class _Composer:
             # The scanner lets a few of these slip on malformed escapes and directives: still the fault of the text.
             raise Invalid(f"the document is not YAML: {str(error)[:200]}", where=self._name) from None
         return self._root or _Node(None, 1, 1)
+
+    def _events(self) -> Iterator[Event]:
+        if self._text.count("\n") > MAX_LINES or self._text.count("\r") > MAX_LINES:
+            raise TooLarge(f"the document has more than {MAX_LINES} lines", where=self._name)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Scanner = _Scanner
+        return yaml.parse(self._text)
 
     def _fault(self, message: str, line: int, column: int, hint: str = "") -> Invalid:
         return Invalid(message, where=f"{self._name}:{line}:{column}", hint=hint)
@@ -283,11 +303,13 @@ class _Composer:
         self._merges.append([])
 
     def _text_of(self, event: ScalarEvent) -> str:
+        """The text, with characters that were escaped as surrogate pairs (as JSON may do) made whole."""
         try:
-            event.value.encode()
-        except UnicodeEncodeError:
+            if event.value.isascii():
+                return str(event.value)
+            return str(event.value.encode("utf-16-le", "surrogatepass").decode("utf-16-le"))
+        except UnicodeDecodeError:
             raise self._at(event, "a text contains half a surrogate pair, which is no character") from None
-        return str(event.value)
 
     def _scalar(self, event: ScalarEvent) -> Any:
         """The value of a plain scalar by the core schema of YAML 1.2, less what it leaves in doubt."""
