@@ -65,7 +65,7 @@ def test_the_lockout_problem_says_when_to_try_again(people, client):
     for _attempt in range(6):
         answer = by_api(client, "sam", WRONG)
     assert answer["Content-Type"] == "application/problem+json"
-    assert "15 minutes" in answer.json()["detail"]
+    assert "15 minutes" in answer.json()["title"]
 
 
 def test_others_and_other_addresses_are_not_locked(people, client):

@@ -31,9 +31,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Options."""
-        parser.add_argument(
-            "--env-file", type=Path, help="add missing keys to this file (mode 600), print none"
-        )
+        parser.add_argument("--env-file", type=Path, help="add missing keys to this file (mode 600), print none")
         parser.add_argument("--username", help="name of the superuser; asked for when missing")
         parser.add_argument("--email", default="", help="e-mail address of the superuser")
         parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
