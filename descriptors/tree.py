@@ -102,12 +102,16 @@ def by_path(path: str) -> Node:
 
 def _fresh(nodes: Iterable[int | Node]) -> dict[int, Node]:
     """Current rows by id. `NotFound` when one has gone."""
-    asked = {node.pk if isinstance(node, Node) else node: node for node in nodes}
+    asked = {_key(node): node for node in nodes}
     found = _nodes.in_bulk(list(asked))
     gone = [str(node) for key, node in asked.items() if key not in found]
     if gone:
         raise NotFound(_("No such node, perhaps it was removed meanwhile."), where=", ".join(gone[:SHOWN]))
     return found
+
+
+def _key(node: int | Node) -> int:
+    return node.pk if isinstance(node, Node) else node
 
 
 def _require_folder(node: Node) -> None:
@@ -128,7 +132,7 @@ def insert(groups: Sequence[tuple[int | Node, Sequence[Draft]]]) -> list[Node]:
         seats: list[_Seat] = []
         widths: Counter[int] = Counter()
         for given, drafts in groups:
-            parent = parents[given.pk if isinstance(given, Node) else given]
+            parent = parents[_key(given)]
             _require_folder(parent)
             for draft in drafts:
                 widths[parent.pk] = _seat(draft, parent, parent, widths[parent.pk], seats)
@@ -248,32 +252,30 @@ def move(node: int | Node, parent: int | Node, *, name: str | None = None) -> No
     `NotFound`, `Conflict` (the root, below itself, not into a folder, name taken) and `Invalid` (name, longest path).
     """
     with lock():
-        old, above = _pair(node, parent)
-        _require_movable(old, above)
-        new = names.clean_name(old.name if name is None else name)
-        path = names.join(above.path, new)
-        if path == old.path:
-            return old
-        _require_path(path, old)
-        if above.pk != old.parent_id:
-            _relocate(old, above)
-        _rewrite(old, above, new, path)
-        return _nodes.get(pk=old.pk)
+        found = _fresh([node, parent])
+        return _settle(found[_key(node)], found[_key(parent)], name)
 
 
 @retry_on_deadlock
 def rename(node: int | Node, name: str) -> Node:
     """Gives `node` another name; it keeps its place among its siblings. Raises as `move` does."""
     with lock() as root:
-        (fresh,) = _fresh([node]).values()
-        return move(fresh, fresh.parent_id or root, name=name)
+        (old,) = _fresh([node]).values()
+        return _settle(old, old.parent or root, name)
 
 
-def _pair(node: int | Node, parent: int | Node) -> tuple[Node, Node]:
-    """Current rows of a node and its parent to be."""
-    keys = [item.pk if isinstance(item, Node) else item for item in (node, parent)]
-    found = _fresh([node, parent])
-    return found[keys[0]], found[keys[1]]
+def _settle(old: Node, above: Node, name: str | None) -> Node:
+    """`move` with current rows, under the lock."""
+    _require_movable(old, above)
+    new = names.clean_name(old.name if name is None else name)
+    path = names.join(above.path, new)
+    if path == old.path:
+        return old
+    _require_path(path, old)
+    if above.pk != old.parent_id:
+        _relocate(old, above)
+    _rewrite(old, above, new, path)
+    return _nodes.get(pk=old.pk)
 
 
 def _require_movable(node: Node, parent: Node) -> None:
