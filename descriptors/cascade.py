@@ -283,7 +283,7 @@ class _Folder:
         self._with_prototype: dict[str, _Merged] = {}
         self.chain: tuple[Layer, ...] = (*parent.chain, layer) if parent else (layer,)
         under = parent.plain.copy() if parent else _empty(history=False)
-        self.plain = under.add(layer.definition, layer.path)
+        self.plain: _Merged = under.add(layer.definition, layer.path)
         self._computed = self._compute()
 
     def _compute(self) -> _Merged | None:

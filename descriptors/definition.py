@@ -159,7 +159,7 @@ class _Plain:
     def copy(self, value: object, path: Path, depth: int) -> Any:
         self._count(path, values=1, size=8)
         if depth > MAX_DEPTH:
-            return self._faults.add(path, f"nested deeper than {MAX_DEPTH} levels")
+            return self._refused(path, f"nested deeper than {MAX_DEPTH} levels")
         if isinstance(value, dict):
             return self._mapping(value, path, depth)
         if isinstance(value, (list, tuple)):
@@ -172,7 +172,12 @@ class _Plain:
             return self._whole(int(value), path)
         if isinstance(value, float):
             return self._real(float(value), path)
-        return self._faults.add(path, f"a definition cannot hold a value of type {type(value).__name__}")
+        return self._refused(path, f"a definition cannot hold a value of type {type(value).__name__}")
+
+    def _refused(self, path: Path, message: str) -> Any:
+        """None, in place of the value that is refused."""
+        self._faults.add(path, message)
+        return None
 
     def _count(self, path: Path, *, values: int = 0, size: int) -> None:
         """Stops at once: what is too large is not worth reading to its end."""
@@ -197,23 +202,23 @@ class _Plain:
     def _text(self, value: str, path: Path, limit: int) -> str | None:
         text = str.__str__(value)
         if len(text) > limit:
-            return self._faults.add(path, f"a text of {len(text)} characters; at most {limit} are allowed")
+            return self._refused(path, f"a text of {len(text)} characters; at most {limit} are allowed")
         if "\0" in text:
-            return self._faults.add(path, "a text contains the NUL character")
+            return self._refused(path, "a text contains the NUL character")
         try:
             self._count(path, size=len(text.encode()) + 1)
         except UnicodeEncodeError:
-            return self._faults.add(path, "a text contains half a surrogate pair, which is no character")
+            return self._refused(path, "a text contains half a surrogate pair, which is no character")
         return text
 
     def _whole(self, value: int, path: Path) -> int | None:
         if not -(2**63) <= value < 2**63:
-            return self._faults.add(path, "a whole number does not fit into 64 bits")
+            return self._refused(path, "a whole number does not fit into 64 bits")
         return value
 
     def _real(self, value: float, path: Path) -> float | None:
         if not math.isfinite(value):
-            return self._faults.add(path, "NaN and infinity are not numbers one can work with")
+            return self._refused(path, "NaN and infinity are not numbers one can work with")
         return value
 
 

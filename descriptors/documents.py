@@ -26,14 +26,14 @@ def _decoded(text: str | bytes, name: str) -> str:
     """The document as text without a byte order mark. Raises TooLarge before anything is read."""
     if len(text) > MAX_BYTES:
         raise TooLarge(f"the document is larger than {MAX_BYTES // 1024 // 1024} MiB", where=name)
-    if isinstance(text, bytes):
-        try:
-            text = text.decode(_encoding(text))
-        except UnicodeDecodeError as error:
-            line = text.count(b"\n", 0, error.start) + 1
-            hint = "Save the file as UTF-8."
-            raise Invalid("the document is not UTF-8 text", where=f"{name}:{line}", hint=hint) from None
-    return text.removeprefix("\ufeff")
+    if isinstance(text, str):
+        return text.removeprefix("\ufeff")
+    try:
+        return text.decode(_encoding(text)).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = text.count(b"\n", 0, error.start) + 1
+        hint = "Save the file as UTF-8."
+        raise Invalid("the document is not UTF-8 text", where=f"{name}:{line}", hint=hint) from None
 
 
 def _encoding(data: bytes) -> str:
@@ -67,12 +67,12 @@ class Positions:
         found = (node.line, node.column)
         for key in path:
             if isinstance(node.value, dict) and isinstance(key, str) and key in node.value:
-                found = node.keys[key]
+                found, node = node.keys[key], node.value[key]
             elif isinstance(node.value, list) and isinstance(key, int) and 0 <= key < len(node.value):
-                found = (node.value[key].line, node.value[key].column)
+                node = node.value[key]
+                found = (node.line, node.column)
             else:
                 break
-            node = node.value[key]
         return found
 
     def where(self, path: Path) -> str:

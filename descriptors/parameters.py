@@ -355,7 +355,7 @@ _FREE = (
     Parameter(
         "rights",
         "free",
-        _record(**{role: _mapping(FLAG) for role in ROLES}),
+        _record((), **{role: _mapping(FLAG) for role in ROLES}),
         gettext_noop("What each role may do in this branch. Needs the right to grant."),
         {"user": {"create_folder": False}},
         guarded=True,
