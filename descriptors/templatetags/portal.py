@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -17,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from descriptors import selectors
+from descriptors.models import Operation, Status
 from descriptors.states import CHOICES, ON_THE_WAY, State
 from descriptors.verbs import VERBS, Verb
 from descriptors.web import sidebar
@@ -148,3 +150,75 @@ def folder_tree(context: template.Context, node: Any = None) -> list[sidebar.Ite
     """The folders on the left, open along the way to `node`."""
     user = getattr(context.get("request"), "user", None)
     return sidebar.folder_tree(user, node or None) if user and user.is_authenticated else []
+
+
+#: Status of an operation → icon.
+STATUS_ICONS: Final = {
+    Status.QUEUED: "clock",
+    Status.RUNNING: "loader-2",
+    Status.SUCCEEDED: "circle-check",
+    Status.PARTIAL: "alert-triangle",
+    Status.FAILED: "circle-x",
+    Status.CANCELLED: "ban",
+}
+
+
+@register.simple_tag
+def operation_statuses() -> list[tuple[str, Any, str]]:
+    """(status, label, icon) of everything an operation can be."""
+    return [(str(status), status.label, name) for status, name in STATUS_ICONS.items()]
+
+
+@register.filter
+def ended(operation: Operation) -> int:
+    """How many machines of a folder operation have their result."""
+    return operation.succeeded + operation.failed + operation.cancelled
+
+
+@register.filter
+def left(operation: Operation) -> int:
+    """How many machines of a folder operation have no result yet."""
+    return max(0, operation.total - ended(operation))
+
+
+#: Journal verb without its `vm.` → what people say. Verbs on machines are told by their own labels.
+DEEDS: Final = {
+    "folder.create": gettext_lazy("folder made"),
+    "folder.move": gettext_lazy("moved"),
+    "folder.copy": gettext_lazy("copied"),
+    "folder.delete": gettext_lazy("deleted"),
+    "descriptor.create": gettext_lazy("machine defined"),
+    "descriptor.move": gettext_lazy("moved"),
+    "descriptor.copy": gettext_lazy("copied"),
+    "descriptor.delete": gettext_lazy("deleted"),
+    "definition.edit": gettext_lazy("definition changed"),
+    "grant.add": gettext_lazy("access given"),
+    "grant.remove": gettext_lazy("access taken back"),
+    "grant.inherit": gettext_lazy("inheritance of access changed"),
+    "operation.cancel": gettext_lazy("operation cancelled"),
+}
+ENDINGS: Final = {str(status): status.label for status in Status} | {"done": gettext_lazy("done")}
+
+
+@register.filter
+def deed(verb: str) -> str:
+    """What a line of the journal says was done."""
+    if verb in DEEDS:
+        return str(DEEDS[verb])
+    family, _dot, rest = verb.partition(".")
+    name, _dot, ending = rest.partition(".")
+    if family != "vm" or name not in VERBS:
+        return verb
+    return f"{VERBS[name].label}: {ENDINGS.get(ending, ending)}" if ending else str(VERBS[name].label)
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    """The words of a text, to walk through a fixed list."""
+    return text.split()
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    """A value as JSON, which is YAML too."""
+    return json.dumps(value, ensure_ascii=False)

@@ -62,7 +62,7 @@ export class Feed {
   }
 }
 
-const CHANGES_TREE = /^node\.(create|move|rename|delete|copy|remove|edit)/
+const CHANGES_TREE = /^(folder|descriptor)\.(create|move|rename|delete|copy)|^definition\.edit/
 
 function countdown(seconds, then) {
   bar.hidden = false
