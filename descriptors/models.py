@@ -113,6 +113,8 @@ class Descriptor(Node):
     vm_ref = models.CharField(max_length=255, blank=True, editable=False)
     #: The computed definition last written to the hypervisor; "pending changes" is a comparison with it.
     applied = models.JSONField(null=True, blank=True, editable=False)
+    #: When a verb last ended here: what was observed before that says nothing about now.
+    settled_at = models.DateTimeField(null=True, blank=True, editable=False)
     observed = models.JSONField(null=True, blank=True, editable=False)
     observed_at = models.DateTimeField(null=True, blank=True, editable=False)
     drifted = models.BooleanField(default=False, editable=False, db_index=True)

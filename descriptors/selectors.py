@@ -233,7 +233,7 @@ def drift(descriptor: Descriptor, *, busy: bool | None = None) -> list[dict[str,
     """Where the hypervisor differs from what we last applied, field by field. Empty while an operation is open."""
     busy = open_operation(descriptor) is not None if busy is None else busy
     seen = descriptor.observed
-    if busy or not seen or descriptor.observed_at is None or descriptor.observed_at < descriptor.state_since:
+    if busy or not seen or not up_to_date(descriptor):
         return []
     expected = expectation(descriptor)
     return [
@@ -241,6 +241,13 @@ def drift(descriptor: Descriptor, *, busy: bool | None = None) -> list[dict[str,
         for field, value in expected.items()
         if seen.get(field) != value
     ]
+
+
+def up_to_date(descriptor: Descriptor) -> bool:
+    """Whether the last observation is newer than the last thing we did to the VM."""
+    if descriptor.observed_at is None:
+        return False
+    return descriptor.observed_at >= max(descriptor.state_since, descriptor.settled_at or descriptor.state_since)
 
 
 def expectation(descriptor: Descriptor) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from descriptors.models import Descriptor
 from descriptors.states import State
 from hypervisors.drivers.base import Power, VmInfo, VmSpec
 from hypervisors.gateway import Gateway
-from olimpus.errors import VMNotFound
+from olimpus.errors import Unreachable, VMNotFound
 
 #: Where a VM lands after the hypervisor was asked what is really there.
 LANDING = {
@@ -37,7 +37,10 @@ class Job:
     started_at: datetime
     arguments: Mapping[str, Any]
     stop_timeout: float
+    #: Rewrite the run parameters before a start.
     reapply: bool
+    #: Somebody began this before and did not end it: the VM may be further than its state says.
+    resumed: bool
     should_stop: Callable[[], bool]
 
 
@@ -51,15 +54,15 @@ class Outcome:
 
 
 def _create(gateway: Gateway, job: Job) -> Outcome:
-    return Outcome(gateway.create(job.spec), applied=True)
+    return Outcome(gateway.create(job.spec, should_stop=job.should_stop), applied=True)
 
 
 def _start(gateway: Gateway, job: Job) -> Outcome:
-    """Start; before it, rewrite the run parameters when the definition asks for that and the VM is off."""
-    if job.reapply and gateway.observe(job.ref).power == Power.OFF:
+    """Start; before it, rewrite the run parameters when that is wanted and the VM is still off."""
+    reapply = job.reapply and not (job.resumed and gateway.observe(job.ref).power == Power.ON)
+    if reapply:
         gateway.reconfigure(job.ref, job.spec)
-        return Outcome(gateway.start(job.ref), applied=True)
-    return Outcome(gateway.start(job.ref))
+    return Outcome(gateway.start(job.ref, should_stop=job.should_stop), applied=reapply)
 
 
 def _stop(gateway: Gateway, job: Job) -> Outcome:
@@ -67,15 +70,15 @@ def _stop(gateway: Gateway, job: Job) -> Outcome:
 
 
 def _force_off(gateway: Gateway, job: Job) -> Outcome:
-    return Outcome(gateway.force_off(job.ref))
+    return Outcome(gateway.force_off(job.ref, should_stop=job.should_stop))
 
 
 def _pause(gateway: Gateway, job: Job) -> Outcome:
-    return Outcome(gateway.pause(job.ref))
+    return Outcome(gateway.pause(job.ref, should_stop=job.should_stop))
 
 
 def _resume(gateway: Gateway, job: Job) -> Outcome:
-    return Outcome(gateway.resume(job.ref))
+    return Outcome(gateway.resume(job.ref, should_stop=job.should_stop))
 
 
 def _restart(gateway: Gateway, job: Job) -> Outcome:
@@ -94,10 +97,14 @@ def _destroy(gateway: Gateway, job: Job) -> Outcome:
 
 
 def _recover(gateway: Gateway, job: Job) -> Outcome:
+    """Ask what is there. An answer in words that the driver does not know is no answer."""
     try:
-        return Outcome(gateway.observe(job.ref) if job.ref else gateway.find(job.uid))
+        info = gateway.observe(job.ref) if job.ref else gateway.find(job.uid)
     except VMNotFound:
-        return Outcome(gateway.find(job.uid))
+        info = gateway.find(job.uid)
+    if info is not None and info.power not in LANDING:
+        raise Unreachable(_("The hypervisor does not say what state the machine is in."), where=gateway.name)
+    return Outcome(info)
 
 
 def _snapshot(gateway: Gateway, job: Job) -> Outcome:
@@ -114,7 +121,7 @@ def _reapply(gateway: Gateway, job: Job) -> Outcome:
 
 
 def _land(descriptor: Descriptor, outcome: Outcome) -> None:
-    """The state after a recovery. A machine that is off and was never started is Created, as before."""
+    """The state after a recovery is what the hypervisor said."""
     power = outcome.info.power if outcome.info else Power.ABSENT
     descriptor.finish_recover(LANDING[power])
 

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from rest_framework import exceptions, serializers
@@ -110,6 +111,7 @@ def problem_response(error_id: str, code: int, title: str, **more: Any) -> JsonR
     return JsonResponse(problem(error_id, code, title, **more), status=code, content_type=PROBLEM)
 
 
+@csrf_exempt
 def not_found(request: HttpRequest) -> JsonResponse:
     """Answer of `/api/…` paths that do not exist."""
     return problem_response("http:not_found", 404, _("There is nothing at this address."), where=request.path)

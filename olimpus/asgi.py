@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
-from channels.security.websocket import AllowedHostsOriginValidator
+from channels.security.websocket import OriginValidator
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "olimpus.settings.dev")
@@ -14,9 +16,18 @@ http = get_asgi_application()
 
 from descriptors.routing import websocket_urlpatterns  # noqa: E402 - models load after Django is set up
 
+
+class SameOrigin(OriginValidator):
+    """Refuses browsers on other sites. A client without an Origin is no browser, so no foreign page can be behind it."""
+
+    def valid_origin(self, parsed_origin: Any) -> bool:
+        """Whether the socket may be opened."""
+        return parsed_origin is None or super().valid_origin(parsed_origin)
+
+
 application = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ALLOWED_HOSTS),
     }
 )

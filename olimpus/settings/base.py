@@ -172,9 +172,9 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": [
-        "rest_framework.parsers.JSONParser",
-        "rest_framework.parsers.FormParser",
-        "rest_framework.parsers.MultiPartParser",
+        "olimpus.parsers.JSONParser",
+        "olimpus.parsers.FormParser",
+        "olimpus.parsers.MultiPartParser",
     ],
     "DEFAULT_PAGINATION_CLASS": "olimpus.pagination.Pagination",
     "DEFAULT_FILTER_BACKENDS": [

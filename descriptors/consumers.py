@@ -1,0 +1,89 @@
+"""The WebSocket door of the live feed.
+
+Client → server: `{"subscribe": ["/courses"], "since": 123}` (replaces the paths listened to; `since` null: from now on).
+Server → client: `{"events": […], "settled": 120}`, `{"resync": true}` (too much was missed: read the page again),
+`{"closed": ["/path"]}` (may no longer be listened to), `{"error": "…"}`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from accounts.models import User
+from descriptors.feed import feed, may_listen
+from descriptors.selectors import folder_path
+
+NOT_SIGNED_IN, NOT_ALLOWED = 4401, 4403
+MOST_PATHS, MOST_CHARACTERS = 200, 65536
+
+
+class FeedConsumer(AsyncWebsocketConsumer):
+    """One browser window."""
+
+    user: User
+
+    async def connect(self) -> None:
+        """Signed-in users only; the socket is accepted first so that the client reads the reason."""
+        self.paths: set[str] = set()
+        self.user = self.scope["user"]
+        await self.accept()
+        if not self.user.is_authenticated:
+            await self.close(code=NOT_SIGNED_IN)
+
+    async def disconnect(self, code: int) -> None:
+        """Nobody listens here any more."""
+        feed.leave(self)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Change what is listened to."""
+        wanted = _read(text_data)
+        if wanted is None:
+            await self.send(json.dumps({"error": 'expected {"subscribe": [paths], "since": id or null}'}))
+            return
+        paths, since = wanted
+        access = await feed.access(self.user)
+        self.paths = {path for path in paths if may_listen(access, path)}
+        if refused := sorted(paths - self.paths):
+            await self.send(json.dumps({"closed": refused}))
+        if not self.paths:
+            return
+        await feed.join(self)
+        await self._catch_up(since)
+
+    async def _catch_up(self, since: int | None) -> None:
+        """From the cursor that the client has, or from now."""
+        if since is None:
+            await self.send(json.dumps({"events": [], "settled": await feed.cursor()}))
+            return
+        missed = await feed.backlog(self, since)
+        await self.send(missed or json.dumps({"resync": True, "settled": await feed.cursor()}))
+
+    async def tell(self, text: str) -> None:
+        """Called by the feed."""
+        await self.send(text)
+
+    async def lose(self, paths: list[str]) -> None:
+        """Rights were taken away: stop telling, and close when nothing is left."""
+        self.paths -= set(paths)
+        await self.send(json.dumps({"closed": paths}))
+        if not self.paths:
+            await self.close(code=NOT_ALLOWED)
+
+
+def _read(text: str | None) -> tuple[set[str], int | None] | None:
+    """The wish of the client, None when it makes no sense."""
+    try:
+        data: Any = json.loads(text) if text and len(text) <= MOST_CHARACTERS else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict):
+        return None
+    paths, since = data.get("subscribe"), data.get("since")
+    if not isinstance(paths, list) or len(paths) > MOST_PATHS or not all(isinstance(path, str) for path in paths):
+        return None
+    if since is not None and (not isinstance(since, int) or isinstance(since, bool) or not 0 <= since < 2**63):
+        return None
+    return {folder_path(path) for path in paths}, since

@@ -1,0 +1,220 @@
+"""The live feed: every web process tails the journal and tells its own sockets. No broker is needed between processes.
+
+Ids are taken before commits, so rows can become visible out of order when transactions overlap. `Tail` therefore remembers
+gaps and looks for them again for a while; the *settled* id is the one below which nothing can appear any more. Clients keep
+it as their cursor, resume from it, and drop the ids they have had.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from channels.db import database_sync_to_async
+from django.db.models import Max, Q
+
+from accounts.models import Entry, User
+from descriptors.access import Access, key_of
+from descriptors.permissions import access_of
+
+#: Seconds between two looks at the journal while somebody listens.
+POLL = 0.1
+#: A gap older than this is a transaction that was rolled back.
+PATIENCE = 20.0
+#: More than this is not replayed to a client that comes back: it reads the page again instead.
+BACKLOG = 2000
+#: Rights are read again this often, and at once when an entry says that they changed.
+RECHECK = 30.0
+TOUCHES_RIGHTS = ("grant.", "definition.edit", "folder.move", "folder.delete", "descriptor.move", "user.", "group.")
+
+
+class Tail:
+    """Which ids are new, and below which nothing new can come. Pure: rows and times are given."""
+
+    def __init__(self, last: int):
+        self.settled = last
+        self.highest = last
+        self._seen: dict[int, float] = {}  # above `settled`: when we saw it
+
+    @property
+    def gaps(self) -> list[int]:
+        """Ids that were passed over and may still appear."""
+        return [pk for pk in range(self.settled + 1, self.highest) if pk not in self._seen][:1000]
+
+    def take(self, ids: Iterable[int], now: float) -> list[int]:
+        """Note these ids; returns those not seen before, in order."""
+        fresh = sorted(pk for pk in set(ids) if pk > self.settled and pk not in self._seen)
+        self._seen.update(dict.fromkeys(fresh, now))
+        self.highest = max([self.highest, *fresh])
+        self._settle(now)
+        return fresh
+
+    def _settle(self, now: float) -> None:
+        for pk in sorted(self._seen):
+            if pk > self.settled + 1 and now - self._seen[pk] < PATIENCE:
+                return
+            self.settled = pk
+            del self._seen[pk]
+
+
+class Listener(Protocol):
+    """A socket that listens."""
+
+    user: User
+    paths: set[str]
+
+    async def tell(self, text: str) -> None:
+        """Send one message."""
+
+    async def lose(self, paths: list[str]) -> None:
+        """These paths may no longer be listened to."""
+
+
+@dataclass(eq=False)
+class Feed:
+    """One per process: polls while there are listeners."""
+
+    listeners: set[Listener] = field(default_factory=set)
+    tail: Tail | None = None
+    _task: asyncio.Task[None] | None = None
+    _access: dict[int, tuple[Access, float]] = field(default_factory=dict)
+
+    async def join(self, listener: Listener) -> None:
+        """Begin to listen."""
+        self.listeners.add(listener)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    def leave(self, listener: Listener) -> None:
+        """End listening; the last one stops the polling."""
+        self.listeners.discard(listener)
+
+    async def backlog(self, listener: Listener, since: int) -> str | None:
+        """What happened after `since` for this listener, as a message; None when it is too much to tell."""
+        entries = await _after(since, BACKLOG + 1)
+        if len(entries) > BACKLOG:
+            return None
+        access = await self.access(listener.user)
+        texts = [_text(entry) for entry in entries if _concerns(entry, listener.paths) and _may_hear(entry, access)]
+        return _message(texts, await self.cursor())
+
+    async def cursor(self) -> int:
+        """The settled id of this process' tail."""
+        if self.tail is None:
+            self.tail = Tail(await _last_id())
+        return self.tail.settled
+
+    async def access(self, user: User) -> Access:
+        """The user's access, at most half a minute old."""
+        known = self._access.get(user.pk)
+        if known is None or time.monotonic() - known[1] > RECHECK:
+            known = (await _access(user.pk), time.monotonic())
+            self._access[user.pk] = known
+        return known[0]
+
+    async def _run(self) -> None:
+        await self.cursor()
+        while self.listeners:
+            started = time.monotonic()
+            entries = await self._look()
+            if entries:
+                await self._spread(entries)
+            await asyncio.sleep(max(0.0, POLL - (time.monotonic() - started)))
+        self.tail = None
+        self._access.clear()
+
+    async def _look(self) -> list[Entry]:
+        assert self.tail is not None  # noqa: S101 - set before the loop
+        found = {entry.pk: entry for entry in await _news(self.tail.highest, self.tail.gaps)}
+        return [found[pk] for pk in self.tail.take(found, time.monotonic())]
+
+    async def _spread(self, entries: list[Entry]) -> None:
+        if any(entry.verb.startswith(TOUCHES_RIGHTS) for entry in entries):
+            self._access.clear()
+            await self._recheck()
+        texts = {entry.pk: _text(entry) for entry in entries}
+        audible: dict[int, list[Entry]] = {}
+        assert self.tail is not None  # noqa: S101
+        for listener in list(self.listeners):
+            if listener.user.pk not in audible:
+                access = await self.access(listener.user)
+                audible[listener.user.pk] = [entry for entry in entries if _may_hear(entry, access)]
+            mine = [texts[entry.pk] for entry in audible[listener.user.pk] if _concerns(entry, listener.paths)]
+            if mine:
+                await listener.tell(_message(mine, self.tail.settled))
+
+    async def _recheck(self) -> None:
+        for listener in list(self.listeners):
+            access = await self.access(listener.user)
+            lost = [path for path in listener.paths if not may_listen(access, path)]
+            if lost:
+                await listener.lose(lost)
+
+
+def may_listen(access: Access, path: str) -> bool:
+    """A path may be listened to when it, or something below it, may be seen. Each event is checked again by itself."""
+    return bool(access.intervals("see", below=path))
+
+
+def _may_hear(entry: Entry, access: Access) -> bool:
+    return access.everything if not entry.path else access.can("see", entry.path)
+
+
+def _concerns(entry: Entry, paths: Iterable[str]) -> bool:
+    key = key_of(entry.path)
+    return any(key.startswith(key_of(path)) for path in paths)
+
+
+def _text(entry: Entry) -> str:
+    """One event as JSON. It says what changed; whatever else a client wants it asks through the ordinary doors."""
+    data: dict[str, Any] = entry.data or {}
+    return json.dumps(
+        {
+            "id": entry.pk,
+            "at": entry.at.isoformat(),
+            "verb": entry.verb,
+            "path": entry.path,
+            "node": entry.node_id,
+            "state": data.get("state"),
+            "operation": data.get("operation"),
+            "error": data.get("error"),
+        }
+    )
+
+
+def _message(texts: list[str], settled: int) -> str:
+    return f'{{"events": [{", ".join(texts)}], "settled": {settled}}}'
+
+
+@database_sync_to_async
+def _last_id() -> int:
+    return last_id()
+
+
+def last_id() -> int:
+    """The newest id of the journal now; pages carry it as the cursor from which their socket goes on."""
+    return Entry.objects.aggregate(last=Max("pk"))["last"] or 0
+
+
+@database_sync_to_async
+def _after(since: int, limit: int) -> list[Entry]:
+    return list(Entry.objects.filter(pk__gt=since).order_by("pk")[:limit])
+
+
+@database_sync_to_async
+def _news(highest: int, gaps: list[int]) -> list[Entry]:
+    return list(Entry.objects.filter(Q(pk__gt=highest) | Q(pk__in=gaps)).order_by("pk")[:BACKLOG])
+
+
+@database_sync_to_async
+def _access(user: int) -> Access:
+    """Of an account that is gone or disabled: nothing."""
+    row = User.objects.filter(pk=user, is_active=True).first()
+    return access_of(row) if row else Access([], {})
+
+
+feed = Feed()

@@ -1,0 +1,187 @@
+"""Writing what came of the jobs: one transaction for many results, fenced against workers that lost their lease."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts import journal
+from descriptors.actions.cancelling import close_parents
+from descriptors.actions.requesting import locked, summary
+from descriptors.models import Descriptor, Operation, Status
+from descriptors.states import State
+from descriptors.verbs import VERBS, Outcome
+from descriptors.worker.claims import Task, written
+from hypervisors.gateway import Interrupted, backoff
+from olimpus.db import retry_on_deadlock
+from olimpus.errors import OlimpusError, TimedOut
+
+#: Columns that an outcome may change.
+OPERATION = ("status", "open_for_id", "finished_at", "worker", "lease_until", "wake_at", "error", "result")
+MACHINE = ("state", "state_since", "settled_at", "reason", "vm_ref", "hypervisor_id", "applied", "drifted")
+#: How long after its deadline an operation is given up even though its worker lives (a driver call that hangs).
+GRACE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a task ended: with what the hypervisor did, or with an error."""
+
+    task: Task
+    outcome: Outcome | None = None
+    error: OlimpusError | None = None
+
+
+@retry_on_deadlock
+def commit(results: Sequence[Result], worker: str) -> int:
+    """Write states, operations, journal and parents' counts of all results that are still ours. Returns how many."""
+    with transaction.atomic():
+        ids = [result.task.operation.pk for result in results]
+        rows = Operation.objects.filter(pk__in=ids, status=Status.RUNNING, worker=worker).order_by("pk")
+        ours = {row.pk: row for row in rows.select_for_update()}
+        machines = {machine.pk: machine for machine in locked(o.open_for_id for o in ours.values() if o.open_for_id)}
+        settled = [
+            _settle(result, ours[result.task.operation.pk], machines)
+            for result in results
+            if result.task.operation.pk in ours
+        ]
+        _write(Operation, list(ours.values()), OPERATION)
+        _write(Descriptor, list(machines.values()), MACHINE)
+        journal.record_many(settled)
+        _count(ours.values())
+    return len(ours)
+
+
+def _settle(result: Result, operation: Operation, machines: dict[int, Descriptor]) -> journal.Draft:
+    """Change the rows in memory as the result says; returns the journal entry."""
+    machine = machines.get(operation.open_for_id or 0)
+    operation.worker, operation.lease_until = "", None
+    if result.outcome is not None and machine is not None:
+        _succeed(result, operation, machine, result.outcome)
+    elif (delay := _try_again(result, operation)) is not None:
+        operation.status, operation.wake_at = Status.QUEUED, timezone.now() + timedelta(seconds=delay)
+        operation.error = told(result.error)
+    else:
+        _fail(result, operation, machine)
+    return _entry(operation, machine, result.task.operation)
+
+
+def _succeed(result: Result, operation: Operation, machine: Descriptor, outcome: Outcome) -> None:
+    before = machine.state
+    VERBS[operation.verb].finish(machine, outcome)
+    if outcome.info is not None:
+        machine.vm_ref = outcome.info.ref
+    if machine.state == State.PROVISIONED:
+        machine.vm_ref, machine.applied, machine.hypervisor_id = "", None, None
+    elif outcome.applied:
+        machine.applied, machine.drifted = written(machine, result.task.values or {}), False
+    _end(operation, machine, before, Status.SUCCEEDED)
+    machine.reason = ""
+    operation.error, operation.result = None, dict(outcome.result) or None
+
+
+def _try_again(result: Result, operation: Operation) -> float | None:
+    """Seconds until the next attempt, None when there is none."""
+    if operation.cancel_requested or result.error is None:
+        return None
+    delay = backoff(result.error, operation.attempts)
+    if delay is None or (operation.deadline and timezone.now() + timedelta(seconds=delay) > operation.deadline):
+        return None
+    return delay
+
+
+def _fail(result: Result, operation: Operation, machine: Descriptor | None) -> None:
+    """The operation ends here: cancelled if somebody asked for that, else failed, and the machine with it if need be."""
+    error = result.error
+    if isinstance(error, Interrupted) and not operation.cancel_requested:
+        error = TimedOut(_("It did not end before its deadline."), where=error.where)
+    cancelled = operation.cancel_requested and (error is None or isinstance(error, Interrupted) or error.retry)
+    operation.error = None if cancelled else told(error)
+    if machine is None:
+        operation.status, operation.finished_at, operation.open_for_id = Status.FAILED, timezone.now(), None
+        return
+    before = machine.state
+    if VERBS[operation.verb].breaks:
+        machine.fail()
+        machine.reason = (_("Cancelled on the way; recover finds out what is there.") if cancelled else str(error))[
+            :500
+        ]
+    _end(operation, machine, before, Status.CANCELLED if cancelled else Status.FAILED)
+
+
+def _end(operation: Operation, machine: Descriptor, before: str, status: Status) -> None:
+    now = timezone.now()
+    operation.status, operation.finished_at, operation.open_for_id = status, now, None
+    machine.settled_at = now
+    if machine.state != before:
+        machine.state_since = now
+
+
+def told(error: OlimpusError | None) -> dict[str, Any] | None:
+    """An error as it is stored and shown."""
+    if error is None:
+        return None
+    return {"id": error.id, "message": str(error.message), "where": error.where, "hint": str(error.hint)}
+
+
+def _entry(operation: Operation, machine: Descriptor | None, claimed: Operation) -> journal.Draft:
+    outcome = "retry" if operation.status == Status.QUEUED else str(operation.status)
+    data: dict[str, Any] = {"operation": summary(operation)}
+    if machine is not None:
+        data["state"] = machine.state
+    if operation.error:
+        data["error"] = operation.error
+    return journal.Draft(
+        claimed.actor,
+        f"vm.{operation.verb}.{outcome}",
+        machine.path if machine else operation.path,
+        operation.node_id,
+        data,
+        operation.pk,
+    )
+
+
+def _write(model: type[models.Model], rows: Sequence[models.Model], columns: Sequence[str]) -> None:
+    """One UPDATE for all rows that get the same values: a hundred machines that started are one statement."""
+    groups: dict[str, list[models.Model]] = defaultdict(list)
+    for row in rows:
+        groups[repr([_rough(getattr(row, column)) for column in columns])].append(row)
+    for same in groups.values():
+        values = {column.removesuffix("_id"): getattr(same[0], column) for column in columns}
+        model._base_manager.filter(pk__in=[row.pk for row in same]).update(**values)
+
+
+def _rough(value: Any) -> Any:
+    """Times written in one transaction differ by microseconds that nobody needs."""
+    return value.replace(microsecond=0) if hasattr(value, "microsecond") else value
+
+
+def _count(operations: Iterable[Operation]) -> None:
+    ended: dict[UUID, Counter[str]] = defaultdict(Counter)
+    for operation in operations:
+        if operation.parent_id and not operation.is_open:
+            ended[operation.parent_id][str(operation.status)] += 1
+    if ended:
+        close_parents(dict(ended))
+
+
+def expire() -> int:
+    """Fail what is far past its deadline though its worker still renews it: the driver hangs. Returns how many."""
+    overdue = Operation.objects.filter(status=Status.RUNNING, total=0, deadline__lt=timezone.now() - GRACE)
+    by_worker: dict[str, list[Result]] = defaultdict(list)
+    for operation in overdue.select_related("actor")[:500]:
+        error = TimedOut(_("It did not end before its deadline."), where=operation.path)
+        by_worker[operation.worker].append(Result(Task(operation, error=error), error=_final(error)))
+    return sum(commit(results, worker) for worker, results in by_worker.items())
+
+
+def _final(error: TimedOut) -> OlimpusError:
+    return Interrupted(error.message, where=error.where)
