@@ -1,0 +1,64 @@
+# Olimpus. `make help` lists the targets; `make run` and `make test` do all their set-up.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+CATALOGS := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help run test lint bench test-processes test-browser test-mysql demo-reset clean
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@echo "Variables: PORT (8000), OLIMPUS_HOME (var/), OLIMPUS_DEMO_PASSWORD (random), DATABASE_URL, BROKER_URL"
+
+$(VENV)/.product: requirements.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what Olimpus runs on (once) ..."
+	$(PIP) install --only-binary=:all: -r requirements.txt
+	touch $@
+
+$(VENV)/.tools: requirements-dev.txt $(VENV)/.product
+	@echo "Installing what the tests need (once) ..."
+	$(PIP) install --only-binary=:all: -r requirements-dev.txt
+	touch $@
+
+$(VENV)/.mysql: requirements-mysql.txt $(VENV)/.tools
+	$(PIP) install -r requirements-mysql.txt
+	touch $@
+
+%.mo: %.po $(VENV)/.product
+	@$(PY) -m olimpus.translations
+
+run: $(VENV)/.product $(CATALOGS) ## set up, then serve with embedded defaults and demo data
+	@exec $(PY) -m olimpus.embedded
+
+test: $(VENV)/.tools $(CATALOGS) ## unit, property, concurrency and process tests on SQLite
+	$(PY) -m pytest -q -n 2 --dist loadgroup
+
+test-mysql: $(VENV)/.mysql $(CATALOGS) ## the same on a throw-away MariaDB server (needs mariadb-server, libmariadb-dev, gcc)
+	tests/with-mariadb $(PY) -m pytest -q -n 2 --dist loadgroup
+
+test-browser: $(VENV)/.tools $(CATALOGS) ## the portal in headless Chromium (needs Debian's chromium)
+	$(PY) -m pytest -q tests/browser
+
+lint: $(VENV)/.tools $(CATALOGS) ## linter, import contracts, migrations, deployment checks
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	PYTHONPATH=. $(VENV)/bin/lint-imports
+	$(PY) manage.py makemigrations --check --dry-run --settings olimpus.settings.test
+	$(PY) manage.py spectacular --validate --fail-on-warn --file /dev/null --settings olimpus.settings.test
+	OLIMPUS_SECRET_KEY=$$($(PY) -c "import secrets; print(secrets.token_urlsafe(64))") \
+	OLIMPUS_SECRET_KEYS=$$($(PY) -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())") \
+	OLIMPUS_HOME=$$(mktemp -d) $(PY) manage.py check --deploy --fail-level WARNING --settings olimpus.settings.production
+
+bench: $(VENV)/.tools $(CATALOGS) ## measured figures beside their floors, as a table
+	$(PY) -m tests.bench
+
+demo-reset: ## forget the demo data (removes the data folder's database, queue and mock hypervisors)
+	rm -rf $${OLIMPUS_HOME:-var}/{olimpus.sqlite3*,queue,mock,demo-password}
+
+clean: ## remove what make installed
+	rm -rf $(VENV) locale/*/LC_MESSAGES/*.mo
