@@ -9,9 +9,10 @@ from django.contrib.auth.models import Group
 from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import viewsets
 from rest_framework.decorators import action
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -54,6 +55,10 @@ class UserFilter(django_filters.FilterSet):
         return queryset.filter(found)
 
 
+@extend_schema_view(
+    partial_update=extend_schema(responses={200: serializers.UserSerializer, **problem_responses(409)}),
+    destroy=extend_schema(responses={204: OpenApiResponse(description="Erased."), **problem_responses(409)}),
+)
 @extend_schema(tags=["users"])
 class UserViewSet(viewsets.ModelViewSet[User]):
     """Accounts. Superusers see and change all, managers find names to grant to, others see themselves."""
@@ -148,6 +153,9 @@ class GroupFilter(django_filters.FilterSet):
         fields = ["name"]
 
 
+@extend_schema_view(
+    destroy=extend_schema(responses={204: OpenApiResponse(description="Deleted."), **problem_responses(409)}),
+)
 @extend_schema(tags=["groups"])
 class GroupViewSet(viewsets.ModelViewSet[Group]):
     """Groups of users. Superusers change them, managers see all, others their own."""
@@ -181,7 +189,7 @@ class GroupViewSet(viewsets.ModelViewSet[Group]):
         actions.delete_group(instance, actor=self.request.user)
 
     @extend_schema(operation_id="groups_members_list", responses={200: serializers.PersonSerializer(many=True)})
-    @action(detail=True, methods=["get"], filter_backends=[], filterset_class=None)
+    @action(detail=True, methods=["get"], filter_backends=[], filterset_class=None, parser_classes=[JSONParser])
     def members(self, request: Request, pk: str) -> Response:
         """Who belongs to the group, by name. (To search: `users?group=…&q=…`.)"""
         if not roles.may_see_people(request.user):
