@@ -13,7 +13,6 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Expression, F, IntegerField, Q
-from django.db.models.expressions import Combinable
 from django.db.models.lookups import Exact
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -24,13 +23,13 @@ class Step(Expression):
     `breakpoints` ascend strictly, and `values` has one element more; both hold integers. Raises `ValueError` otherwise.
     """
 
-    def __init__(self, source: Combinable, breakpoints: Sequence[int], values: Sequence[int]):
+    def __init__(self, source: F | Expression, breakpoints: Sequence[int], values: Sequence[int]):
         super().__init__(output_field=IntegerField())
         if len(values) != len(breakpoints) + 1:
             raise ValueError("A step function has one value more than breakpoints.")
         if any(left >= right for left, right in pairwise(breakpoints)):
             raise ValueError("Breakpoints must ascend.")
-        self.source = source
+        self.source: Any = source
         # int(): these numbers are written into the SQL text.
         self.breakpoints = tuple(int(point) for point in breakpoints)
         self.values = tuple(int(value) for value in values)

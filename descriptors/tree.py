@@ -30,7 +30,6 @@ from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, NotFound
 
 T = TypeVar("T")
-Row = TypeVar("Row", bound=models.Model)
 
 #: Rows written by one INSERT, at most (SQLite's limit on variables makes it less there).
 BATCH = 1000
@@ -82,7 +81,7 @@ def plant() -> Node:
             path=names.ROOT, defaults={"name": "", "kind": Kind.FOLDER, "lft": 1, "rght": 2, "tree_id": 1, "level": 0}
         )
         if new:
-            _insert_children(Folder, [Folder(node_ptr_id=root.pk)])
+            _insert_children(Folder, [{"node_ptr": root.pk}])
         return root
 
 
@@ -223,10 +222,10 @@ def _write(seats: Sequence[_Seat]) -> None:
         _nodes.bulk_create(levels[level], batch_size=BATCH)
         if not connection.features.can_return_rows_from_bulk_insert:
             _read_ids(levels[level])
-    folders = [seat for seat in seats if seat.node.is_folder]
-    machines = [seat for seat in seats if not seat.node.is_folder]
-    _insert_children(Folder, [Folder(node_ptr_id=s.node.pk, inherit_grants=s.draft.inherit_grants) for s in folders])
-    _insert_children(Descriptor, [Descriptor(node_ptr_id=s.node.pk, uid=s.draft.uid or uuid4()) for s in machines])
+    folders = [{"node_ptr": s.node.pk, "inherit_grants": s.draft.inherit_grants} for s in seats if s.node.is_folder]
+    machines = [{"node_ptr": s.node.pk, "uid": s.draft.uid or uuid4()} for s in seats if not s.node.is_folder]
+    _insert_children(Folder, folders)
+    _insert_children(Descriptor, machines)
 
 
 def _read_ids(nodes: Sequence[Node]) -> None:
@@ -237,10 +236,26 @@ def _read_ids(nodes: Sequence[Node]) -> None:
             node.pk = ids[node.path]
 
 
-def _insert_children(model: type[Row], rows: Sequence[Row]) -> None:
-    """Rows of a child table: Django's `bulk_create` refuses them because it would not know their parents' ids."""
-    if rows:
-        model._base_manager.all()._batched_insert(rows, model._meta.local_concrete_fields, BATCH)
+def _insert_children(model: type[models.Model], rows: Sequence[dict[str, Any]]) -> None:
+    """Rows of a child table; fields that are not given take their defaults, the same for all.
+
+    Django's `bulk_create` refuses child tables (it would not know their parents' ids).
+    """
+    if not rows:
+        return
+    fields = model._meta.local_concrete_fields
+    shared = {f.name: f.get_db_prep_save(f.get_default(), connection) for f in fields if f.name not in rows[0]}
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(str(f.column)) for f in fields)
+    sql = f"INSERT INTO {quote(model._meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608 (our own names)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql,
+            [
+                [shared[f.name] if f.name in shared else f.get_db_prep_save(row[f.name], connection) for f in fields]
+                for row in rows
+            ],
+        )
 
 
 # -- move ------------------------------------------------------------------------------------------------------------

@@ -76,9 +76,9 @@ def _all_nodes() -> list[Node]:
 def _places(nodes: list[Node]) -> dict[int, _Place]:
     """Where each node that hangs on the root should be; siblings in the given order."""
     children: defaultdict[int, list[Node]] = defaultdict(list)
-    for node in nodes:
-        if node.parent_id is not None:
-            children[node.parent_id].append(node)
+    for child in nodes:
+        if child.parent_id is not None:
+            children[child.parent_id].append(child)
     root = next(node for node in nodes if node.path == names.ROOT)
     places: dict[int, _Place] = {}
     # Without recursion: a broken tree may be of any depth. A node is met twice, on the way in and on the way out.
@@ -88,6 +88,7 @@ def _places(nodes: list[Node]) -> dict[int, _Place]:
     while waiting:
         node = waiting.pop()
         position += 1
+        # None: all below the last open node has been met.
         if node is None:
             done, path, left = open_nodes.pop()
             places[done.pk] = _Place(path, left, position, 1, len(open_nodes))
