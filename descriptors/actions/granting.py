@@ -17,7 +17,7 @@ from olimpus.errors import Conflict, Forbidden, Invalid, NotFound
 
 def grant(node: Node, role: str, *, user: User | None = None, group: Group | None = None, actor: User) -> None:
     """Give a role on the branch to a user or a group. May be repeated. Forbidden beyond what the actor holds there."""
-    _may_give(node, role, actor)
+    require_giving(node, role, actor=actor)
     holder = _holder(user, group)
     with transaction.atomic():
         _created = _table(holder).objects.get_or_create(
@@ -29,7 +29,7 @@ def grant(node: Node, role: str, *, user: User | None = None, group: Group | Non
 
 def revoke(node: Node, role: str, *, user: User | None = None, group: Group | None = None, actor: User) -> None:
     """Take a role given at exactly this node. NotFound when it was not given here (it may come from above)."""
-    _may_give(node, role, actor)
+    require_giving(node, role, actor=actor)
     holder = _holder(user, group)
     with transaction.atomic():
         rows = _table(holder).objects.filter(permission=permission(role), content_object=node, **_who(holder))
@@ -45,7 +45,9 @@ def grant_many(rows: Iterable[tuple[int, str, int]], *, actor: User) -> int:
 
     The caller has checked that the actor may: this is for superusers and for imports below one checked folder.
     """
-    wanted = [(node, permission(role).pk, user) for node, role, user in rows]
+    rows = list(rows)
+    permissions = {role: permission(role).pk for role in {role for _node, role, _user in rows}}
+    wanted = [(node, permissions[role], user) for node, role, user in rows]
     nodes = sorted({node for node, _permission, _user in wanted})
     have: set[tuple[int, int, int]] = set()
     for start in range(0, len(nodes), 5000):
@@ -78,14 +80,19 @@ def set_inherit_grants(folder: Node, inherit: bool, *, actor: User) -> None:
 
 def permission(role: str) -> Permission:
     """The row of guardian's permission that stands for a role. Invalid for an unknown role."""
-    if role not in PERMISSION_OF:
-        raise Invalid(_("There is no such role."), where="role", hint=", ".join(ROLES))
+    _known(role)
     return Permission.objects.get(content_type__app_label="descriptors", codename=PERMISSION_OF[role])
 
 
-def _may_give(node: Node, role: str, actor: User) -> None:
+def _known(role: str) -> None:
+    if role not in PERMISSION_OF:
+        raise Invalid(_("There is no such role."), where="role", hint=", ".join(ROLES))
+
+
+def require_giving(node: Node, role: str, *, actor: User) -> None:
+    """Raise Forbidden or NotFound unless the actor may give this role here: nobody gives more than he has. No query."""
     require(actor, "grant", node)
-    permission(role)
+    _known(role)
     access = access_of(actor)
     stand = access.stand(node.path)
     lacking = [
