@@ -406,6 +406,12 @@ def test_a_missing_root_is_a_fault_and_comes_back(root):
     assert sound()
 
 
+def test_the_command_explains_itself(capsys):
+    with pytest.raises(SystemExit):
+        call_command("check_tree", "--help")
+    assert "--repair" in capsys.readouterr().out
+
+
 def test_the_command_prints_faults_and_repairs(campus):
     out, err = StringIO(), StringIO()
     call_command("check_tree", stdout=out)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from descriptors import tree_check
 from descriptors.models import Node
@@ -15,12 +15,11 @@ from descriptors.models import Node
 class Command(BaseCommand):
     """Prints every fault and exits with 1 when there is one."""
 
-    help = gettext_lazy(
-        "Checks paths and numbering of the tree; with --repair writes them again from parents and names."
-    )
-
     def add_arguments(self, parser: CommandParser) -> None:
-        """One flag."""
+        """One flag, and the description in the language of the installation."""
+        parser.description = _(
+            "Checks paths and numbering of the tree; with --repair writes them again from parents and names."
+        )
         parser.add_argument("--repair", action="store_true", help=_("repair what can be computed again, then check"))
 
     def handle(self, *args: Any, repair: bool, **options: Any) -> None:
