@@ -37,7 +37,7 @@ export class Feed {
     for (const event of events.sort((a, b) => a.id - b.id)) this.apply(event)
     if (settled !== undefined && settled !== null) this.since = Math.max(settled, this.since ?? 0)
     if (resync) refreshAll()
-    if (closed) notice(words.closed.replace("{path}", closed))
+    if (closed) notice(words.closed.replace("{path}", closed.join(", ")))
     document.documentElement.dataset.feed = "live"
   }
 
@@ -49,7 +49,7 @@ export class Feed {
       this.latest.set(event.node, event.id)
       show(event)
     }
-    if (event.operation) showOperation(event.operation)
+    if (event.operation) showStatus(event.operation)
     if (CHANGES_TREE.test(event.verb)) offerReload()
     for (const place of document.querySelectorAll("[data-refresh]")) refresh(place)
   }
@@ -74,24 +74,21 @@ function countdown(seconds, then) {
 const OPEN = new Set(["queued", "running"])
 
 function show(event) {
-  const { node, state, operation, data = {} } = event
-  const busy = operation ? (OPEN.has(operation.status) ? operation.label ?? words.busy : "") : undefined
-  const reason = data.reason ?? data.error?.message
-  showNode(node, { state, busy, since: state ? event.at : undefined, reason, drifted: data.drifted })
+  const { node, state, operation, error, verb } = event
+  const busy = operation && !operation.progress ? (OPEN.has(operation.status) ? words.busy : "") : undefined
+  const drifted = verb.startsWith("vm.drift") ? verb === "vm.drift" : undefined
+  showNode(node, { state, busy, since: state ? event.at : undefined, reason: error?.message, drifted })
   for (const panel of document.querySelectorAll(`[data-panel="${node}"]`)) refresh(panel)
 }
 
-/** Progress of an operation wherever it is shown: counts, bar, status. */
-function showOperation({ id, status, progress }) {
+/** The status of an operation wherever it is shown; a folder's counts are the server's, as its children end. */
+function showStatus({ id, status, parent }) {
   for (const place of document.querySelectorAll(`[data-operation="${id}"]`)) {
     place.dataset.status = status
     for (const element of place.querySelectorAll("[data-status-of]")) element.hidden = element.dataset.statusOf !== status
-    if (!progress) continue
-    const done = ["succeeded", "failed", "cancelled"].reduce((sum, key) => sum + (progress[key] ?? 0), 0)
-    const figures = { ...progress, done, left: Math.max(0, (progress.total ?? 0) - done) }
-    for (const element of place.querySelectorAll("[data-figure]")) element.textContent = figures[element.dataset.figure] ?? 0
-    for (const element of place.querySelectorAll("progress")) { element.max = progress.total || 1; element.value = done }
   }
+  for (const line of document.querySelectorAll(`[data-line="${parent ?? id}"]`)) refresh(line)
+  refreshBell()
 }
 
 // Fragments that only the server can draw are fetched again, seldom, however many events arrive.
@@ -104,9 +101,24 @@ function refresh(place) {
   setTimeout(() => { const again = waiting.get(place); waiting.delete(place); if (again && place.isConnected) refresh(place) }, REFRESH)
 }
 
-function fetchInto(place) {
-  const address = place.dataset.refresh ?? place.dataset.panelUrl
-  htmx.ajax("GET", address, { target: place, swap: place.dataset.swap ?? "innerHTML" })
+async function fetchInto(place) {
+  const answer = await fetch(place.dataset.refresh ?? place.dataset.url, { headers: { "X-Requested-With": "fetch" } }).catch(() => null)
+  if (answer?.ok) place.innerHTML = await answer.text()
+}
+
+let bell = 0
+
+function refreshBell() {
+  if (bell) return
+  bell = setTimeout(async () => {
+    bell = 0
+    const place = document.querySelector("[data-open-operations]")
+    const answer = await fetch(place.dataset.openOperations, { headers: { Accept: "application/json" } }).catch(() => null)
+    if (!answer?.ok) return
+    const { open } = await answer.json()
+    place.textContent = open
+    place.hidden = open === 0
+  }, REFRESH)
 }
 
 function refreshAll() {
