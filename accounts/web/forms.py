@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib.auth import forms as auth_forms
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -51,7 +52,8 @@ class PasswordResetForm(Bootstrap, auth_forms.PasswordResetForm):
 
         Compared once more after the database: what it takes for equal may be another mailbox.
         """
-        found = User.objects.filter(email__iexact=email, is_active=True)
+        # Not iexact: under MariaDB's binary collation that minds upper and lower case.
+        found = User.objects.annotate(mailbox=Lower("email")).filter(mailbox=email.lower(), is_active=True)
         return [user for user in found if _folded(user.email) == _folded(email)]
 
 
