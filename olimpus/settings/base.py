@@ -197,6 +197,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SORT_OPERATIONS": True,
+    "ENUM_NAME_OVERRIDES": {
+        "AccountKind": "accounts.roles.Kind",
+        "AccountRole": "accounts.api.serializers.ROLES",
+        "NodeKind": "descriptors.models.Kind",
+        "MachineState": "descriptors.states.CHOICES",
+        "OperationStatus": "descriptors.models.Status",
+        "GrantedRole": "descriptors.permissions.ROLES",
+    },
 }
 SIMPLE_JWT = {
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=env.env.int("OLIMPUS_ACCESS_TOKEN_MINUTES", default=30)),
