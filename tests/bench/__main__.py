@@ -1,0 +1,95 @@
+"""`python -m tests.bench [names…] [--json]`: run the benchmarks one after another and print the table.
+
+Each runs in a process of its own (`tests.bench.alone`). Where MariaDB's server is installed, the import is measured on it
+as well; with a `DATABASE_URL` of MySQL or MariaDB everything is measured there. The exit status is 1 when a benchmark
+could not be run; a missed reach is said in the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.bench.figures import Figure, say, table
+
+#: Name → module.
+BENCHES = {
+    "import": "importing",
+    "page": "pages",
+    "computed": "computing",
+    "start": "starting",
+    "reconcile": "reconciling",
+    "live": "live",
+}
+#: Name → the same work on a throw-away MariaDB.
+ON_MARIADB = {"import-mariadb": "importing"}
+
+
+def main() -> int:
+    """Entry point."""
+    options = _options()
+    names = options.names or [*BENCHES, *(ON_MARIADB if _has_mariadb() else ())]
+    figures: list[Figure] = []
+    failed = []
+    for name in names:
+        say(f"{name} …")
+        found = run(name)
+        figures += found
+        failed += [name] if not found else []
+    print(json.dumps(_report(figures), indent=2) if options.json else table([figure.cells() for figure in figures]))
+    if failed:
+        say(f"could not be run: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def run(name: str) -> list[Figure]:
+    """The figures of one benchmark; none when it could not be run (its own words are on the standard error)."""
+    command = [sys.executable, "-m", "tests.bench.alone", BENCHES.get(name) or ON_MARIADB[name]]
+    if name in ON_MARIADB:
+        command = ["tests/with-mariadb", *command]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        return []
+    return [_figure(row, name in ON_MARIADB) for row in json.loads(done.stdout.strip().splitlines()[-1])]
+
+
+def _figure(row: dict[str, Any], on_mariadb: bool) -> Figure:
+    row.pop("ratio")
+    suffix = ", MariaDB" if on_mariadb or os.environ.get("DATABASE_URL", "").startswith("mysql") else ""
+    return Figure(**row | {"work": row["work"] + suffix})
+
+
+def _has_mariadb() -> bool:
+    given = os.environ.get("DATABASE_URL", "")
+    server = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
+    return not given and server is not None and importlib.util.find_spec("MySQLdb") is not None
+
+
+def _report(figures: Sequence[Figure]) -> dict[str, Any]:
+    return {
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
+        "figures": [figure.as_data() for figure in figures],
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, *ON_MARIADB, []], help="all when none is named")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of the table")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
