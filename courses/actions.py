@@ -26,9 +26,10 @@ from descriptors.actions.editing import checked
 from descriptors.actions.effects import EditPlan, machines_under
 from descriptors.actions.effects import plan as plan_effects
 from descriptors.actions.granting import require_giving
-from descriptors.models import Node, NodeGroupObjectPermission, NodeUserObjectPermission
+from descriptors.models import Descriptor, Node, NodeGroupObjectPermission, NodeUserObjectPermission
 from descriptors.names import above
 from descriptors.permissions import PERMISSION_OF, forget, require
+from descriptors.states import OFF, State
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, OlimpusError, Stale
 
@@ -261,3 +262,10 @@ def _give(grants: Sequence[Grant], made: Mapping[str, Node], actor: User) -> int
 def plan_summary(plan: Plan, found: EditPlan) -> dict[str, Any]:
     """The plan and its effects on machines that are there, as plain data."""
     return plan.as_data() | {"effects": found.counts, "broken": found.broken}
+
+
+def is_waiting(folder: Node, verb: str) -> bool:
+    """Whether a machine of the course is in a state from which "create" or "start" would bring it further."""
+    states = {"create": (State.PROVISIONED,), "start": (*OFF, State.PROVISIONED)}[verb]
+    inside = Descriptor.objects.filter(tree_id=folder.tree_id, lft__gt=folder.lft, rght__lt=folder.rght)
+    return inside.filter(state__in=states).exists()

@@ -40,7 +40,8 @@ def labels() -> dict[str, str]:
 def show_plan(console: Console, plan: Plan, effects: EditPlan) -> None:
     """Counts first, then what deserves to be read line by line."""
     title = " · ".join(part for part in (plan.course.name, plan.course.title) if part)
-    table = Table(title=escape(f"{title} → {plan.course.folder}"), show_header=False, title_justify="left")
+    console.print(f"[bold]{escape(title)}[/bold] → {escape(plan.course.folder)}", soft_wrap=True, highlight=False)
+    table = Table(show_header=False)
     for name, count in plan.counts().items():
         table.add_row(labels()[name], str(count), style="" if count else "dim")
     console.print(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 from argparse import BooleanOptionalAction
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from courses.plan import Plan, make_plan
 from courses.roster import MAX_BYTES, Student, read_roster
 from descriptors.actions import request
 from descriptors.models import Node, Operation, Status
-from olimpus.errors import Conflict, Invalid, NotFound, OlimpusError
+from olimpus.errors import Invalid, NotFound, OlimpusError
 
 BAD_INPUT, REFUSED = 2, 1
 
@@ -29,6 +29,7 @@ BAD_INPUT, REFUSED = 2, 1
 class Command(BaseCommand):
     """Exit code 2: the files are wrong; 1: it was refused, or a machine failed; 0: all is well."""
 
+    requires_system_checks = ()  # the whole site need not be loaded for this
     help = (
         "Reads a course file and a roster and says what it would do; with --apply it does it: folders, machines, "
         "accounts and grants, all or nothing. May be repeated: it adds what is new and updates what differs, "
@@ -78,7 +79,10 @@ class Command(BaseCommand):
         if self.quiet:
             self.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
         if report.get("failed"):
-            raise CommandError(_("Some machines failed; the operations say why."), returncode=REFUSED)
+            raise CommandError(
+                _("The course is imported, but not all machines did what was asked; the operations say why."),
+                returncode=REFUSED,
+            )
 
     def _apply(self, plan: Plan, actor: User, options: dict[str, Any]) -> dict[str, Any]:
         result = actions.import_course(plan, actor=actor)
@@ -86,14 +90,13 @@ class Command(BaseCommand):
         report: dict[str, Any] = {"applied": True}
         if options["invite"]:
             report["not_invited"] = self._invite(result.users, actor)
-        operations = self._verbs(result.folder, actor, options)
-        if operations:
-            report["operations"] = [
-                {"id": str(operation.pk), "verb": operation.verb, "status": str(operation.status)}
-                for operation in operations
-            ]
-        report["failed"] = any(operation.status in (Status.PARTIAL, Status.FAILED) for operation in operations)
-        return report
+        verbs = [verb for verb in ("create", "start") if options[verb]]
+        operations, well = self._verbs(result.folder, actor, verbs, wait=options["wait"])
+        report["operations"] = [
+            {"id": str(operation.pk), "verb": operation.verb, "status": str(operation.status)}
+            for operation in operations
+        ]
+        return report | {"failed": not well}
 
     def _invite(self, users: Sequence[User], actor: User) -> dict[str, str]:
         failed = actions.send_invitations(users, actor=actor)
@@ -102,18 +105,22 @@ class Command(BaseCommand):
             self._say(_("Not invited: %(user)s: %(why)s") % {"user": username, "why": why})
         return failed
 
-    def _verbs(self, folder: Node, actor: User, options: dict[str, Any]) -> list[Operation]:
-        """Create, then start; each is followed to its end before the next, unless nobody wants to wait."""
-        operations = []
-        for verb in (verb for verb in ("create", "start") if options[verb]):
+    def _verbs(self, folder: Node, actor: User, verbs: Iterable[str], *, wait: bool) -> tuple[list[Operation], bool]:
+        """Each verb is followed to its end before the next, unless nobody wants to wait; and whether all went well."""
+        operations, well = [], True
+        for verb in verbs:
             try:
                 operation = request(verb, folder, actor=actor)
-            except Conflict as error:
-                # A repeated import finds the machines created and running already.
-                self._say(error.message)
+            except OlimpusError as error:
+                # Where nothing is left to do, a repeated import meets machines that are created and running already.
+                well = well and not actions.is_waiting(folder, verb)
+                self._say("\n".join([error.message, *(f"  {fault['message']}" for fault in error.errors)]))
                 continue
-            operations.append(self._follow(operation) if options["wait"] else operation)
-        return operations
+            operations.append(self._follow(operation) if wait else operation)
+            well = well and operations[-1].status not in (Status.PARTIAL, Status.FAILED, Status.CANCELLED)
+            for row in (operation.result or {}).get("skipped", []):
+                self._say(_("%(count)d left out: %(reason)s") % row)
+        return operations, well
 
     def _follow(self, operation: Operation) -> Operation:
         view = Console(quiet=True) if self.quiet else self.console

@@ -16,6 +16,7 @@ from olimpus.errors import OlimpusError
 class Command(BaseCommand):
     """May be repeated: what is there is left alone."""
 
+    requires_system_checks = ()  # the whole site need not be loaded for this
     help = (
         "Loads the demo: a mock hypervisor, the accounts admin, manager and student, and the example course. "
         "May be repeated. OLIMPUS_DEMO_PASSWORD sets the password of the three accounts."
