@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from descriptors.composer import MAX_DEPTH, MAX_NODES, Composer, Node
 from olimpus.errors import Invalid, TooLarge
+from olimpus.words import gettext as _
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 
@@ -25,15 +26,16 @@ Path = Sequence[str | int]
 def _decoded(text: str | bytes, name: str) -> str:
     """The document as text without a byte order mark. Raises TooLarge before anything is read."""
     if len(text) > MAX_BYTES:
-        raise TooLarge(f"the document is larger than {MAX_BYTES // 1024 // 1024} MiB", where=name)
+        limit = {"limit": MAX_BYTES // 1024 // 1024}
+        raise TooLarge(_("the document is larger than %(limit)d MiB") % limit, where=name)
     if isinstance(text, str):
         return text.removeprefix("\ufeff")
     try:
         return text.decode(_encoding(text)).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
-        hint = "Save the file as UTF-8."
-        raise Invalid("the document is not UTF-8 text", where=f"{name}:{line}", hint=hint) from None
+        hint = _("Save the file as UTF-8.")
+        raise Invalid(_("the document is not UTF-8 text"), where=f"{name}:{line}", hint=hint) from None
 
 
 def _encoding(data: bytes) -> str:
@@ -116,7 +118,7 @@ def _json(source: str, name: str) -> Any:
         raise ValueError("YAML, to judge by its start")
     data = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
     if _measure(data, MAX_DEPTH) > MAX_NODES:
-        raise Invalid(f"the document has more than {MAX_NODES} values", where=name)
+        raise Invalid(_("the document has more than %(limit)d values") % {"limit": MAX_NODES}, where=name)
     return data
 
 
@@ -177,9 +179,9 @@ _LONG_KEY: Final = 500  # YAML allows 1024 characters in a key without a questio
 def dump_json(data: Any) -> str:
     """`data` as indented JSON, keys in the order given. Raises Invalid for what JSON cannot say."""
     try:
-        return json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        return _escaped(json.dumps(data, ensure_ascii=False, indent=2, allow_nan=False)) + "\n"
     except (TypeError, ValueError, RecursionError) as error:
-        raise Invalid(f"this cannot be written as JSON: {error}") from None
+        raise Invalid(_("this cannot be written as JSON: %(error)s") % {"error": error}) from None
 
 
 def dump_yaml(data: Any) -> str:
@@ -194,7 +196,7 @@ def dump_yaml(data: Any) -> str:
 def _block(value: Any, level: int) -> Iterator[str]:
     """The lines of `value`, not indented."""
     if level >= MAX_DEPTH and isinstance(value, (dict, list, tuple)):
-        raise Invalid(f"nested deeper than {MAX_DEPTH} levels")
+        raise Invalid(_("nested deeper than %(limit)d levels") % {"limit": MAX_DEPTH})
     if isinstance(value, dict) and value:
         for key, item in value.items():
             yield from _entry_lines(key, item, level)
@@ -210,7 +212,7 @@ def _block(value: Any, level: int) -> Iterator[str]:
 
 def _entry_lines(key: Any, value: Any, level: int) -> Iterator[str]:
     if not isinstance(key, str):
-        raise Invalid(f"keys are texts, not of type {type(key).__name__}")
+        raise Invalid(_("keys are texts, not of type %(type)s") % {"type": type(key).__name__})
     name = _quoted_if_needed(key)
     if len(name) > _LONG_KEY:
         yield f"? {name}"
@@ -243,10 +245,15 @@ def _scalar_text(value: Any) -> str:
     try:
         return json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise Invalid(f"this cannot be written as YAML: {error}") from None
+        raise Invalid(_("this cannot be written as YAML: %(error)s") % {"error": error}) from None
 
 
 def _quoted_if_needed(text: str) -> str:
     if _PLAIN.fullmatch(text) and not _AMBIGUOUS.fullmatch(text):
         return text
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return _escaped(json.dumps(text, ensure_ascii=False))
+
+
+def _escaped(quoted: str) -> str:
+    """Quoted text in which what readers trip over is written as an escape."""
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from django.db.models import Q
@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts import export, journal
 from accounts.models import Entry
 
-OPERATION = uuid4()
+OPERATION = UUID("a1965f73-1703-43f7-b526-7fe4f322728e")
 
 
 @pytest.fixture

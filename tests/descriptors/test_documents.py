@@ -62,6 +62,7 @@ ODD += [
 @example(ODD)
 @example({text: text for text in ODD})
 @example({"k" * 2000: {"a": [[], {}, [[1], [{"b": "c\nd"}]]]}})
+@example("\x7f")
 def test_what_is_written_is_read_back(data: Any):
     assert load(dump_yaml(data)) == data
     assert load(dump_json(data)) == data
