@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Case, Count, IntegerField, Q, QuerySet, Value, When
+from django.db.models import Case, Count, IntegerField, Max, Q, QuerySet, Value, When
 from django.utils.translation import gettext as _
 from django_fsm import can_proceed
 
@@ -17,6 +17,7 @@ from descriptors.definition import changed, sizing
 from descriptors.models import (
     OPEN,
     Descriptor,
+    Folder,
     Kind,
     Node,
     NodeGroupObjectPermission,
@@ -338,8 +339,14 @@ def sources(verb: Verb) -> list[str]:
 
 
 def grants_of(node: Node) -> list[dict[str, Any]]:
-    """Grants at the node and above it, nearest first: {"id", "role", "user" | "group", "from", "inherited"}; two queries."""
-    on_the_way = {"content_object__lft__lte": node.lft, "content_object__rght__gte": node.rght}
+    """Grants that hold at the node, nearest first: {"id", "role", "user" | "group", "from", "inherited"}; three queries.
+
+    What is given above a folder that stops inheritance does not hold, so it is not listed.
+    """
+    above = {"lft__lte": node.lft, "rght__gte": node.rght}
+    stop = Folder.objects.filter(inherit_grants=False, **above).aggregate(lft=Max("lft"))["lft"] or 0
+    on_the_way = {f"content_object__{name}": value for name, value in above.items()}
+    on_the_way["content_object__lft__gte"] = stop
     rows: list[dict[str, Any]] = []
     for model, holder in ((NodeUserObjectPermission, "user"), (NodeGroupObjectPermission, "group")):
         name = "user__username" if holder == "user" else "group__name"

@@ -70,6 +70,7 @@ def set_inherit_grants(folder: Node, inherit: bool, *, actor: User) -> None:
             raise Conflict(_("Only a folder can stop what it inherits."), where=folder.path)
         forget()
         if not access_of(actor).can("grant", folder.path):
+            forget()  # what was just read is rolled back
             raise Conflict(
                 _("You would lose this folder yourself."),
                 where=folder.path,
