@@ -18,6 +18,7 @@ from typing import Any, Final
 from descriptors.definition import at, nearest
 from descriptors.parameters import EXTENDS, NOT_IN_PROTOTYPES
 from olimpus.errors import Invalid
+from olimpus.words import gettext as _
 
 Values = dict[str, Any]
 ROOT: Final = "/"
@@ -166,7 +167,8 @@ def _prototype_layers(merged: _Merged, name: str) -> list[Layer]:
         content = prototypes[current]
         if wrong := NOT_IN_PROTOTYPES & content.keys():
             path = at(at("prototypes", current), min(wrong))
-            raise Invalid(f'a prototype cannot hold "{min(wrong)}"', where=path, hint="Set it in a folder instead.")
+            message = _('a prototype cannot hold "%(name)s"') % {"name": min(wrong)}
+            raise Invalid(message, where=path, hint=_("Set it in a folder instead."))
         layers.extend(_by_origin(merged, current, content))
     return layers
 
@@ -179,9 +181,10 @@ def _line_of(prototypes: Mapping[str, Any], name: str) -> list[str]:
         where = at(at("prototypes", line[-1]), EXTENDS) if line else "prototype"
         if current in line:
             cycle = " → ".join([*line[line.index(current) :], current])
-            raise Invalid(f"prototypes extend each other in a cycle: {cycle}", where=where)
+            raise Invalid(_("prototypes extend each other in a cycle: %(cycle)s") % {"cycle": cycle}, where=where)
         if not isinstance(current, str) or not isinstance(prototypes.get(current), dict):
-            raise Invalid(f'unknown prototype "{current}"', where=where, hint=nearest(str(current), prototypes))
+            message = _('unknown prototype "%(name)s"') % {"name": current}
+            raise Invalid(message, where=where, hint=nearest(str(current), prototypes))
         line.append(current)
         current = prototypes[current].get(EXTENDS)
     return line
@@ -261,11 +264,11 @@ def _filled_text(text: str, facts: Mapping[str, str], path: str) -> str:
         if match[0] == "$${":
             return "${"
         if not match[2]:
-            raise Invalid("a reference ${ is not closed", where=path, hint="Write $${ for a plain ${.")
+            raise Invalid(_("a reference ${ is not closed"), where=path, hint=_("Write $${ for a plain ${."))
         if match[1] not in facts:
             known = ", ".join(f"${{{name}}}" for name in facts)
-            hint = f"Known here: {known}. Write $${{ for a plain ${{."
-            raise Invalid(f"unknown reference {match[0][:80]}", where=path, hint=hint)
+            hint = _("Known here: %(known)s. Write $${ for a plain ${.") % {"known": known}
+            raise Invalid(_("unknown reference %(name)s") % {"name": match[0][:80]}, where=path, hint=hint)
         return facts[match[1]]
 
     return _REFERENCE.sub(fact, text)

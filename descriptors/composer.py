@@ -27,6 +27,7 @@ from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scanner import Scanner, ScannerError
 
 from olimpus.errors import Invalid, TooLarge
+from olimpus.words import gettext as _
 
 MAX_NODES: Final = 200_000  # after aliases are expanded
 MAX_DEPTH: Final = 32
@@ -113,16 +114,18 @@ class Composer:
         except ReaderError as error:
             line = self._text.count("\n", 0, error.position) + 1
             column = error.position - self._text.rfind("\n", 0, error.position)
-            message = f"the character U+{ord(self._text[error.position]):04X} is not allowed in YAML"
-            raise self._fault(message, line, column) from None
+            message = _("the character %(code)s is not allowed in YAML")
+            code = f"U+{ord(self._text[error.position]):04X}"
+            raise self._fault(message % {"code": code}, line, column) from None
         except (YAMLError, ValueError, LookupError, AttributeError) as error:
             # The scanner lets a few of these slip on malformed escapes and directives: still the fault of the text.
-            raise Invalid(f"the document is not YAML: {str(error)[:200]}", where=self._name) from None
+            message = _("the document is not YAML: %(error)s") % {"error": str(error)[:200]}
+            raise Invalid(message, where=self._name) from None
         return self._root or Node(None, 1, 1)
 
     def _events(self) -> Iterator[Event]:
         if self._text.count("\n") > MAX_LINES or self._text.count("\r") > MAX_LINES:
-            raise TooLarge(f"the document has more than {MAX_LINES} lines", where=self._name)
+            raise TooLarge(_("the document has more than %(limit)d lines") % {"limit": MAX_LINES}, where=self._name)
         yaml = YAML(typ="safe", pure=True)
         yaml.Scanner = _Scanner
         return yaml.parse(self._text)
@@ -130,8 +133,12 @@ class Composer:
     def _fault(self, message: str, line: int, column: int, hint: str = "") -> Invalid:
         return Invalid(message, where=f"{self._name}:{line}:{column}", hint=hint)
 
+    def _too_deep(self) -> str:
+        return _("nested deeper than %(limit)d levels") % {"limit": MAX_DEPTH}
+
     def _syntax(self, error: MarkedYAMLError) -> Invalid:
-        message = ": ".join(part for part in (error.context, error.problem) if part) or "not YAML"
+        told = ": ".join(part for part in (error.context, error.problem) if part)
+        message = _("the document is not YAML: %(error)s") % {"error": told or "?"}
         mark = error.problem_mark or error.context_mark
         if mark is None:
             return Invalid(message, where=self._name)
@@ -145,7 +152,7 @@ class Composer:
         elif isinstance(event, NodeEvent):
             self._node(event)
         elif isinstance(event, DocumentStartEvent) and self._root is not None:
-            raise self._at(event, "a second document begins here", "Give one document at a time.")
+            raise self._at(event, _("a second document begins here"), _("Give one document at a time."))
 
     def _at(self, event: Event, message: str, hint: str = "") -> Invalid:
         return self._fault(message, event.start_mark.line + 1, event.start_mark.column + 1, hint)
@@ -153,7 +160,7 @@ class Composer:
     def _node(self, event: Any) -> None:
         tag = str(event.tag) if event.tag is not None else None
         if tag not in _TAGS[type(event)]:
-            raise self._at(event, f"the tag {tag} is not allowed", "Write plain data.")
+            raise self._at(event, _("the tag %(tag)s is not allowed") % {"tag": tag}, _("Write plain data."))
         node = Node(None, event.start_mark.line + 1, event.start_mark.column + 1)
         self._grow(1, node.line, node.column)
         if event.anchor is not None:
@@ -164,7 +171,7 @@ class Composer:
             self._attach(node, merge=plain and event.value == "<<")
             return
         if len(self._open) >= MAX_DEPTH:
-            raise self._at(event, f"nested deeper than {MAX_DEPTH} levels")
+            raise self._at(event, self._too_deep())
         node.value = {} if isinstance(event, MappingStartEvent) else []
         self._open.append(node)
         self._keys.append(None)
@@ -177,17 +184,17 @@ class Composer:
                 return str(event.value)
             return str(event.value.encode("utf-16-le", "surrogatepass").decode("utf-16-le"))
         except UnicodeDecodeError:
-            raise self._at(event, "a text contains half a surrogate pair, which is no character") from None
+            raise self._at(event, _("a text contains half a surrogate pair, which is no character")) from None
 
     def _scalar(self, event: ScalarEvent) -> Any:
         """The value of a plain scalar by the core schema of YAML 1.2, less what it leaves in doubt."""
         text = event.value
         if _LEADING_ZERO.fullmatch(text):
-            raise self._at(
-                event, f"{text[:40]} may be a text or a number", "Put it in quotes, or leave the zeros away."
-            )
+            message = _("%(value)s may be a text or a number") % {"value": text[:40]}
+            raise self._at(event, message, _("Put it in quotes, or leave the zeros away."))
         if _NOT_FINITE.fullmatch(text):
-            raise self._at(event, f"{text} is not a number one can work with", "Put it in quotes if it is a text.")
+            message = _("%(value)s is not a number one can work with") % {"value": text}
+            raise self._at(event, message, _("Put it in quotes if it is a text."))
         for pattern, construct in _SCALARS:
             if pattern.fullmatch(text):
                 return self._number(event, construct)
@@ -199,24 +206,25 @@ class Composer:
         except ValueError:  # an integer with thousands of digits
             value = math.inf
         if isinstance(value, float) and not math.isfinite(value):
-            raise self._at(event, "the number is too large")
+            raise self._at(event, _("the number is too large"))
         return value
 
     def _aliased(self, event: AliasEvent) -> Node:
         node = self._anchors.get(event.anchor)
         if node is None:
-            raise self._at(event, f"the alias *{event.anchor} has no anchor before it")
+            raise self._at(event, _("the alias *%(name)s has no anchor before it") % {"name": event.anchor})
         if any(node is parent for parent in self._open):
-            raise self._at(event, f"the alias *{event.anchor} contains itself")
+            raise self._at(event, _("the alias *%(name)s contains itself") % {"name": event.anchor})
         if len(self._open) + node.height > MAX_DEPTH:
-            raise self._at(event, f"nested deeper than {MAX_DEPTH} levels")
+            raise self._at(event, self._too_deep())
         self._grow(node.count, event.start_mark.line + 1, event.start_mark.column + 1)
         return node
 
     def _grow(self, count: int, line: int, column: int) -> None:
         self._count += count
         if self._count > MAX_NODES:
-            raise self._fault(f"the document has more than {MAX_NODES} values, aliases expanded", line, column)
+            message = _("the document has more than %(limit)d values, aliases expanded") % {"limit": MAX_NODES}
+            raise self._fault(message, line, column)
 
     def _attach(self, node: Node, *, merge: bool = False) -> None:
         """Puts a finished node into what is open; `merge` marks an unquoted <<."""
@@ -235,12 +243,13 @@ class Composer:
         if merge:
             return Node(_MERGE, node.line, node.column)
         if not isinstance(node.value, str):
-            message = "a mapping or list cannot be a key" if isinstance(node.value, (dict, list)) else "keys are texts"
-            raise self._fault(message, node.line, node.column, "Put it in quotes.")
+            nested = isinstance(node.value, (dict, list))
+            message = _("a mapping or list cannot be a key") if nested else _("keys are texts")
+            raise self._fault(message, node.line, node.column, _("Put it in quotes."))
         first = self._open[-1].keys.get(node.value)
         if first is not None:
-            message = f'the key "{node.value[:80]}" is there twice, first in line {first[0]}'
-            raise self._fault(message, node.line, node.column)
+            message = _('the key "%(key)s" is there twice, first in line %(line)d')
+            raise self._fault(message % {"key": node.value[:80], "line": first[0]}, node.line, node.column)
         return node
 
     def _entry(self, mapping: Node, key: Node, node: Node) -> None:
@@ -254,7 +263,7 @@ class Composer:
     def _merged_mappings(self, node: Node) -> list[Node]:
         mappings = node.value if isinstance(node.value, list) else [node]
         if not all(isinstance(mapping.value, dict) for mapping in mappings):
-            raise self._fault("<< takes a mapping or a list of mappings", node.line, node.column)
+            raise self._fault(_("<< takes a mapping or a list of mappings"), node.line, node.column)
         return mappings
 
     def _close(self) -> None:
@@ -268,5 +277,5 @@ class Composer:
                     node.keys[key] = source.keys[key]
                     node.take(child)
         if len(self._open) + node.height >= MAX_DEPTH + 1:
-            raise self._fault(f"nested deeper than {MAX_DEPTH} levels", node.line, node.column)
+            raise self._fault(self._too_deep(), node.line, node.column)
         self._attach(node)

@@ -5,17 +5,15 @@ The parameters themselves are a table in `descriptors.parameters`.
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator
 
+from descriptors.faults import MAX_KEY, Faults, Path, at, explain, nearest, shown, too_long, unknown_parameter
 from descriptors.parameters import (
     CANONICAL,
     EXTENDS,
@@ -31,10 +29,11 @@ from descriptors.parameters import (
     nullable,
     schema_document,
 )
-from descriptors.states import OFF, State
+from descriptors.states import CHOICES, OFF, State
 from hypervisors.flavors import PREDEFINED as FLAVORS
 from hypervisors.flavors import Flavor
 from olimpus.errors import Conflict, Invalid
+from olimpus.words import gettext as _
 
 __all__ = [
     "FLAVORS",
@@ -57,74 +56,9 @@ MAX_DEPTH: Final = 16  # levels of nesting
 MAX_VALUES: Final = 20_000
 MAX_BYTES: Final = 256 * 1024  # of the definition as JSON
 MAX_TEXT: Final = 64 * 1024  # characters of one text
-MAX_KEY: Final = 128  # characters of one key
-MAX_FAULTS: Final = 100  # reported at once
 DEFAULT_FLAVOR: Final = "nano"
 
-Path = tuple[str | int, ...]
-
-
-# Words ----------------------------------------------------------------------------------------------------------------
-
-
-def at(path: str, key: str | int) -> str:
-    """The dotted path of `key` inside `path`: nics[0], nics[0].mac, labels["a.b"]."""
-    if isinstance(key, int):
-        return f"{path}[{key}]"
-    if not key or "." in key or "[" in key:
-        return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
-    return f"{path}.{key}" if path else key
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that names the known name most like `name`, or else the first few there are."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name[:MAX_KEY], names, n=1, cutoff=0.5)
-    close = close or [known_name for known_name in names if known_name.startswith(name[:MAX_KEY] + "_")]
-    if close:
-        return f'Did you mean "{close[0]}"?'
-    return f"Known: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}." if names else "There is none."
-
-
-def _shown(value: object) -> str:
-    """`value` for a message: short, quoted, and never the whole of something long."""
-    if isinstance(value, Mapping):
-        return "a mapping"
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str):
-        return json.dumps(value if len(value) <= 40 else value[:39] + "…", ensure_ascii=False)
-    return str(value)
-
-
 # Validation -----------------------------------------------------------------------------------------------------------
-
-
-class _Faults:
-    """Collects every fault of one definition, so that the user meets them all at once."""
-
-    def __init__(self, where: str):
-        self._prefix = f"{where}: " if where else ""
-        self._where = where
-        self.found: list[dict[str, Any]] = []
-
-    def add(self, path: Path, message: str, hint: str = "") -> None:
-        text = ""
-        for key in path:
-            text = at(text, key)
-        where = self._prefix + text if text else self._where
-        fault = {"where": where, "message": message, "hint": hint, "path": list(path)}
-        if len(self.found) < MAX_FAULTS and fault not in self.found:
-            self.found.append(fault)
-
-    def raise_if_any(self) -> None:
-        if self.found:
-            first = self.found[0]
-            more = len(self.found) - 1
-            message = first["message"] + (f" (and {more} more)" if more else "")
-            raise Invalid(message, where=first["where"], hint=first["hint"], errors=self.found)
 
 
 def validate(local: object, *, where: str = "", rights_operations: Collection[str] | None = None) -> dict[str, Any]:
@@ -137,10 +71,10 @@ def validate(local: object, *, where: str = "", rights_operations: Collection[st
     Raises Invalid, and nothing else whatever is given, with all faults in `errors`: each with `where` (`where` before
     the dotted path), `message`, `hint` and the `path` as a list of keys.
     """
-    faults = _Faults(where)
+    faults = Faults(where)
     plain = _Plain(faults).copy(local, (), 0)
     if not isinstance(plain, dict):
-        faults.add((), f"a definition is a mapping of parameters, not {_shown(plain)}")
+        faults.add((), _("a definition is a mapping of parameters, not %(value)s") % {"value": shown(plain)})
     faults.raise_if_any()
     result = {name: _checked_parameter(name, value, (), faults) for name, value in plain.items()}
     _check_rights(result.get("rights"), rights_operations, faults)
@@ -151,7 +85,7 @@ def validate(local: object, *, where: str = "", rights_operations: Collection[st
 class _Plain:
     """Copies anything into plain JSON types while it holds the bounds. A value that breaks one becomes None."""
 
-    def __init__(self, faults: _Faults):
+    def __init__(self, faults: Faults):
         self._faults = faults
         self._values = 0
         self._bytes = 0
@@ -159,7 +93,7 @@ class _Plain:
     def copy(self, value: object, path: Path, depth: int) -> Any:
         self._count(path, values=1, size=8)
         if depth > MAX_DEPTH:
-            return self._refused(path, f"nested deeper than {MAX_DEPTH} levels")
+            return self._refused(path, _("nested deeper than %(limit)d levels") % {"limit": MAX_DEPTH})
         if isinstance(value, dict):
             return self._mapping(value, path, depth)
         if isinstance(value, (list, tuple)):
@@ -172,7 +106,8 @@ class _Plain:
             return self._whole(int(value), path)
         if isinstance(value, float):
             return self._real(float(value), path)
-        return self._refused(path, f"a definition cannot hold a value of type {type(value).__name__}")
+        message = _("a definition cannot hold a value of type %(type)s") % {"type": type(value).__name__}
+        return self._refused(path, message)
 
     def _refused(self, path: Path, message: str) -> Any:
         """None, in place of the value that is refused."""
@@ -184,17 +119,18 @@ class _Plain:
         self._values += values
         self._bytes += size
         if self._values > MAX_VALUES:
-            self._faults.add(path[:1], f"the definition has more than {MAX_VALUES} values")
+            self._faults.add(path[:1], _("the definition has more than %(limit)d values") % {"limit": MAX_VALUES})
             self._faults.raise_if_any()
         if self._bytes > MAX_BYTES:
-            self._faults.add(path[:1], f"the definition is larger than {MAX_BYTES // 1024} KiB")
+            self._faults.add(path[:1], _("the definition is larger than %(limit)d KiB") % {"limit": MAX_BYTES // 1024})
             self._faults.raise_if_any()
 
     def _mapping(self, value: dict[Any, Any], path: Path, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key, item in dict.items(value):
             if not isinstance(key, str):
-                self._faults.add(path, f"keys are texts, not of type {type(key).__name__}", "Put it in quotes.")
+                message = _("keys are texts, not of type %(type)s") % {"type": type(key).__name__}
+                self._faults.add(path, message, _("Put it in quotes."))
             elif (name := self._text(key, path, MAX_KEY)) is not None:
                 result[name] = self.copy(item, (*path, name), depth + 1)
         return result
@@ -202,23 +138,23 @@ class _Plain:
     def _text(self, value: str, path: Path, limit: int) -> str | None:
         text = str.__str__(value)
         if len(text) > limit:
-            return self._refused(path, f"a text of {len(text)} characters; at most {limit} are allowed")
+            return self._refused(path, too_long(len(text), limit))
         if "\0" in text:
-            return self._refused(path, "a text contains the NUL character")
+            return self._refused(path, _("a text contains the NUL character"))
         try:
             self._count(path, size=len(text.encode()) + 1)
         except UnicodeEncodeError:
-            return self._refused(path, "a text contains half a surrogate pair, which is no character")
+            return self._refused(path, _("a text contains half a surrogate pair, which is no character"))
         return text
 
     def _whole(self, value: int, path: Path) -> int | None:
         if not -(2**63) <= value < 2**63:
-            return self._refused(path, "a whole number does not fit into 64 bits")
+            return self._refused(path, _("a whole number does not fit into 64 bits"))
         return value
 
     def _real(self, value: float, path: Path) -> float | None:
         if not math.isfinite(value):
-            return self._refused(path, "NaN and infinity are not numbers one can work with")
+            return self._refused(path, _("NaN and infinity are not numbers one can work with"))
         return value
 
 
@@ -229,19 +165,19 @@ _VALIDATORS: Final = {
 }
 
 
-def _checked_parameter(name: str, value: Any, path: Path, faults: _Faults) -> Any:
+def _checked_parameter(name: str, value: Any, path: Path, faults: Faults) -> Any:
     """The value in its normal form; its faults are collected."""
     path = (*path, name)
     if name not in PARAMETERS:
-        faults.add(path, f'unknown parameter "{name}"', nearest(name, PARAMETERS))
+        faults.add(path, unknown_parameter(name), nearest(name, PARAMETERS))
         return value
     return _checked(name, value, path, faults, unit=PARAMETERS[name].unit)
 
 
-def _checked(name: str, value: Any, path: Path, faults: _Faults, unit: str = "") -> Any:
+def _checked(name: str, value: Any, path: Path, faults: Faults, unit: str = "") -> Any:
     errors = list(_VALIDATORS[name].iter_errors(value))
     for error in errors:
-        _explain(error, path, unit, faults)
+        explain(error, path, unit, faults)
     if errors or value is None:
         return value
     if name == "prototypes":
@@ -249,13 +185,14 @@ def _checked(name: str, value: Any, path: Path, faults: _Faults, unit: str = "")
     return _normal(value, _VALIDATORS[name].schema)
 
 
-def _checked_prototype(content: dict[str, Any] | None, path: Path, faults: _Faults) -> dict[str, Any] | None:
+def _checked_prototype(content: dict[str, Any] | None, path: Path, faults: Faults) -> dict[str, Any] | None:
     if content is None:
         return None
     result = {}
     for name, value in content.items():
         if name in NOT_IN_PROTOTYPES:
-            faults.add((*path, name), f'a prototype cannot hold "{name}"', "Set it in a folder instead.")
+            message = _('a prototype cannot hold "%(name)s"') % {"name": name}
+            faults.add((*path, name), message, _("Set it in a folder instead."))
         elif name == EXTENDS:
             result[name] = _checked(EXTENDS, value, (*path, name), faults)
         else:
@@ -263,15 +200,14 @@ def _checked_prototype(content: dict[str, Any] | None, path: Path, faults: _Faul
     return result
 
 
-def _check_rights(rights: Any, operations: Collection[str] | None, faults: _Faults) -> None:
+def _check_rights(rights: Any, operations: Collection[str] | None, faults: Faults) -> None:
     if operations is None or not isinstance(rights, dict):
         return
     for role, flags in rights.items():
         for operation in flags if isinstance(flags, dict) else ():
             if operation not in operations:
-                faults.add(
-                    ("rights", role, operation), f'unknown operation "{operation}"', nearest(operation, operations)
-                )
+                message = _('unknown operation "%(name)s"') % {"name": operation}
+                faults.add(("rights", role, operation), message, nearest(operation, operations))
 
 
 def _normal(value: Any, schema: Schema) -> Any:
@@ -289,98 +225,13 @@ def _normal(value: Any, schema: Schema) -> Any:
     return value
 
 
-# Faults in words ------------------------------------------------------------------------------------------------------
-
-_TYPES: Final = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a mapping",
-}
-_FORMATS: Final = {
-    "mac": ("is not the MAC address of a network card", 'Write it in quotes, such as "52:54:00:12:34:56".'),
-    "ip": ('is neither an IPv4 or IPv6 address nor "auto"', ""),
-    "address": ("is not an IPv4 or IPv6 address", ""),
-    "cidr": ("is not a network", 'Write the first address and the prefix length, such as "10.0.0.0/24".'),
-    "name": ("is not a name", "A name is not empty, on one line, without spaces around it."),
-}
-_QUANTITY = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*([KMGT])(?:i?B)?\s*", re.IGNORECASE)
-_MIB: Final = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024 * 1024}
-
-
-def _explain(error: ValidationError, path: Path, unit: str, faults: _Faults) -> None:
-    """Puts one error of the schema into words for whoever wrote the definition."""
-    path = (*path, *error.absolute_path)
-    if error.validator == "additionalProperties":
-        for key, hint in _extra_keys(error):
-            faults.add((*path, key), f'unknown entry "{key}"', hint)
-    elif error.validator == "required":
-        for key in sorted(set(error.validator_value) - set(error.instance)):
-            faults.add(path, f'"{key}" is missing')
-    else:
-        faults.add(path, *_sentence(error, unit))
-
-
-def _extra_keys(error: ValidationError) -> Iterator[tuple[str, str]]:
-    known = error.schema.get("properties", {})
-    for key in error.instance:
-        if key not in known:
-            yield key, nearest(key, known)
-
-
-def _sentence(error: ValidationError, unit: str) -> tuple[str, str]:
-    """Message and hint for an error in one value."""
-    value, bound = _shown(error.instance), error.validator_value
-    of_unit = f" {unit}" if unit else ""
-    match error.validator:
-        case "type":
-            return _wrong_type(error, unit)
-        case "enum":
-            known = [name for name in bound if name is not None]
-            return f"{value} is not one of {', '.join(known)}", nearest(str(error.instance), known)
-        case "format":
-            words, hint = _FORMATS[bound]
-            return f"{value} {words}", hint
-        case "minimum":
-            return f"{value} is too small: at least {bound}{of_unit}", ""
-        case "exclusiveMinimum":
-            return f"{value} is too small: more than {bound}{of_unit}", ""
-        case "maximum":
-            return f"{value} is too large: at most {bound}{of_unit}", ""
-        case "maxLength":
-            return f"a text of {len(error.instance)} characters; at most {bound} are allowed", ""
-        case "maxItems":
-            return f"a list of {len(error.instance)}; at most {bound} are allowed", ""
-        case "uniqueItems":
-            return "the list names something twice", ""
-    return error.message[:200], ""
-
-
-def _wrong_type(error: ValidationError, unit: str) -> tuple[str, str]:
-    types = (
-        [t for t in error.schema["type"] if t != "null"]
-        if isinstance(error.schema["type"], list)
-        else [error.schema["type"]]
-    )
-    wanted = " or ".join(_TYPES[name] for name in types) + (f" of {unit}" if unit else "")
-    hint = ""
-    if isinstance(error.instance, str) and (quantity := _QUANTITY.fullmatch(error.instance)) and unit in ("MiB", "GiB"):
-        mib = float(quantity[1]) * _MIB[quantity[2].upper()]
-        hint = f"Without a unit: {mib if unit == 'MiB' else mib / 1024:g}." if mib < 1e6 else "Leave the unit away."
-    elif "string" in types:
-        hint = "Put it in quotes." if isinstance(error.instance, (int, float)) else ""
-    return f"give {wanted}, not {_shown(error.instance)}", hint
-
-
 # Changes --------------------------------------------------------------------------------------------------------------
 
 
 def kind_of(name: str) -> Kind:
     """ "creation", "run" or "free". Raises Invalid for an unknown parameter."""
     if name not in PARAMETERS:
-        raise Invalid(f'unknown parameter "{name}"', where=name, hint=nearest(name, PARAMETERS))
+        raise Invalid(unknown_parameter(name), where=name, hint=nearest(name, PARAMETERS))
     return PARAMETERS[name].kind
 
 
@@ -412,21 +263,22 @@ def check_edit(state: str, changed_by_kind: Mapping[str, Collection[str]], *, wh
     Creation parameters change only in Provisioned, run parameters also in Created and Stopped, free ones always.
     """
     if creation := _refused(state, changed_by_kind, "creation", {State.PROVISIONED}):
-        hint = "Destroy the VM, change the definition and create it again."
-        raise Conflict(
-            f"{_names(creation)} can change only before the VM is created; it is {state}", where=where, hint=hint
-        )
+        message = _("%(names)s can change only before the VM is created; it is %(state)s")
+        hint = _("Destroy the VM, change the definition and create it again.")
+        raise Conflict(message % _told(creation, state), where=where, hint=hint)
     if run := _refused(state, changed_by_kind, "run", {State.PROVISIONED, *OFF}):
-        hint = "Recover the VM first." if state == State.FAILED else "Stop the VM first."
-        raise Conflict(f"{_names(run)} can change only while the VM is off; it is {state}", where=where, hint=hint)
+        message = _("%(names)s can change only while the VM is off; it is %(state)s")
+        hint = _("Recover the VM first.") if state == State.FAILED else _("Stop the VM first.")
+        raise Conflict(message % _told(run, state), where=where, hint=hint)
 
 
 def _refused(state: str, by_kind: Mapping[str, Collection[str]], kind: Kind, allowed: Collection[str]) -> list[str]:
     return [] if state in allowed else sorted(by_kind.get(kind, ()))
 
 
-def _names(names: Collection[str]) -> str:
-    return ", ".join(names)
+def _told(names: Collection[str], state: str) -> dict[str, str]:
+    """For a message: the names, and the state in the words of the reader."""
+    return {"names": ", ".join(names), "state": _(dict(CHOICES).get(state, state)).lower()}
 
 
 class Effect(StrEnum):
@@ -477,7 +329,8 @@ def sizing(computed: Mapping[str, Any], flavors: Mapping[str, Flavor] = FLAVORS)
     name = computed.get("flavor") or DEFAULT_FLAVOR
     flavor = flavors.get(name) or (FLAVORS[name] if name == DEFAULT_FLAVOR else None)
     if flavor is None:
-        raise Invalid(f'unknown flavor "{name}"', where="flavor", hint=nearest(str(name), flavors))
+        message = _('unknown flavor "%(name)s"') % {"name": name}
+        raise Invalid(message, where="flavor", hint=nearest(str(name), flavors))
     return Size(
         cpus=computed.get("cpus", flavor.cpus),
         memory_mib=computed.get("memory_mib", flavor.memory_mib),

@@ -114,7 +114,7 @@ def load_with_lines(text: str | bytes, *, name: str = "document") -> tuple[Any, 
 
 def _json(source: str, name: str) -> Any:
     """The data of a JSON document; ValueError or RecursionError if it is anything else. Raises Invalid if too many."""
-    if source.lstrip()[:1] not in ("{", "["):
+    if source.lstrip()[:1] not in ("{", "[", '"'):
         raise ValueError("YAML, to judge by its start")
     data = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
     if _measure(data, MAX_DEPTH) > MAX_NODES:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from olimpus.errors import Invalid
+from olimpus.words import gettext as _
 
 #: Locally administered, unicast (IEEE 802): never the address of a bought card.
 PREFIX = 0x02
@@ -34,7 +35,7 @@ def mac_of_ip(ip: str) -> str:
     """The MAC that carries this IPv4 address, for DHCP servers that derive the lease from it. Raises Invalid for IPv6."""
     address = ipaddress.ip_address(ip)
     if address.version != 4:
-        raise Invalid("only an IPv4 address fits into a MAC", where="ip", hint='Use another "ip_mode".')
+        raise Invalid(_("only an IPv4 address fits into a MAC"), where="ip", hint=_('Use another "ip_mode".'))
     return ":".join([CODED, *(f"{byte:02x}" for byte in address.packed)])
 
 

@@ -13,6 +13,8 @@ from typing import Any, Final, Literal
 
 from jsonschema import FormatChecker
 
+from olimpus.words import gettext, gettext_noop
+
 Schema = dict[str, Any]
 Kind = Literal["creation", "run", "free"]
 
@@ -27,11 +29,6 @@ NOT_IN_PROTOTYPES: Final = frozenset({"prototypes", "prototype", "hypervisors", 
 
 #: The pseudo-parameter by which a prototype takes the content of another.
 EXTENDS: Final = "extends"
-
-
-def gettext_noop(text: str) -> str:
-    """Marks `text` for translation and returns it as it is: this module does without Django."""
-    return text
 
 
 @dataclass(frozen=True)
@@ -275,7 +272,9 @@ _CREATION = (
 
 _RUN = (
     Parameter("flavor", "run", NAME, gettext_noop("Named size; explicit sizes win over it."), "small"),
-    Parameter("cpus", "run", _whole(1, 512), gettext_noop("Virtual CPUs; wins over the flavor."), 2, unit="CPUs"),
+    Parameter(
+        "cpus", "run", _whole(1, 512), gettext_noop("Virtual CPUs; wins over the flavor."), 2, unit=gettext_noop("CPUs")
+    ),
     Parameter(
         "memory_mib", "run", _whole(16, 4194304), gettext_noop("Memory; wins over the flavor."), 2048, unit="MiB"
     ),
@@ -373,7 +372,7 @@ _FREE = (
         _whole(1, 3600),
         gettext_noop("How long a graceful stop may take before the power is cut."),
         120,
-        unit="seconds",
+        unit=gettext_noop("seconds"),
     ),
 )
 
@@ -412,7 +411,7 @@ def schema_document() -> dict[str, Any]:
 
 def _documented(parameter: Parameter) -> Schema:
     return LOCAL_SCHEMAS[parameter.name] | {
-        "description": parameter.description,
+        "description": gettext(parameter.description),
         "examples": [parameter.example],
         "x-kind": parameter.kind,
         "x-unit": parameter.unit,

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-
-def gettext_noop(text: str) -> str:
-    """Marks `text` for translation and returns it as it is: this module does without Django."""
-    return text
+from olimpus.words import gettext_noop
 
 
 class State(StrEnum):

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeVar
 from django.conf import settings
 
 from hypervisors.drivers.base import (
+    POWER_WORDS,
     Capability,
     Capacity,
     Check,
@@ -35,6 +36,7 @@ from hypervisors.drivers.base import (
 )
 from hypervisors.registry import driver_class
 from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Unreachable, VMNotFound
+from olimpus.words import gettext as _
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -246,9 +248,10 @@ class Gateway:
             raise
         except Exception as error:  # noqa: BLE001 - a driver's bug or a vendor's exception must not look like ours
             log.error("%s: %s failed\n%s", self.name, method.__name__, self._redact(traceback.format_exc()))
-            message = f"The driver failed unexpectedly in {method.__name__} ({type(error).__name__})."
+            message = _("The driver failed unexpectedly in %(call)s (%(error)s).")
+            message %= {"call": method.__name__, "error": type(error).__name__}
             # No `from error`: its text may carry secrets, and the log has it redacted.
-            raise HypervisorError(message, where=self.name, hint="The details are in the log.") from None
+            raise HypervisorError(message, where=self.name, hint=_("The details are in the log.")) from None
 
     def _redact(self, text: str) -> str:
         for secret in self._secrets:
@@ -264,9 +267,7 @@ class Gateway:
         while info.power not in expected:
             left = deadline - time.monotonic()
             if left <= 0:
-                wanted = " or ".join(sorted(power.value for power in expected))
-                message = f"“{info.name}” is {info.power.value}, not {wanted}, after {timeout:g} s."
-                raise TimedOut(message, where=self.name)
+                raise TimedOut(_late(info, expected, timeout), where=self.name)
             self._pause(min(pause, left), should_stop)
             pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
             info = self.observe(info.ref)
@@ -276,8 +277,18 @@ class Gateway:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if should_stop and should_stop():
-                raise Interrupted("The wait was interrupted.", where=self.name)
+                raise Interrupted(_("The wait was interrupted."), where=self.name)
             time.sleep(min(left, LOOK_UP_SECONDS))
+
+
+def _late(info: VmInfo, expected: Collection[Power], timeout: float) -> str:
+    wanted = [_(POWER_WORDS[power]) for power in sorted(expected)]
+    told = {"name": info.name, "power": _(POWER_WORDS[info.power]), "seconds": f"{timeout:g}"}
+    if len(wanted) == 1:
+        message = _("“%(name)s” is %(power)s, not %(wanted)s, after %(seconds)s s.")
+    else:
+        message = _("“%(name)s” is %(power)s after %(seconds)s s; it should be one of: %(wanted)s.")
+    return message % (told | {"wanted": ", ".join(wanted)})
 
 
 class HypervisorRecord(Protocol):
@@ -325,7 +336,7 @@ def _driver_of(hypervisor: HypervisorRecord) -> Driver:
 def forget_gateways() -> None:
     """Close and drop this process' gateways (tests, shutdown); the next use makes new ones."""
     with _gateways_lock:
-        gateways = [gateway for _, _, gateway in _gateways.values()]
+        gateways = [gateway for _identity, _version, gateway in _gateways.values()]
         _gateways.clear()
     for gateway in gateways:
         gateway.close()

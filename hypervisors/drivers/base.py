@@ -24,11 +24,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from olimpus.errors import HypervisorError, Unsupported
-
-
-def gettext_noop(text: str) -> str:
-    """Mark a string for translation; the doors translate it, a driver knows no language."""
-    return text
+from olimpus.words import gettext as _
+from olimpus.words import gettext_noop
 
 
 class Power(StrEnum):
@@ -39,6 +36,16 @@ class Power(StrEnum):
     PAUSED = "paused"  # suspended, memory kept
     ABSENT = "absent"  # the hypervisor answered: it knows no such VM
     UNKNOWN = "unknown"  # the hypervisor did not answer, or in words we do not know
+
+
+#: How a person says it, to be translated.
+POWER_WORDS: dict[Power, str] = {
+    Power.ON: gettext_noop("on"),
+    Power.OFF: gettext_noop("off"),
+    Power.PAUSED: gettext_noop("paused"),
+    Power.ABSENT: gettext_noop("absent"),
+    Power.UNKNOWN: gettext_noop("unknown"),
+}
 
 
 class Capability(StrEnum):
@@ -306,4 +313,5 @@ class Driver(ABC):
         """Let go of connections. May be repeated; a later call connects again."""
 
     def _unsupported(self, capability: Capability) -> Unsupported:
-        return Unsupported(f"{self.label} cannot do this: {capability.value}.", where=self.hypervisor)
+        told = {"driver": _(self.label), "capability": capability.value}
+        return Unsupported(_("%(driver)s cannot do this: %(capability)s.") % told, where=self.hypervisor)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from hypervisors.drivers.base import (
+    POWER_WORDS,
     Capability,
     Capacity,
     Checklist,
@@ -31,7 +32,6 @@ from hypervisors.drivers.base import (
     VmInfo,
     VmInfos,
     VmSpec,
-    gettext_noop,
 )
 from hypervisors.drivers.mock import guest, store
 from hypervisors.drivers.mock.store import Event, Store
@@ -43,14 +43,20 @@ from olimpus.errors import (
     Unreachable,
     VMNotFound,
 )
+from olimpus.words import gettext as _
+from olimpus.words import gettext_noop
 
 __all__ = ["Event", "MockDriver", "create_by_hand", "events", "tamper"]
 
 VERSION = "mock 1.0"
 WRONG_TOKEN = "wrong"  # noqa: S105 - the one token that the mock refuses, so that failing logins can be rehearsed
 CONNECT_SECONDS = 0.05
-
-_ = gettext_noop
+#: Said when a bound is met, by the setting that sets it.
+NO_ROOM = {
+    "capacity_vms": gettext_noop("No room: %(wanted)d VMs wanted, %(free)d free."),
+    "capacity_cpus": gettext_noop("No room: %(wanted)d CPUs wanted, %(free)d free."),
+    "capacity_memory_mib": gettext_noop("No room: %(wanted)d MiB of memory wanted, %(free)d free."),
+}
 
 
 def store_path(home: Path, hypervisor: str) -> Path:
@@ -61,28 +67,84 @@ class MockDriver(Driver):
     """Keeps its VMs in a file of its own; may be slow, flaky, full or unreachable, as its settings say."""
 
     name: ClassVar[str] = "mock"
-    label: ClassVar[str] = _("Mock hypervisor")
+    label: ClassVar[str] = gettext_noop("Mock hypervisor")
     settings: ClassVar[tuple[Setting, ...]] = (
-        Setting("latency", _("Latency (seconds)"), "float", 0.2, minimum=0, maximum=600, help=_("Of each verb.")),
-        Setting("jitter", _("Jitter (fraction)"), "float", 0.0, minimum=0, maximum=1, help=_("Latency ± this.")),
-        Setting("listing_latency", _("Listing latency (seconds)"), "float", 0.0, minimum=0, maximum=600),
-        Setting("failure_rate", _("Failure rate"), "float", 0.0, minimum=0, maximum=1, help=_("0 never, 1 always.")),
+        Setting(
+            "latency",
+            gettext_noop("Latency (seconds)"),
+            "float",
+            0.2,
+            minimum=0,
+            maximum=600,
+            help=gettext_noop("Of each verb."),
+        ),
+        Setting(
+            "jitter",
+            gettext_noop("Jitter (fraction)"),
+            "float",
+            0.0,
+            minimum=0,
+            maximum=1,
+            help=gettext_noop("Latency ± this."),
+        ),
+        Setting("listing_latency", gettext_noop("Listing latency (seconds)"), "float", 0.0, minimum=0, maximum=600),
+        Setting(
+            "failure_rate",
+            gettext_noop("Failure rate"),
+            "float",
+            0.0,
+            minimum=0,
+            maximum=1,
+            help=gettext_noop("0 never, 1 always."),
+        ),
         Setting(
             "failure_kind",
-            _("Failure kind"),
+            gettext_noop("Failure kind"),
             "choice",
             "transient",
             choices=("transient", "fatal", "lost"),
-            help=_("lost: the effect happens, its answer does not arrive."),
+            help=gettext_noop("lost: the effect happens, its answer does not arrive."),
         ),
-        Setting("seed", _("Seed of the failures"), "int", None),
-        Setting("capacity_cpus", _("CPUs in all"), "int", 0, minimum=0, help=_("0 = unbounded.")),
-        Setting("capacity_memory_mib", _("Memory in all (MiB)"), "int", 0, minimum=0, help=_("0 = unbounded.")),
-        Setting("capacity_vms", _("VMs in all"), "int", 0, minimum=0, help=_("0 = unbounded.")),
-        Setting("unreachable", _("Unreachable"), "bool", False, help=_("Every call fails as if the host were down.")),
-        Setting("ignore_acpi", _("Guests ignore shutdown"), "bool", False, help=_("A graceful stop has no effect.")),
-        Setting("images", _("Images"), "text", "", help=_("Comma-separated; empty: every name is an image.")),
-        Setting("api_token", _("API token"), "text", "", secret=True, help=_("Any token is right but “wrong”.")),
+        Setting("seed", gettext_noop("Seed of the failures"), "int", None),
+        Setting("capacity_cpus", gettext_noop("CPUs in all"), "int", 0, minimum=0, help=gettext_noop("0 = unbounded.")),
+        Setting(
+            "capacity_memory_mib",
+            gettext_noop("Memory in all (MiB)"),
+            "int",
+            0,
+            minimum=0,
+            help=gettext_noop("0 = unbounded."),
+        ),
+        Setting("capacity_vms", gettext_noop("VMs in all"), "int", 0, minimum=0, help=gettext_noop("0 = unbounded.")),
+        Setting(
+            "unreachable",
+            gettext_noop("Unreachable"),
+            "bool",
+            False,
+            help=gettext_noop("Every call fails as if the host were down."),
+        ),
+        Setting(
+            "ignore_acpi",
+            gettext_noop("Guests ignore shutdown"),
+            "bool",
+            False,
+            help=gettext_noop("A graceful stop has no effect."),
+        ),
+        Setting(
+            "images",
+            gettext_noop("Images"),
+            "text",
+            "",
+            help=gettext_noop("Comma-separated; empty: every name is an image."),
+        ),
+        Setting(
+            "api_token",
+            gettext_noop("API token"),
+            "text",
+            "",
+            secret=True,
+            help=gettext_noop("Any token is right but “wrong”."),
+        ),
     )
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CONSOLE_VNC}
 
@@ -95,16 +157,16 @@ class MockDriver(Driver):
 
     def check(self) -> Checks:
         checks = Checklist()
-        with checks.step("port", _("Connect")):
+        with checks.step("port", gettext_noop("Connect")):
             self._connect()
         if not checks.failed:
-            with checks.step("login", _("Sign in")) as detail:
+            with checks.step("login", gettext_noop("Sign in")) as detail:
                 self._sign_in()
                 detail.append("api_token" if self.values["api_token"] else "anonymous")
         if not checks.failed:
-            with checks.step("version", _("Version")) as detail:
+            with checks.step("version", gettext_noop("Version")) as detail:
                 detail.append(VERSION)
-            with checks.step("inventory", _("Read the inventory")) as detail:
+            with checks.step("inventory", gettext_noop("Read the inventory")) as detail:
                 detail.append(f"{self.capacity().vms} VMs")
         return checks.checks
 
@@ -211,7 +273,8 @@ class MockDriver(Driver):
             if vm.uid == uid:
                 return vm
             if vm.uid or store.vm_by(db, "uid", uid):
-                raise Rejected("This VM, or another with this uid, belongs to somebody already.", where=self.hypervisor)
+                message = _("This VM, or another with this uid, belongs to somebody already.")
+                raise Rejected(message, where=self.hypervisor)
             store.change_vm(db, ref, uid=uid)
             return self._done(db, "adopt", ref)
 
@@ -242,7 +305,7 @@ class MockDriver(Driver):
         with self._effect() as db:
             self._vm(db, ref)
             if name not in store.snapshots_of(db, ref):
-                raise Rejected(f"There is no snapshot “{name}”.", where=self.hypervisor)
+                raise Rejected(_("There is no snapshot “%(name)s”.") % {"name": name}, where=self.hypervisor)
             (boots,) = db.execute("SELECT boots FROM snapshots WHERE ref = ? AND name = ?", (ref, name)).fetchone()
             store.change_vm(db, ref, boots=boots, since=None)
             return self._switch(db, ref, "revert", Power.OFF)
@@ -280,12 +343,12 @@ class MockDriver(Driver):
         with self._store.writing() as db:
             yield db
         if unlucky:
-            raise Unreachable("The answer was lost (pretended).", where=self.hypervisor)
+            raise Unreachable(_("The answer was lost (pretended)."), where=self.hypervisor)
 
     def _failure(self) -> HypervisorError:
         if self.values["failure_kind"] == "fatal":
-            return Rejected("The mock hypervisor refuses (pretended).", where=self.hypervisor)
-        return Transient("The mock hypervisor is busy (pretended).", where=self.hypervisor)
+            return Rejected(_("The mock hypervisor refuses (pretended)."), where=self.hypervisor)
+        return Transient(_("The mock hypervisor is busy (pretended)."), where=self.hypervisor)
 
     def _sleep(self, seconds: float) -> None:
         if seconds:
@@ -294,23 +357,24 @@ class MockDriver(Driver):
     def _connect(self) -> None:
         if self.values["unreachable"]:
             time.sleep(CONNECT_SECONDS)
-            raise Unreachable(
-                "The mock hypervisor does not answer.", where=self.hypervisor, hint="Its setting “unreachable” is on."
-            )
+            hint = _("Its setting “unreachable” is on.")
+            raise Unreachable(_("The mock hypervisor does not answer."), where=self.hypervisor, hint=hint)
 
     def _sign_in(self) -> None:
         if self.values["api_token"] == WRONG_TOKEN:
-            raise Rejected("The API token was refused.", where=self.hypervisor, hint="Check the setting “api_token”.")
+            hint = _("Check the setting “api_token”.")
+            raise Rejected(_("The API token was refused."), where=self.hypervisor, hint=hint)
 
     def _vm(self, db: sqlite3.Connection, ref: str) -> VmInfo:
         vm = store.vm_by(db, "ref", ref)
         if vm is None:
-            raise VMNotFound(f"No VM has the reference “{ref}”.", where=self.hypervisor)
+            raise VMNotFound(_("No VM has the reference “%(ref)s”.") % {"ref": ref}, where=self.hypervisor)
         return vm
 
     def _require_power(self, vm: VmInfo, power: Power) -> None:
         if vm.power is not power:
-            raise Rejected(f"“{vm.name}” is {vm.power.value}; it must be {power.value}.", where=self.hypervisor)
+            told = {"name": vm.name, "power": _(POWER_WORDS[vm.power]), "wanted": _(POWER_WORDS[power])}
+            raise Rejected(_("“%(name)s” is %(power)s; it must be %(wanted)s.") % told, where=self.hypervisor)
 
     def _switch(self, db: sqlite3.Connection, ref: str, verb: str, power: Power) -> VmInfo:
         store.change_vm(db, ref, power=power.value)
@@ -325,9 +389,8 @@ class MockDriver(Driver):
         known = [name.strip() for name in self.values["images"].split(",") if name.strip()]
         if known and image not in known:
             nearest = difflib.get_close_matches(image, known, n=1, cutoff=0.0)
-            raise Rejected(
-                f"There is no image “{image}”.", where=self.hypervisor, hint=f"The nearest is “{nearest[0]}”."
-            )
+            hint = _("The nearest is “%(name)s”.") % {"name": nearest[0]}
+            raise Rejected(_("There is no image “%(name)s”.") % {"name": image}, where=self.hypervisor, hint=hint)
 
     def _check_room(self, db: sqlite3.Connection, cpus: int, memory_mib: int, vms: int = 0) -> None:
         wanted = {"capacity_vms": vms, "capacity_cpus": cpus, "capacity_memory_mib": memory_mib}
@@ -337,9 +400,8 @@ class MockDriver(Driver):
         used = dict(zip(wanted, store.usage(db), strict=False))
         for setting, more in bounded.items():
             if used[setting] + more > self.values[setting]:
-                what = setting.removeprefix("capacity_")
-                free = max(self.values[setting] - used[setting], 0)
-                raise CapacityExceeded(f"No room: {more} {what} wanted, {free} free.", where=self.hypervisor)
+                told = {"wanted": more, "free": max(self.values[setting] - used[setting], 0)}
+                raise CapacityExceeded(_(NO_ROOM[setting]) % told, where=self.hypervisor)
 
 
 def run_values(spec: VmSpec) -> dict[str, Any]:
@@ -413,7 +475,7 @@ def _by_hand(home: Path, hypervisor: str, verb: str, change: Callable[[sqlite3.C
         ref = change(db)
         vm = store.vm_by(db, "ref", ref)
         if vm is None:
-            raise VMNotFound(f"No VM has the reference “{ref}”.", where=hypervisor)
+            raise VMNotFound(_("No VM has the reference “%(ref)s”.") % {"ref": ref}, where=hypervisor)
         store.log(db, verb, ref, vm.uid, time.time())
     memory.close()
     return vm

@@ -21,6 +21,7 @@ from typing import Any
 
 from hypervisors.drivers.base import NicSpec, Power, Snapshot, VmInfo
 from olimpus.errors import Transient
+from olimpus.words import gettext as _
 
 BUSY_SECONDS = 30.0
 
@@ -103,7 +104,8 @@ class Store:
             finally:
                 self._idle.append(connection)
         except sqlite3.OperationalError as error:
-            raise Transient(f"The mock hypervisor's memory is busy: {error}.") from error
+            message = _("The mock hypervisor's memory is busy: %(error)s.") % {"error": error}
+            raise Transient(message) from error
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
