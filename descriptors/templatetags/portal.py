@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,13 +15,14 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from descriptors import selectors
 from descriptors.models import Operation, Status
 from descriptors.states import CHOICES, ON_THE_WAY, State
 from descriptors.verbs import VERBS, Verb
 from descriptors.web import sidebar
+from descriptors.web.definitions import words_of
 
 register = template.Library()
 
@@ -89,10 +90,10 @@ def ago(moment: datetime | None) -> SafeString | str:
         return "–"
     local = date_format(timezone.localtime(moment), "DATETIME_FORMAT")
     return format_html(
-        '<time datetime="{}" title="{} · {:%Y-%m-%d %H:%M:%S} UTC">{}</time>',
+        '<time datetime="{}" title="{} · {} UTC">{}</time>',
         moment.isoformat(),
         local,
-        moment,
+        moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
         naturaltime(moment),
     )
 
@@ -104,19 +105,19 @@ def tree_url(path: str) -> str:
 
 
 @register.filter
+def under(path: str, folder: str) -> str:
+    """The path as seen from a folder above it; the whole path without one."""
+    above = f"{folder.rstrip('/')}/" if folder else ""
+    return path.removeprefix(above) if above else path
+
+
+@register.filter
 def get(mapping: Any, key: Any) -> Any:
     """`mapping[key]`, or None."""
     return mapping.get(key) if mapping else None
 
 
-@register.filter
-def shown(value: Any) -> str:
-    """A value of a definition as one reads it."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    return str(value)
+register.filter("shown", words_of)
 
 
 @register.filter
@@ -179,6 +180,18 @@ def ended(operation: Operation) -> int:
 def left(operation: Operation) -> int:
     """How many machines of a folder operation have no result yet."""
     return max(0, operation.total - ended(operation))
+
+
+@register.filter
+def remaining(operation: Operation) -> str:
+    """How long a folder operation will still take at its pace so far; "" while that cannot be said."""
+    began, so_far = operation.started_at, ended(operation)
+    if not began or not operation.is_open or so_far < 5:
+        return ""
+    seconds = (timezone.now() - began).total_seconds() / so_far * left(operation)
+    if seconds < 60:
+        return ngettext("%d second", "%d seconds", round(seconds)) % round(seconds)
+    return ngettext("%d minute", "%d minutes", round(seconds / 60)) % round(seconds / 60)
 
 
 #: Journal verb without its `vm.` → what people say. Verbs on machines are told by their own labels.

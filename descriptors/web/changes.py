@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from accounts.models import User
 from descriptors import actions, selectors
-from descriptors.documents import dump_yaml, locate
+from descriptors.documents import Positions, dump_yaml, locate
 from descriptors.models import Node
 from descriptors.parameters import PARAMETERS
 from descriptors.permissions import require
 from descriptors.templatetags.portal import tree_url
-from descriptors.web.doors import door, done, page
+from descriptors.web.doors import done, door, page
 from descriptors.web.forms import (
+    PLACE,
     CopyForm,
     CoreForm,
     DefinitionForm,
@@ -97,20 +98,32 @@ def new(request: HttpRequest, node_id: int, kind: str) -> HttpResponse:
     extra = {"kind": kind}
     if not form.is_valid():
         return _show(request, parent, form, "portal/new.html", **extra)
-    make = actions.create_folder if kind == "folder" else actions.create_descriptor
-    positions = None
     try:
         wanted, positions = parsed(form.cleaned_data["definition"])
-        made = make(parent, form.cleaned_data["name"], actor=request.user, definition=wanted)
+        made = _make(kind, parent, form.cleaned_data["name"], wanted, positions, actor=request.user)
     except OlimpusError as error:
-        about_definition = isinstance(error, Invalid) and positions and bool(error.errors)
-        form.refuse(locate(error, positions) if about_definition else error, "definition" if positions is None or about_definition else "name")
+        form.refuse(error, "definition" if PLACE.match(error.where) else "name")
         return _show(request, parent, form, "portal/new.html", **extra)
     return done(request, _("“%s” is there.") % made.path, tree_url(made.path))
 
 
+def _make(kind: str, parent: Node, name: str, wanted: dict[str, Any], positions: Positions, *, actor: User) -> Node:
+    """The new node; faults of its definition say their line."""
+    make = actions.create_folder if kind == "folder" else actions.create_descriptor
+    try:
+        return make(parent, name, actor=actor, definition=wanted)
+    except Invalid as error:
+        raise locate(error, positions) if error.errors else error from None
+
+
 def _changed(
-    request: HttpRequest, node_id: int, *, operation: str, form: Callable[[Node], CoreForm], act: Callable[[Node, CoreForm], Node], title: str
+    request: HttpRequest,
+    node_id: int,
+    *,
+    operation: str,
+    form: Callable[[Node], CoreForm],
+    act: Callable[[Node, CoreForm], Node],
+    title: str,
 ) -> HttpResponse:
     """The common walk of move, rename, copy: show, act, go to where it is now."""
     node = selectors.get(request.user, node_id)
@@ -259,7 +272,7 @@ def inherit(request: HttpRequest, node_id: int) -> HttpResponse:
 
 def _holder(kind: str, name: str) -> dict[str, Any]:
     """{"user": …} or {"group": …}. Invalid when there is nobody of that name."""
-    model, column = (Group, "name") if kind == "group" else (get_user_model(), "username")
+    model, column = (Group, "name") if kind == "group" else (User, "username")
     found = model.objects.filter(**{column: name.strip()}).first()
     if found is None:
         raise Invalid(_("There is nobody of this name."), where="holder", hint=_("Use the name they sign in with."))

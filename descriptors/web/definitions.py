@@ -50,7 +50,8 @@ def _line(key: str, value: Any, name: str, computed: Computed, own_path: str) ->
         "prototype": prototype.removeprefix("prototypes."),
         "own": path == own_path and not prototype,
         "overridden": [
-            {"origin": place.partition("#")[0], "value": words_of(old)} for place, old in computed.overridden.get(key, [])
+            {"origin": place.partition("#")[0], "value": words_of(old)}
+            for place, old in computed.overridden.get(key, [])
         ],
     }
 

@@ -54,6 +54,7 @@ def ask(request: HttpRequest, node_id: int, verb: str) -> HttpResponse:
         "chosen": chosen,
         "many": many,
         "reach": reach(request, node, rule, chosen) if many else None,
+        "name_given": request.GET.get("name", "")[:128],
         "next": back(request, tree_url(node.path)),
     }
     if is_fragment(request):

@@ -35,7 +35,7 @@ def door(view: View) -> View:
 
 def page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Render a whole page; `context["feed_cursor"]` should have been read before anything that the page shows."""
-    context.setdefault("feed_cursor", feed.cursor())
+    context.setdefault("feed_cursor", feed.last_id())
     return render(request, template, context, status=status)
 
 
@@ -55,7 +55,9 @@ def refusal(request: HttpRequest, error: OlimpusError) -> HttpResponse:
     if wants_json(request):
         return JsonResponse(told, status=error.status)
     if is_fragment(request):
-        return render(request, "components/notice.html", told | {"level": "danger", "text": told["message"]}, status=error.status)
+        return render(
+            request, "components/notice.html", told | {"level": "danger", "text": told["message"]}, status=error.status
+        )
     if isinstance(error, NotFound):
         raise Http404(told["message"])
     if isinstance(error, Forbidden):
@@ -71,7 +73,9 @@ def told_of(error: OlimpusError) -> dict[str, Any]:
 def back(request: HttpRequest, otherwise: str = "/") -> str:
     """Where a form wants to return to: a page of ours, never another site."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
-    safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
+    safe = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
     return wanted if wanted and safe else otherwise
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import Role
@@ -13,7 +15,10 @@ from descriptors.documents import Positions, load_with_lines
 from descriptors.models import NAME_LENGTH, PATH_LENGTH
 from olimpus.errors import Invalid, OlimpusError
 
+#: How the parser of documents says where, when the document is called "line".
+PLACE = re.compile(r"^line:(\d+):(\d+):? ?")
 CODE = {"spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
+FIRST = {**CODE, "autofocus": True}
 
 
 class CoreForm(forms.Form):
@@ -42,8 +47,12 @@ class CoreForm(forms.Form):
 
 def sentence(fault: dict[str, Any]) -> str:
     """Place, message and hint of a fault in one line."""
-    text = f"{fault['where']}: {fault['message']}" if fault.get("where") else str(fault["message"])
-    return f"{text} {fault['hint']}" if fault.get("hint") else text
+    where, message = str(fault.get("where", "")), str(fault["message"])
+    if found := PLACE.match(where):
+        place = _now("Line %(line)s, column %(column)s") % {"line": found[1], "column": found[2]}
+        where = f"{place}: {where[found.end() :]}".rstrip(": ")
+    text = f"{where}: {message}" if where else message
+    return f"{text}{'' if text[-1:] in '.?!' else '.'} {fault['hint']}" if fault.get("hint") else text
 
 
 class YamlField(forms.CharField):
@@ -56,11 +65,11 @@ class YamlField(forms.CharField):
 
 def parsed(text: str) -> tuple[dict[str, Any], Positions]:
     """The mapping that a text says and where everything stands. Invalid with line and column."""
-    data, positions = load_with_lines(text, name=str(_("line")))
+    data, positions = load_with_lines(text, name="line")
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        raise Invalid(str(_("A definition is a mapping: “name: value” on each line.")))
+        raise Invalid(_now("A definition is a mapping: “name: value” on each line."))
     return data, positions
 
 
@@ -86,7 +95,7 @@ class NewNodeForm(CoreForm):
         label=_("Name"),
         max_length=NAME_LENGTH,
         help_text=_("Letters of any language, digits, “.”, “-”, “_”, “@”, “+”, and spaces inside."),
-        widget=forms.TextInput(attrs={**CODE, "autofocus": True}),
+        widget=forms.TextInput(attrs=FIRST),
     )
     definition = YamlField(label=_("Definition (YAML, may stay empty)"))
 
@@ -120,13 +129,13 @@ class RenameForm(CoreForm):
 
     fields_of_errors = {"name": "name"}
 
-    name = forms.CharField(label=_("New name"), max_length=NAME_LENGTH, widget=forms.TextInput(attrs={**CODE, "autofocus": True}))
+    name = forms.CharField(label=_("New name"), max_length=NAME_LENGTH, widget=forms.TextInput(attrs=FIRST))
 
 
 class RemoveForm(CoreForm):
     """Deleting asks for the name."""
 
-    name = forms.CharField(label=_("Type the name to confirm"), widget=forms.TextInput(attrs={**CODE, "autofocus": True}))
+    name = forms.CharField(label=_("Type the name to confirm"), widget=forms.TextInput(attrs=FIRST))
 
 
 class GrantForm(CoreForm):
@@ -152,4 +161,4 @@ class DocumentForm(CoreForm):
         try:
             return upload.read().decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise Invalid(str(_("The file is not UTF-8 text.")), where="file") from None
+            raise Invalid(_now("The file is not UTF-8 text."), where="file") from None

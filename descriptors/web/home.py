@@ -27,7 +27,7 @@ SUGGESTIONS = 12
 @door
 def home(request: HttpRequest) -> HttpResponse:
     """My machines, attention first, and what is or was going on."""
-    cursor = feed.cursor()
+    cursor = feed.last_id()
     machines = Paginator(selectors.my_machines(request.user), CARDS).get_page(request.GET.get("page"))
     rows = rows_of_machines(machines.object_list, request.user)
     operations = selectors.operations(request.user).filter(parent=None)[:8]
@@ -52,10 +52,17 @@ def search(request: HttpRequest) -> HttpResponse:
             return redirect(tree_url(selectors.get(request.user, text).path))
         except NotFound:
             pass  # not a whole path: search for it as a part of one
-    cursor = feed.cursor()
+    cursor = feed.last_id()
     found = Paginator(matching(request, text), PAGE).get_page(request.GET.get("page"))
     rows = rows_of(found.object_list, request.user)
-    context = {"feed_cursor": cursor, "search_text": text, "found": found, "rows": rows, "show_path": True}
+    context = {
+        "feed_cursor": cursor,
+        "search_text": text,
+        "found": found,
+        "rows": rows,
+        "show_path": True,
+        "base": "",
+    }
     return page(request, "portal/search.html", context | {"feed_paths": [row.node.path for row in rows]})
 
 

@@ -22,7 +22,7 @@ def apply(request: HttpRequest) -> HttpResponse:
     positions = None
     try:
         text = form.text()
-        document, positions = load_with_lines(text, name=_("line"))
+        document, positions = load_with_lines(text, name="line")
         if request.POST.get("step") == "apply" and form.cleaned_data["planned"] == fingerprint(text):
             actions.apply(document, actor=request.user)
             return done(request, _("The document was applied."), "/")
@@ -44,6 +44,8 @@ def _show(request: HttpRequest, form: DocumentForm, **more: object) -> HttpRespo
 def export(request: HttpRequest, node_id: int) -> HttpResponse:
     """The branch as a YAML file that `apply` reads."""
     node = selectors.get(request.user, node_id)
-    answer = HttpResponse(dump_yaml(actions.export(node, actor=request.user)), content_type="application/yaml; charset=utf-8")
+    answer = HttpResponse(
+        dump_yaml(actions.export(node, actor=request.user)), content_type="application/yaml; charset=utf-8"
+    )
     answer["Content-Disposition"] = f'attachment; filename="{slugify(node.name) or "olimpus"}.yaml"'
     return answer

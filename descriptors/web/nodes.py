@@ -31,19 +31,15 @@ SORTS: Final = {
     "hypervisor": ("descriptor__hypervisor__name", "name"),
     "age": ("descriptor__state_since", "name"),
 }
-FOLDER_TABS: Final = {"machines": _("Contents"), "definition": _("Definition"), "access": _("Access"), "history": _("History")}
-MACHINE_TABS: Final = {
-    "machine": _("Machine"),
-    "definition": _("Definition"),
-    "access": _("Access"),
-    "history": _("History"),
-}
+TABS: Final = {"definition": _("Definition"), "access": _("Access"), "history": _("History")}
+FOLDER_TABS: Final = {"machines": _("Contents"), **TABS}
+MACHINE_TABS: Final = {"machine": _("Machine"), **TABS}
 
 
 @door
 def node(request: HttpRequest, path: str = "") -> HttpResponse:
     """A folder or a machine. The root page leads home those who may not see the root."""
-    cursor = feed.cursor()
+    cursor = feed.last_id()
     try:
         found = selectors.get(request.user, path)
     except NotFound:
@@ -93,6 +89,7 @@ def contents(request: HttpRequest, folder: Node) -> dict[str, Any]:
         "filters": filters_of(request),
         "verbs": [verb for verb in VERBS.values() if not verb.arguments and can(request.user, verb.permission, folder)],
         "show_path": deep(request),
+        "base": folder.path,
         "going_on": selectors.open_operations(request.user).filter(node=folder)[:5],
     }
 
@@ -135,21 +132,21 @@ def listing(request: HttpRequest, folder: Node) -> QuerySet[Node]:
 def machine(request: HttpRequest, node: Node) -> dict[str, Any]:
     """State, verbs, addresses, drift, pending changes, last operations."""
     (row,) = rows_of([node], request.user)
-    return machine_context(request, row) | {
+    return machine_context(row) | {
         "operations": selectors.operations(request.user).filter(node=node)[:5],
         "entries": selectors.history(request.user, node)[:8],
     }
 
 
-def machine_context(request: HttpRequest, row: Row) -> dict[str, Any]:
-    """What the panel of a machine needs; one query, for its definition."""
-    assert row.descriptor is not None
-    context: dict[str, Any] = {"row": row, "drift": selectors.drift(row.descriptor), "pending": {}, "values": {}}
-    try:
-        computed = selectors.computed(row.node)
-    except Invalid:
-        return context  # `row.fault` tells
-    return context | {"pending": selectors.pending(row.descriptor, computed.values), "values": computed.values}
+def machine_context(row: Row) -> dict[str, Any]:
+    """What the panel of a machine shows beside its row; no query."""
+    machine = row.node.descriptor
+    return {
+        "row": row,
+        "drift": selectors.drift(machine),
+        "pending": selectors.pending(machine, row.values) if row.values else {},
+        "values": row.values,
+    }
 
 
 # -- tabs of both ------------------------------------------------------------------------------------------------------
@@ -169,10 +166,15 @@ def access(request: HttpRequest, node: Node) -> dict[str, Any]:
     """Who may do what here and from where; what I may."""
     shown = can(request.user, "grant", node)
     return {
-        "grants": selectors.grants_of(node) if shown else [],
+        "grants": [_grant(row) for row in selectors.grants_of(node)] if shown else [],
         "mine": effective(request.user, node),
         "inherits": node.folder.inherit_grants if node.is_folder else True,
     }
+
+
+def _grant(row: dict[str, Any]) -> dict[str, Any]:
+    kind = "user" if "user" in row else "group"
+    return row | {"kind": kind, "holder": row[kind]}
 
 
 def history(request: HttpRequest, node: Node) -> dict[str, Any]:
@@ -207,7 +209,7 @@ def panel(request: HttpRequest, node_id: int) -> HttpResponse:
 def row(request: HttpRequest, node_id: int) -> HttpResponse:
     """One line of a table."""
     (found,) = rows_of([selectors.get(request.user, node_id)], request.user)
-    return render(request, "components/row.html", {"row": found, "show_path": "path" in request.GET})
+    return render(request, "components/row.html", {"row": found, "show_path": "path" in request.GET, "base": ""})
 
 
 @door

@@ -8,7 +8,7 @@ from uuid import UUID
 from django.core.paginator import Paginator
 from django.db.models import Count, Min
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -24,7 +24,7 @@ RESULTS: Final = 100
 @door
 def operations(request: HttpRequest) -> HttpResponse:
     """Newest first; `?status=` filters, `?open=1` shows what goes on."""
-    cursor = feed.cursor()
+    cursor = feed.last_id()
     status = request.GET.get("status", "")
     rows = selectors.operations(request.user).filter(parent=None)
     if status == "open":
@@ -45,7 +45,7 @@ def operations(request: HttpRequest) -> HttpResponse:
 @door
 def operation(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Progress as one line, results grouped by reason, cancel and retry."""
-    cursor = feed.cursor()
+    cursor = feed.last_id()
     found = get_object_or_404(selectors.operations(request.user), pk=pk)
     wanted = request.GET.get("status", "")
     rows = selectors.results(found)
@@ -63,11 +63,20 @@ def operation(request: HttpRequest, pk: UUID) -> HttpResponse:
     return page(request, "portal/operation.html", context)
 
 
+@door
+def line(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """What one operation looks like now, for pages that show it live."""
+    found = get_object_or_404(selectors.operations(request.user), pk=pk)
+    return render(request, "components/operation_line.html", {"operation": found})
+
+
 def reasons(operation: Operation) -> list[dict[str, Any]]:
     """Failures grouped by what was said: [{message, count, path}], the most frequent first; one query."""
     failed = operation.children.filter(status=Status.FAILED).order_by()
     groups = failed.values_list("error__message").annotate(n=Count("pk"), first=Min("path")).order_by("-n")[:20]
-    return [{"message": message or _("No reason was given."), "count": n, "path": first} for message, n, first in groups]
+    return [
+        {"message": message or _("No reason was given."), "count": n, "path": first} for message, n, first in groups
+    ]
 
 
 @door

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,7 @@ class Row:
     offers: list[dict[str, Any]] = field(default_factory=list)
     cards: Sequence[Nic] = ()
     hypervisor: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
     pending: bool = False
     fault: str = ""
 
@@ -40,10 +41,9 @@ class Row:
     def shown_state(self) -> str:
         """`unknown` while the hypervisor does not answer: its machines are not off."""
         machine = self.descriptor
-        if machine and machine.hypervisor and machine.state != State.PROVISIONED:
-            if machine.hypervisor.health == Health.UNREACHABLE:
-                return "unknown"
-        return self.state
+        if machine is None or machine.hypervisor is None or machine.state == State.PROVISIONED:
+            return self.state
+        return "unknown" if machine.hypervisor.health == Health.UNREACHABLE else self.state
 
     @property
     def since(self) -> datetime:
@@ -92,6 +92,7 @@ def _row(node: Node, machine: Descriptor | None, computed: Computed | OlimpusErr
         offers=offers_of(machine, user),
         cards=sorted(machine.cards.all(), key=lambda card: card.position),
         hypervisor=machine.hypervisor.name if machine.hypervisor else values.get("hypervisor", ""),
+        values=values,
         pending=bool(values and selectors.pending(machine, values)),
         fault=fault,
     )

@@ -16,6 +16,9 @@ MOST: Final = 150
 #: Places where somebody's view of the tree begins.
 MOST_TOPS: Final = 60
 
+#: Characters of a path that fit at the top; of a longer one only its name is shown.
+LONGEST_TOP: Final = 24
+
 Item = dict[str, Any]
 
 
@@ -27,7 +30,7 @@ def folder_tree(user: User, node: Node | None) -> list[Item]:
         below[item["parent_id"]].append(item)
     tops = _items(tops_of(user)[:MOST_TOPS])
     for item in tops:
-        item["label"] = item["path"]
+        item["label"] = item["path"] if len(item["path"]) <= LONGEST_TOP else f"…/{item['label']}"
         _open(item, below, node)
     return tops
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from descriptors.web import changes, doing, home, importing, nodes, operations
+from descriptors.web import changes, doing, guest, home, importing, nodes, operations
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("search/", home.search, name="search"),
     path("operations/", operations.operations, name="operations"),
     path("operations/<uuid:pk>", operations.operation, name="operation"),
+    path("operations/<uuid:pk>/line", operations.line, name="operation-line"),
     path("operations/<uuid:pk>/cancel", operations.cancel, name="operation-cancel"),
     path("operations/<uuid:pk>/retry", operations.retry, name="operation-retry"),
     path("apply/", importing.apply, name="apply"),
@@ -21,6 +22,8 @@ urlpatterns = [
     path("-/tree/<int:node_id>", home.tree_level, name="tree-level"),
     path("-/nodes/<int:node_id>/row", nodes.row, name="node-row"),
     path("-/nodes/<int:node_id>/panel", nodes.panel, name="node-panel"),
+    path("-/nodes/<int:node_id>/snapshots", guest.snapshots, name="node-snapshots"),
+    path("-/nodes/<int:node_id>/console", guest.console, name="node-console"),
     path("-/nodes/<int:node_id>/counts", nodes.counts, name="node-counts"),
     path("-/nodes/<int:node_id>/ask", doing.bulk, name="ask-bulk"),
     path("-/nodes/<int:node_id>/ask/<slug:verb>", doing.ask, name="ask"),

@@ -7,8 +7,9 @@ const dialog = document.getElementById("dialog")
 const words = document.getElementById("words")?.dataset ?? {}
 
 document.addEventListener("click", event => {
-  const button = event.target.closest("[aria-disabled=true]")
-  if (button) event.preventDefault()
+  if (event.target.closest("[aria-disabled=true]")) event.preventDefault()
+  const link = event.target.closest("a[data-ask]")
+  if (link) { event.preventDefault(); ask(link.href, new FormData()) }
   if (event.target.closest("[data-dialog-close]")) { event.preventDefault(); dialog.close() }
 })
 
@@ -25,7 +26,9 @@ document.addEventListener("submit", event => {
 
 async function ask(address, data) {
   data.delete("csrfmiddlewaretoken")
-  const answer = await send(`${address}?${new URLSearchParams(data)}`)
+  const wanted = new URL(address, location.href)
+  for (const [name, value] of data) wanted.searchParams.append(name, value)
+  const answer = await send(wanted)
   if (!answer) return
   dialog.innerHTML = await answer.text()
   if (!dialog.open) dialog.showModal()

@@ -1,0 +1,149 @@
+"""Pages answer, in both languages, for everybody who may see them; what one may not see is not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from descriptors import actions
+from tests import factories
+from tests.web.conftest import Browser
+from tests.world import World
+
+MOST_QUERIES = 15
+pytestmark = pytest.mark.django_db
+
+
+def pages_of(world: World) -> list[str]:
+    """Every page that a superuser can open."""
+    web, folder = world.sam.web, world.sam.folder
+    folder.refresh_from_db()  # it was read before its machines were put below it
+    operation = actions.request("create", folder, actor=world.root)
+    tabs = [f"/tree{node.path}?tab={tab}" for node in (web, folder) for tab in ("", "definition", "access", "history")]
+    forms = [
+        f"/-/nodes/{node.pk}/{form}" for node in (web, folder) for form in ("edit", "move", "rename", "copy", "delete")
+    ]
+    return [
+        "/",
+        "/tree/",
+        "/search/?q=web",
+        "/operations/",
+        f"/operations/{operation.pk}",
+        "/apply/",
+        f"/tree{folder.path}?q=we&state=provisioned&sort=-name&below=1",
+        f"/-/nodes/{web.pk}/row",
+        f"/-/nodes/{web.pk}/panel",
+        f"/-/nodes/{folder.pk}/counts",
+        f"/-/nodes/{folder.pk}/ask/start",
+        f"/-/nodes/{web.pk}/ask/destroy",
+        f"/-/nodes/{folder.pk}/new-folder",
+        f"/-/nodes/{folder.pk}/new-machine",
+        f"/-/nodes/{folder.pk}/export",
+        f"/-/tree/{world.courses.pk}",
+        *tabs,
+        *forms,
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_every_page_answers_with_few_queries(world: World, browser: Browser, language: str) -> None:
+    pages = pages_of(world)
+    client = browser(world.root, language)
+    for address in pages:
+        with CaptureQueriesContext(connection) as queries:
+            answer = client.get(address)
+        assert answer.status_code == 200, address
+        assert len(queries) <= MOST_QUERIES, (address, len(queries), [q["sql"][:150] for q in queries])
+
+
+def test_no_page_has_inline_script_or_style(world: World, browser: Browser) -> None:
+    client = browser(world.root)
+    for address in pages_of(world):
+        text = client.get(address).content.decode()
+        assert " style=" not in text, address
+        assert "<style" not in text, address
+        assert " onclick=" not in text, address
+        assert "<script>" not in text, address
+
+
+def test_pages_carry_a_strict_policy(world: World, browser: Browser) -> None:
+    policy = browser(world.root).get("/")["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "script-src 'self'" in policy
+
+
+def queries_of(client: Client, address: str) -> int:
+    with CaptureQueriesContext(connection) as queries:
+        assert client.get(address).status_code == 200
+    return len(queries)
+
+
+def test_no_query_per_row(world: World, browser: Browser) -> None:
+    folder = factories.folder(f"{world.courses.path}/many", world.root)
+    factories.many_machines(folder.path, 3, world.root)
+    client = browser(world.mia)
+    client.get("/")
+    few = [queries_of(client, address) for address in ("/", f"/tree{folder.path}", "/search/?q=vm")]
+    for index in range(30):
+        factories.machine(f"{folder.path}/vm-more-{index}", world.root)
+    many = [queries_of(client, address) for address in ("/", f"/tree{folder.path}", "/search/?q=vm")]
+    assert many == few
+
+
+@pytest.mark.parametrize("address", ["/", "/tree/", "/operations/", "/apply/", "/search/?q=a", "/-/nodes/1/panel"])
+def test_signed_out_people_are_asked_to_sign_in(db: Any, client: Client, address: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == 302
+    assert "/accounts/login/" in answer["Location"]
+
+
+def test_a_student_sees_his_machines_and_nothing_else(world: World, browser: Browser) -> None:
+    ana, sam = world.ana, world.sam
+    client = browser(sam.user)
+    home = client.get("/").content.decode()
+    assert sam.web.path in home
+    assert ana.web.path not in home
+    assert client.get(f"/tree{sam.web.path}").status_code == 200
+    for hidden in (ana.web, ana.folder, world.tel141, world.probe):
+        assert client.get(f"/tree{hidden.path}").status_code == 404, hidden.path
+        assert client.get(f"/-/nodes/{hidden.pk}/panel").status_code == 404
+        assert client.post(f"/-/nodes/{hidden.pk}/do/start").status_code == 404
+    assert ana.web.path not in client.get("/search/?q=web").content.decode()
+
+
+def test_the_root_leads_home_who_may_not_see_it(world: World, browser: Browser) -> None:
+    answer = browser(world.sam.user).get("/tree/")
+    assert answer.status_code == 302
+    assert answer["Location"] == "/"
+
+
+def test_a_student_is_offered_verbs_but_no_changes(world: World, browser: Browser) -> None:
+    page = browser(world.sam.user).get(f"/tree{world.sam.web.path}").content.decode()
+    assert 'data-verb="start"' in page
+    assert f"/-/nodes/{world.sam.web.pk}/edit" not in page
+    assert browser(world.sam.user).get(f"/-/nodes/{world.sam.web.pk}/edit").status_code == 403
+
+
+def test_common_is_the_definition_of_the_folder(world: World, browser: Browser) -> None:
+    answer = browser(world.root).get(f"/tree{world.courses.path}/common")
+    assert answer["Location"] == f"/tree{world.courses.path}?tab=definition"
+
+
+def test_a_whole_path_in_the_search_opens_its_page(world: World, browser: Browser) -> None:
+    answer = browser(world.root).get("/search/", {"q": world.sam.web.path})
+    assert answer["Location"] == f"/tree{world.sam.web.path}"
+
+
+def test_values_carry_the_folder_that_set_them(world: World, browser: Browser) -> None:
+    page = browser(world.mia).get(f"/tree{world.sam.web.path}?tab=definition").content.decode()
+    assert f'href="/tree{world.courses.path}?tab=definition">{world.courses.path}</a>' in page
+
+
+def test_unknown_pages_say_so_in_the_readers_language(world: World, browser: Browser) -> None:
+    answer = browser(world.sam.user).get("/tree/no/such/place")
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.content.decode()
