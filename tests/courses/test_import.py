@@ -235,4 +235,4 @@ def roster_of(students: int) -> str:
 def test_queries_do_not_grow_with_each_student(admin):
     few, many = queries_of(10, admin), queries_of(400, admin)
     # 1,201 nodes, 400 accounts, 400 grants, 2,000 journal entries: a few statements per thousand rows.
-    assert many - few < 150
+    assert many - few < 100
