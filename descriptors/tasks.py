@@ -29,6 +29,7 @@ def sweep() -> None:
         by_queue[name].append(str(pk))
     for name, ids in by_queue.items():
         queue.send("descriptors.tasks.perform", ids, queue=name)
+    queue.tidy()
 
 
 @shared_task(name="descriptors.tasks.reconcile")

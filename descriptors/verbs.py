@@ -58,11 +58,18 @@ def _create(gateway: Gateway, job: Job) -> Outcome:
 
 
 def _start(gateway: Gateway, job: Job) -> Outcome:
-    """Start; before it, rewrite the run parameters when that is wanted and the VM is still off."""
-    reapply = job.reapply and not (job.resumed and gateway.observe(job.ref).power == Power.ON)
-    if reapply:
+    """Start; before it, rewrite the run parameters when that is wanted and the VM is off."""
+    writable = job.reapply and gateway.observe(job.ref).power == Power.OFF
+    if writable:
         gateway.reconfigure(job.ref, job.spec)
-    return Outcome(gateway.start(job.ref, should_stop=job.should_stop), applied=reapply)
+    info = gateway.start(job.ref, should_stop=job.should_stop)
+    # Whoever began this before us may have written them and died before saying so.
+    return Outcome(info, applied=writable or (job.reapply and job.resumed and _as_wanted(info, job.spec)))
+
+
+def _as_wanted(info: VmInfo, spec: VmSpec) -> bool:
+    macs = [[nic.mac for nic in nics] for nics in (info.nics, spec.nics)]
+    return (info.cpus, info.memory_mib) == (spec.cpus, spec.memory_mib) and macs[0] == macs[1]
 
 
 def _stop(gateway: Gateway, job: Job) -> Outcome:

@@ -1,14 +1,18 @@
 """The Celery application: a threads pool, because the work is waiting on hypervisors.
 
-The embedded default is kombu's file-system transport in the data folder: no server is needed. `BROKER_URL` names Redis or
-RabbitMQ instead. Every worker carries its own clock (periodic tasks may run twice at once; each is written for that).
+The embedded default is a queue of files in the data folder (`olimpus.filequeue`): no server is needed. `BROKER_URL` names
+Redis or RabbitMQ instead. Every worker carries its own clock (periodic tasks may run twice at once; each is written for that).
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from celery import Celery, bootsteps
 from celery.beat import EmbeddedService, Scheduler
 from django.conf import settings
+
+from olimpus import filequeue
 
 app = Celery("olimpus")
 
@@ -30,22 +34,14 @@ def configure() -> None:
         beat_max_loop_interval=1,
         timezone="UTC",
     )
-    if settings.CELERY_BROKER_URL.startswith("filesystem"):
-        app.conf.broker_transport_options = filesystem_options()
+    if settings.CELERY_BROKER_URL.startswith(filequeue.SCHEME):
+        queue_folder().mkdir(parents=True, exist_ok=True)
+        app.conf.broker_transport_options = {"data_folder_in": str(queue_folder()), "polling_interval": 0.05}
 
 
-def filesystem_options() -> dict[str, object]:
-    """Folders of the embedded queue; both directions share one folder because sender and receiver are both ours."""
-    folder = settings.OLIMPUS_HOME / "queue"
-    folders = {name: folder / name for name in ("messages", "control")}
-    for path in folders.values():
-        path.mkdir(parents=True, exist_ok=True)
-    return {
-        "data_folder_in": str(folders["messages"]),
-        "data_folder_out": str(folders["messages"]),
-        "control_folder": str(folders["control"]),
-        "polling_interval": 0.05,
-    }
+def queue_folder() -> Path:
+    """Where the messages of the embedded queue are."""
+    return Path(settings.OLIMPUS_HOME) / "queue"
 
 
 class Clock(bootsteps.StartStopStep):

@@ -9,17 +9,22 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 
 PR_SET_PDEATHSIG = 1
-#: Seconds between a death and the next start, so that a broken process does not spin.
-REST = 1.0
+#: Seconds between a death and the next start; doubled for a process that dies again and again, up to the longest.
+REST, LONGEST_REST = 1.0, 30.0
+#: Whoever lived this long was well.
+WELL = 10.0
 #: Seconds that a process gets to end by itself.
 PATIENCE = 15.0
 libc = ctypes.CDLL(None)
@@ -32,16 +37,23 @@ class Child:
     name: str
     command: list[str]
     process: subprocess.Popen[bytes] | None = None
+    rest: float = REST
+    started: float = 0.0
     not_before: float = 0.0
 
     def keep_up(self) -> None:
         """Start it if it does not run."""
+        now = time.monotonic()
         if self.process and self.process.poll() is not None:
-            print(f"[{self.name}] ended with {self.process.returncode}; starting it again", flush=True)
-            self.process, self.not_before = None, time.monotonic() + REST
-        if self.process is None and time.monotonic() >= self.not_before:
+            self.rest = REST if now - self.started > WELL else min(2 * self.rest, LONGEST_REST)
+            told = f"[{self.name}] ended with {self.process.returncode}; starting it again in {self.rest:g} s"
+            print(told, flush=True)
+            self.process, self.not_before = None, now + self.rest
+        if self.process is None and now >= self.not_before:
             # A session of its own: Ctrl-C reaches us only, and we end the children in order.
-            self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=die_with_parent)  # noqa: S603 - our own
+            start = die_with(os.getpid())
+            self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=start)  # noqa: S603 - our own
+            self.started = now
 
     def end(self) -> None:
         """Ask it to end."""
@@ -55,6 +67,7 @@ class Child:
                 self.process.wait(max(0.1, until - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self.process.kill()
+                self.process.wait()
 
 
 @dataclass
@@ -66,7 +79,7 @@ class Supervisor:
 
     def run(self, ready: Mapping[str, str]) -> None:
         """Start, announce once the web process answers, watch, end."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._stop)
         announced = False
         while not self.stopping:
@@ -75,7 +88,7 @@ class Supervisor:
             if not announced and answers(ready["health"]):
                 print(ready["text"], flush=True)
                 announced = True
-            time.sleep(0.1 if not announced else 0.3)
+            time.sleep(0.3 if announced else 0.1)
         until = time.monotonic() + PATIENCE
         for child in self.children:
             child.end()
@@ -86,9 +99,15 @@ class Supervisor:
         self.stopping = True
 
 
-def die_with_parent() -> None:
-    """Runs in the child: have the kernel end it when this process is gone, whatever killed it."""
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with(parent: int) -> Callable[[], None]:
+    """To be run in a child: has the kernel end it when the parent is gone, whatever killed it."""
+
+    def arrange() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it went before we could say so
+            os._exit(1)
+
+    return arrange
 
 
 def answers(url: str) -> bool:
@@ -98,6 +117,25 @@ def answers(url: str) -> bool:
             return answer.status == 200
     except OSError:
         return False
+
+
+def obstacle(host: str, port: str, home: Path) -> str:
+    """Why nothing can be started here, in one line; empty when it can."""
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        return f"PORT={port} is no port number (1 to 65535)."
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=home).close()
+    except OSError as error:
+        return f"The data folder {home} cannot be written: {error.strerror}. Choose another with OLIMPUS_HOME=."
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError as error:
+            return f"{host}:{port} cannot be served: {error.strerror}. Choose another port with PORT=."
+    return ""
 
 
 def prepare() -> str:
@@ -114,22 +152,35 @@ def prepare() -> str:
     return told.getvalue().strip()
 
 
+def web_command(host: str, port: str) -> list[str]:
+    """The web process."""
+    quiet = ["--access-log", os.devnull, "--verbosity", "0"]
+    return [sys.executable, "-m", "daphne", "-b", host, "-p", port, *quiet, "olimpus.asgi:application"]
+
+
 def worker_command() -> list[str]:
     """The Celery worker with a threads pool; no remote control, events or gossip: the database tells what is going on."""
     options = ["--pool=threads", "--loglevel=WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"]
     threads = os.environ.get("OLIMPUS_WORKER_THREADS", "8")
-    return [sys.executable, "-m", "celery", "-A", "olimpus.celery", "worker", *options, f"--concurrency={threads}"]
+    return [sys.executable, "-m", "celery", "--quiet", "-A", "olimpus.celery", "worker", *options, "-c", threads]
 
 
 def main() -> None:
-    """Entry point."""
+    """Entry point. Ends with 1 and one clear line when the port or the data folder cannot be used."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "olimpus.settings.dev")
     host, port = os.environ.get("HOST", "127.0.0.1"), os.environ.get("PORT", "8000")
-    accounts = prepare()
-    web = [sys.executable, "-m", "daphne", "-b", host, "-p", port, "--access-log", os.devnull, "olimpus.asgi:application"]
-    address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104 - comparing, not binding
+    # As in olimpus.env, which cannot be asked: it makes the folder when it is imported.
+    home = Path(os.environ.get("OLIMPUS_HOME") or Path(__file__).parent.parent / "var").expanduser().absolute()
+    if problem := obstacle(host, port, home):
+        sys.exit(problem)
+    try:
+        accounts = prepare()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    address = f"http://{name}:{port}"
     text = f"\nOlimpus answers at {address}/ (console: /admin/, API: /api/docs). Ctrl-C stops it.\n{accounts}\n"
-    children = [Child("web", web), Child("worker", worker_command())]
+    children = [Child("web", web_command(host, port)), Child("worker", worker_command())]
     Supervisor(children).run({"health": f"{address}/health", "text": text})
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from django.db import transaction
 
-from olimpus.celery import app
+from olimpus import filequeue
+from olimpus.celery import app, queue_folder
 
 
 def send(task: str, ids: Sequence[str], *, queue: str = "olimpus") -> None:
@@ -17,3 +18,8 @@ def send(task: str, ids: Sequence[str], *, queue: str = "olimpus") -> None:
 def send_on_commit(task: str, ids: Sequence[str], *, queue: str = "olimpus") -> None:
     """`send` after the current transaction commits; nothing is sent if it rolls back."""
     transaction.on_commit(lambda: send(task, ids, queue=queue))
+
+
+def tidy() -> None:
+    """Drop what nobody fetches from the embedded queue, so that its folder stays small; other brokers tidy themselves."""
+    filequeue.tidy(queue_folder())

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import Case, F, IntegerField, Value, When
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from descriptors import selectors
 from descriptors.actions.cards import cards_of
+from descriptors.cascade import Computed
 from descriptors.definition import kind_of, sizing
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.nics import Card, joined
 from descriptors.verbs import VERBS, Job
+from descriptors.worker import life
 from hypervisors.drivers.base import NicSpec, VmSpec
-from hypervisors.gateway import STOP_SECONDS, Gateway, gateway_for
+from hypervisors.gateway import STOP_SECONDS, Gateway, Interrupted, gateway_for
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import OlimpusError, VMNotFound
+from olimpus.errors import HypervisorError, OlimpusError, VMNotFound
+
+log = logging.getLogger(__name__)
 
 #: A worker that does not renew for this long is taken for dead, and others take its operations over.
 LEASE = timedelta(seconds=15)
@@ -43,30 +48,41 @@ class Task:
     error: OlimpusError | None = None
 
 
+def claim(hypervisor: int, limit: int, worker: str, *, single: bool = False) -> list[Operation]:
+    """Make up to `limit` due operations of a hypervisor ours, with a lease. Two workers never get the same one.
+
+    `single`: only what somebody asked of one machine. No row is locked while we choose; what another worker took in
+    between is left out, so that fewer may come than there are.
+    """
+    rows = due_now().filter(hypervisor=hypervisor)
+    if single:
+        rows = rows.filter(parent=None)
+    chosen = list(rows.order_by(INTERACTIVE_FIRST, "created_at").values_list("pk", "verb")[:limit])
+    if not chosen:
+        return []
+    _take(chosen, worker)
+    ids = [pk for pk, _verb in chosen]
+    ours = Operation.objects.filter(pk__in=ids, worker=worker, status=Status.RUNNING).select_related("actor")
+    found = {operation.pk: operation for operation in ours}
+    return [found[pk] for pk in ids if pk in found]
+
+
 @retry_on_deadlock
-def claim(hypervisor: int, limit: int, worker: str) -> list[Operation]:
-    """Make up to `limit` due operations of a hypervisor ours, with a lease. Two workers never get the same one."""
+def _take(chosen: Iterable[tuple[UUID, str]], worker: str) -> None:
+    """One UPDATE per verb, of rows that are still queued."""
     now = timezone.now()
-    with transaction.atomic():
-        due = Operation.objects.filter(status=Status.QUEUED, hypervisor=hypervisor, total=0, wake_at__lte=now)
-        rows = list(
-            due.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
-            .order_by(INTERACTIVE_FIRST, "created_at")
-            .only("pk", "verb")[:limit]
+    verbs: dict[str, list[UUID]] = defaultdict(list)
+    for pk, verb in chosen:
+        verbs[verb].append(pk)
+    for verb, ids in verbs.items():
+        Operation.objects.filter(pk__in=ids, status=Status.QUEUED).update(
+            status=Status.RUNNING,
+            worker=worker,
+            lease_until=now + LEASE,
+            attempts=F("attempts") + 1,
+            started_at=Coalesce(F("started_at"), now),
+            deadline=Coalesce(F("deadline"), now + timedelta(seconds=VERBS[verb].deadline)),
         )
-        verbs: dict[str, list[UUID]] = defaultdict(list)
-        for row in rows:
-            verbs[row.verb].append(row.pk)
-        for verb, ids in verbs.items():
-            Operation.objects.filter(pk__in=ids).update(
-                status=Status.RUNNING,
-                worker=worker,
-                lease_until=now + LEASE,
-                attempts=F("attempts") + 1,
-                started_at=Coalesce(F("started_at"), now),
-                deadline=Coalesce(F("deadline"), now + timedelta(seconds=VERBS[verb].deadline)),
-            )
-    return list(Operation.objects.filter(pk__in=[row.pk for row in rows]).select_related("actor"))
 
 
 def prepare(operations: Sequence[Operation], should_stop: Callable[[Operation], Callable[[], bool]]) -> list[Task]:
@@ -89,20 +105,40 @@ def _task(
     cards: Mapping[int, Mapping[int, Card]],
     should_stop: Callable[[], bool],
 ) -> Task:
+    if operation.cancel_requested:
+        return Task(operation, error=Interrupted(_("It was cancelled before the next attempt."), where=operation.path))
     if machine is None or machine.hypervisor is None:
-        return Task(operation, error=VMNotFound("The machine is gone.", where=operation.path))
-    found = computed[machine.pk]
+        return Task(operation, error=VMNotFound(_("The machine is gone."), where=operation.path))
     try:
-        gateway = gateway_for(machine.hypervisor)
-        if isinstance(found, OlimpusError):
-            if operation.verb in ("create", "reapply"):
-                raise found
-            values: dict[str, Any] = dict(machine.applied or {})  # a broken definition must not keep a VM from stopping
-        else:
-            values = joined(found.values, cards.get(machine.pk, {}))
-        return Task(operation, _job(operation, machine, values, should_stop), gateway, values)
+        values = _values(operation, machine, computed[machine.pk], cards.get(machine.pk, {}))
+        job = _job(operation, machine, values, should_stop)
+        return Task(operation, job, gateway_for(machine.hypervisor), values)
     except OlimpusError as error:
         return Task(operation, error=error)
+    except Exception as error:  # one machine that we cannot read must not keep the others waiting
+        log.exception("%s cannot be prepared", operation)
+        return Task(operation, error=unexpected(error, operation))
+
+
+def _values(
+    operation: Operation, machine: Descriptor, computed: Computed | OlimpusError, cards: Mapping[int, Card]
+) -> dict[str, Any]:
+    """The computed definition; for verbs that need not write it, a broken one is replaced by what was applied last."""
+    try:
+        if isinstance(computed, OlimpusError):
+            raise computed
+        sizing(computed.values)
+        return joined(computed.values, cards)
+    except OlimpusError:
+        if operation.verb in ("create", "reapply"):
+            raise
+        return dict(machine.applied or {})
+
+
+def unexpected(error: Exception, operation: Operation) -> HypervisorError:
+    """A fault of ours as the end of an operation; the log has the details."""
+    message = _("Unexpected %(error)s.") % {"error": type(error).__name__}
+    return HypervisorError(message, where=operation.path, hint=_("The details are in the log."))
 
 
 def _job(operation: Operation, machine: Descriptor, values: dict[str, Any], should_stop: Callable[[], bool]) -> Job:
@@ -165,29 +201,48 @@ def written(machine: Descriptor, values: Mapping[str, Any]) -> dict[str, Any]:
     return kept | {name: value for name, value in values.items() if kind_of(name) != "creation"}
 
 
-def renew(worker: str) -> None:
-    """Say that this worker lives: its leases run on."""
-    Operation.objects.filter(worker=worker, status=Status.RUNNING).update(lease_until=timezone.now() + LEASE)
+def renew(worker: str, ids: Collection[UUID]) -> None:
+    """Say that this worker lives and drives these: their leases run on."""
+    Operation.objects.filter(pk__in=ids, worker=worker, status=Status.RUNNING).update(
+        lease_until=timezone.now() + LEASE
+    )
 
 
 def cancelled(worker: str) -> set[UUID]:
     """Our operations that somebody wants to end."""
-    return set(
-        Operation.objects.filter(worker=worker, status=Status.RUNNING, cancel_requested=True).values_list(
-            "pk", flat=True
-        )
-    )
+    mine = Operation.objects.filter(worker=worker, status=Status.RUNNING, cancel_requested=True)
+    return set(mine.values_list("pk", flat=True))
+
+
+def release_lost() -> int:
+    """Queue again what dead workers held; every driver call is safe to repeat. Returns how many."""
+    dead = life.dead()
+    number = _release(dead)
+    life.bury(dead)
+    return number
 
 
 @retry_on_deadlock
-def release_lost() -> int:
-    """Queue again what dead workers held; every driver call is safe to repeat. Returns how many."""
-    now = timezone.now()
-    lost = Operation.objects.filter(status=Status.RUNNING, total=0, lease_until__lt=now)
-    return lost.update(status=Status.QUEUED, wake_at=now, worker="", lease_until=None, deadline=None)
+def _release(dead: Collection[str]) -> int:
+    held = Operation.objects.filter(status=Status.RUNNING, total=0)
+    return _queue_again(held.filter(Q(lease_until__lt=timezone.now()) | Q(worker__in=dead)))
+
+
+@retry_on_deadlock
+def give_back(worker: str, ids: Collection[UUID]) -> int:
+    """Queue again what this worker cannot end any more, because it is told to stop. Returns how many."""
+    return _queue_again(Operation.objects.filter(pk__in=ids, status=Status.RUNNING, worker=worker))
+
+
+def _queue_again(held: QuerySet[Operation]) -> int:
+    return held.update(status=Status.QUEUED, wake_at=timezone.now(), worker="", lease_until=None, deadline=None)
+
+
+def due_now() -> QuerySet[Operation]:
+    """Operations that a worker may begin."""
+    return Operation.objects.filter(status=Status.QUEUED, total=0, wake_at__lte=timezone.now()).order_by()
 
 
 def due() -> Iterable[tuple[int, str]]:
     """(id, queue) of the hypervisors that have something to do now."""
-    rows = Operation.objects.filter(status=Status.QUEUED, total=0, wake_at__lte=timezone.now())
-    return rows.order_by().values_list("hypervisor_id", "hypervisor__queue").distinct()
+    return due_now().exclude(hypervisor=None).values_list("hypervisor_id", "hypervisor__queue").distinct()

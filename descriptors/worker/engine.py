@@ -14,22 +14,24 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, close_old_connections
+from django.db import connections
 from django.utils import timezone
 
 from accounts import journal
 from descriptors.models import Operation
 from descriptors.verbs import VERBS
-from descriptors.worker.claims import Task, cancelled, claim, prepare, renew
+from descriptors.worker.claims import Task, cancelled, claim, due_now, give_back, prepare, renew, unexpected
+from descriptors.worker.life import Life
 from descriptors.worker.outcomes import Result, commit
+from hypervisors.gateway import Interrupted
 from hypervisors.models import Hypervisor
-from olimpus.errors import HypervisorError, OlimpusError
+from olimpus.errors import OlimpusError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,8 @@ GATHER = 0.02
 BATCH = 256
 RENEW = 4.0
 LOOK_FOR_CANCELS = 1.0
+#: Seconds between two claims that bring little, and between two that bring nothing.
+CRUMBS, NOTHING = 0.1, 0.5
 
 
 @dataclass
@@ -48,8 +52,19 @@ class Lane:
     room: int
     pool: ThreadPoolExecutor
     under_way: int = 0
-    #: There may be more in the database than we took.
+    #: There may be more in the database than we took; ask again not before this time.
     hungry: bool = True
+    not_before: float = 0.0
+
+    @property
+    def free(self) -> int:
+        """Places without an operation."""
+        return self.room - self.under_way
+
+    @property
+    def reserved(self) -> int:
+        """Places for single machines only: a folder of hundreds that hang must not keep a person waiting."""
+        return self.room // 8
 
 
 @dataclass
@@ -60,7 +75,8 @@ class Engine:
 
     def __post_init__(self) -> None:
         self._lanes: dict[int, Lane] = {}
-        self._inbox: queue.SimpleQueue[Result | int] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Result | int | None] = queue.SimpleQueue()
+        self._held: dict[UUID, Task] = {}
         self._unwritten: list[Result] = []
         self._to_stop: set[UUID] = set()
         self._ending = threading.Event()
@@ -79,10 +95,13 @@ class Engine:
             self._inbox.put(hypervisor)
 
     def stop(self, patience: float = 10.0) -> None:
-        """Claim nothing more and wait for what is under way; what does not end in time is resumed by another worker."""
+        """Claim nothing more, interrupt what waits, and wait for driver calls; what does not end goes to other workers."""
         self._ending.set()
+        self._inbox.put(None)
         if self._thread:
             self._thread.join(patience)
+            if self._thread.is_alive():
+                give_back(self.name, list(self._held))
 
     def drain(self, hypervisors: Iterable[int]) -> int:
         """Do everything that is due on these hypervisors, in this thread; returns how many results were written."""
@@ -90,109 +109,144 @@ class Engine:
         number = 0
         while True:
             number += self._turn(wait=0.05)
-            busy = self._under_way or self._unwritten or any(lane.hungry for lane in self._lanes.values())
-            if self._inbox.empty() and not busy:
+            if self._inbox.empty() and not self._held and not any(lane.hungry for lane in self._lanes.values()):
                 return number
 
     # -- the loop ------------------------------------------------------------------------------------------------------
-    @property
-    def _under_way(self) -> int:
-        return sum(lane.under_way for lane in self._lanes.values())
-
     def _run(self) -> None:
-        while not (self._ending.is_set() and not self._under_way and not self._unwritten):
+        life = Life(self.name)
+        while not self._ending.is_set() or self._held:
             try:
                 self._turn(wait=0.5)
-            except DatabaseError:
-                log.exception("The database failed; trying again.")
-                close_old_connections()
+            except Exception:  # a worker without its engine would look alive and do nothing
+                log.exception("The engine stumbled; it goes on in a second.")
+                connections.close_all()
                 time.sleep(1)
+        life.end()
+        connections.close_all()
 
     def _turn(self, *, wait: float) -> int:
         """Gather what has arrived, write it, fill the lanes."""
-        self._unwritten += self._gather(wait)
-        number = 0
-        if self._unwritten:
-            with journal.context(via="worker"):
-                number = commit(self._unwritten[:BATCH], self.name)
-            self._settled(self._unwritten[:BATCH])
-            self._unwritten = self._unwritten[BATCH:]
+        self._gather(CRUMBS if any(lane.hungry for lane in self._lanes.values()) else wait)
+        number = self._write()
         self._keep_alive()
         if not self._ending.is_set():
             for lane in self._lanes.values():
                 self._fill(lane)
         return number
 
-    def _gather(self, wait: float) -> list[Result]:
-        results: list[Result] = []
+    def _gather(self, wait: float) -> None:
+        until = time.monotonic() + (0 if self._unwritten else wait)
         try:
-            item = self._inbox.get(timeout=0 if self._unwritten else wait)
-            until = time.monotonic() + GATHER
             while True:
-                self._take(item, results)
                 item = self._inbox.get(timeout=max(0.0, until - time.monotonic()))
+                until = min(until, time.monotonic() + GATHER)
+                if isinstance(item, Result):
+                    self._unwritten.append(item)
+                elif item is not None:
+                    self._open(item)
         except queue.Empty:
-            return results
+            return
 
-    def _take(self, item: Result | int, results: list[Result]) -> None:
-        if isinstance(item, Result):
-            results.append(item)
-        elif item in self._lanes:
-            self._lanes[item].hungry = True
-        elif lane := self._open(item):
-            self._lanes[item] = lane
-
-    def _open(self, hypervisor: int) -> Lane | None:
+    def _open(self, hypervisor: int) -> None:
+        """Have a lane of the right width for the hypervisor, and look there for work."""
         row = Hypervisor.objects.filter(pk=hypervisor).first()
         if row is None:
-            return None
-        return Lane(hypervisor, 2 * row.concurrency, ThreadPoolExecutor(2 * row.concurrency, f"lane-{row.name}"))
+            return
+        lane, room = self._lanes.get(hypervisor), 2 * row.concurrency
+        if lane is None:
+            lane = self._lanes[hypervisor] = Lane(hypervisor, room, ThreadPoolExecutor(room, f"lane-{row.name}"))
+        elif lane.room != room:
+            lane.pool.shutdown(wait=False)  # its threads end what they have begun
+            lane.room, lane.pool = room, ThreadPoolExecutor(room, f"lane-{row.name}")
+        lane.hungry, lane.not_before = True, 0.0
 
-    def _settled(self, results: Iterable[Result]) -> None:
-        for result in results:
-            operation = result.task.operation
-            self._to_stop.discard(operation.pk)
+    def _write(self) -> int:
+        """Commit a batch of results. What we only gave up because we are told to stop is left to others."""
+        batch = self._unwritten[:BATCH]
+        if not batch:
+            return 0
+        with journal.context(via="worker"):
+            number = commit([result for result in batch if not self._interrupted(result)], self.name)
+        if mine := [result.task.operation.pk for result in batch if self._interrupted(result)]:
+            give_back(self.name, mine)
+        del self._unwritten[: len(batch)]
+        for result in batch:
+            self._forget(result.task.operation)
+        return number
+
+    def _interrupted(self, result: Result) -> bool:
+        operation = result.task.operation
+        overdue = operation.deadline is not None and timezone.now() > operation.deadline
+        called_off = operation.cancel_requested or operation.pk in self._to_stop
+        return isinstance(result.error, Interrupted) and self._ending.is_set() and not overdue and not called_off
+
+    def _forget(self, operation: Operation) -> None:
+        self._to_stop.discard(operation.pk)
+        if self._held.pop(operation.pk, None):
             self._lanes[operation.hypervisor_id or 0].under_way -= 1
 
     def _fill(self, lane: Lane) -> None:
-        """Claim as much as fits; wait for half of the room rather than claim in crumbs."""
-        free = lane.room - lane.under_way
-        if not lane.hungry or (free < lane.room // 2 and lane.under_way):
+        """Claim as much as fits, in good portions; the last places only for what somebody asked of one machine."""
+        now = time.monotonic()
+        many = lane.free - lane.reserved
+        if not lane.hungry or lane.free <= 0 or (now < lane.not_before and many < lane.room // 4):
             return
-        operations = claim(lane.hypervisor, free, self.name)
-        lane.hungry = len(operations) == free
+        limit = many if many > 0 else lane.free
+        operations = claim(lane.hypervisor, limit, self.name, single=many <= 0)
+        if len(operations) < limit and many > 0:
+            lane.hungry = due_now().filter(hypervisor=lane.hypervisor).exists()
+        lane.not_before = now + (CRUMBS if operations else NOTHING)
+        self._submit(lane, [operation for operation in operations if not self._have(operation)])
+
+    def _have(self, operation: Operation) -> bool:
+        """Whether one of our threads still drives it: we had been taken for dead, and have taken it over from ourselves."""
+        if task := self._held.get(operation.pk):
+            task.operation.attempts = operation.attempts
+        return task is not None
+
+    def _submit(self, lane: Lane, operations: Sequence[Operation]) -> None:
         for task in prepare(operations, self._should_stop):
+            self._held[task.operation.pk] = task
             lane.under_way += 1
             lane.pool.submit(self._drive, task)
 
     def _keep_alive(self) -> None:
         now = time.monotonic()
-        if self._under_way and now - self._renewed > RENEW:
-            renew(self.name)
+        if self._held and now - self._renewed > RENEW:
+            renew(self.name, list(self._held))
             self._renewed = now
-        if self._under_way and now - self._looked > LOOK_FOR_CANCELS:
-            self._to_stop |= cancelled(self.name)
+        if self._held and now - self._looked > LOOK_FOR_CANCELS:
+            self._to_stop |= cancelled(self.name) & self._held.keys()
             self._looked = now
 
     def _should_stop(self, operation: Operation) -> Callable[[], bool]:
         deadline = operation.deadline
-        return lambda: operation.pk in self._to_stop or (deadline is not None and timezone.now() > deadline)
+
+        def should_stop() -> bool:
+            overdue = deadline is not None and timezone.now() > deadline
+            return overdue or operation.pk in self._to_stop or self._ending.is_set()
+
+        return should_stop
 
     # -- in a lane's thread --------------------------------------------------------------------------------------------
     def _drive(self, task: Task) -> None:
-        self._inbox.put(_driven(task))
+        self._inbox.put(driven(task))
 
 
-def _driven(task: Task) -> Result:
+def driven(task: Task) -> Result:
+    """Do what the task says on its hypervisor. Never raises."""
     if task.job is None or task.gateway is None:
         return Result(task, error=task.error)
     try:
+        if task.job.should_stop():
+            raise Interrupted("It was stopped before it began.", where=task.operation.path)
         return Result(task, VERBS[task.operation.verb].drive(task.gateway, task.job))
     except OlimpusError as error:
         return Result(task, error=error)
     except Exception as error:  # a fault of ours must end as a failed operation, not as a silent thread
         log.exception("%s failed unexpectedly", task.operation)
-        return Result(task, error=HypervisorError(f"Unexpected {type(error).__name__}.", where=task.operation.path))
+        return Result(task, error=unexpected(error, task.operation))
 
 
 def running() -> Engine:

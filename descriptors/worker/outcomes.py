@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import InterfaceError, OperationalError, connection, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -19,16 +20,20 @@ from descriptors.actions.requesting import locked, summary
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.states import State
 from descriptors.verbs import VERBS, Outcome
-from descriptors.worker.claims import Task, written
+from descriptors.worker.claims import Task, unexpected, written
 from hypervisors.gateway import Interrupted, backoff
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import OlimpusError, TimedOut
+
+log = logging.getLogger(__name__)
 
 #: Columns that an outcome may change.
 OPERATION = ("status", "open_for_id", "finished_at", "worker", "lease_until", "wake_at", "error", "result")
 MACHINE = ("state", "state_since", "settled_at", "reason", "vm_ref", "hypervisor_id", "applied", "drifted")
 #: How long after its deadline an operation is given up even though its worker lives (a driver call that hangs).
 GRACE = timedelta(seconds=30)
+#: Statements for one batch of rows of one table, at most.
+MOST_GROUPS = 8
 
 
 @dataclass(frozen=True)
@@ -40,23 +45,41 @@ class Result:
     error: OlimpusError | None = None
 
 
-@retry_on_deadlock
 def commit(results: Sequence[Result], worker: str) -> int:
-    """Write states, operations, journal and parents' counts of all results that are still ours. Returns how many."""
+    """Write states, operations, journal and parents' counts of all results that are still ours. Returns how many.
+
+    A result that cannot be written fails alone. Raises when the database is not there; may be repeated then.
+    """
+    if not results:
+        return 0
+    try:
+        return _commit(results, worker)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # one that cannot be written must not hold up the others of its batch, again and again
+        log.exception("%d results could not be written together", len(results))
+        if len(results) == 1:
+            return _commit([_unwritable(results[0], error)], worker)
+        return sum(commit([result], worker) for result in results)
+
+
+def _unwritable(result: Result, error: Exception) -> Result:
+    return Result(result.task, error=unexpected(error, result.task.operation))
+
+
+@retry_on_deadlock
+def _commit(results: Sequence[Result], worker: str) -> int:
     with transaction.atomic():
-        ids = [result.task.operation.pk for result in results]
-        rows = Operation.objects.filter(pk__in=ids, status=Status.RUNNING, worker=worker).order_by("pk")
-        ours = {row.pk: row for row in rows.select_for_update()}
-        machines = {machine.pk: machine for machine in locked(o.open_for_id for o in ours.values() if o.open_for_id)}
-        settled = [
-            _settle(result, ours[result.task.operation.pk], machines)
-            for result in results
-            if result.task.operation.pk in ours
-        ]
-        _write(Operation, list(ours.values()), OPERATION)
+        claimed = {result.task.operation.pk: result for result in results}
+        rows = Operation.objects.filter(pk__in=claimed, status=Status.RUNNING, worker=worker).order_by("pk")
+        # The number of the attempt tells our claim from a later one of the same worker.
+        ours = [row for row in rows.select_for_update() if row.attempts == claimed[row.pk].task.operation.attempts]
+        machines = {machine.pk: machine for machine in locked(row.open_for_id for row in ours if row.open_for_id)}
+        entries = [_settle(claimed[row.pk], row, machines) for row in ours]
+        _write(Operation, ours, OPERATION)
         _write(Descriptor, list(machines.values()), MACHINE)
-        journal.record_many(settled)
-        _count(ours.values())
+        journal.record_many(entries)
+        _count(ours)
     return len(ours)
 
 
@@ -150,13 +173,31 @@ def _entry(operation: Operation, machine: Descriptor | None, claimed: Operation)
 
 
 def _write(model: type[models.Model], rows: Sequence[models.Model], columns: Sequence[str]) -> None:
-    """One UPDATE for all rows that get the same values: a hundred machines that started are one statement."""
+    """One UPDATE for all rows that get the same values: a hundred machines that started are one statement.
+
+    Where most differ (each new machine has a reference of its own) one prepared statement is run for all.
+    """
     groups: dict[str, list[models.Model]] = defaultdict(list)
     for row in rows:
         groups[repr([_rough(getattr(row, column)) for column in columns])].append(row)
+    if len(groups) > MOST_GROUPS:
+        _write_each(model, rows, columns)
+        return
     for same in groups.values():
         values = {column.removesuffix("_id"): getattr(same[0], column) for column in columns}
         model._base_manager.filter(pk__in=[row.pk for row in same]).update(**values)
+
+
+def _write_each(model: type[models.Model], rows: Sequence[models.Model], columns: Sequence[str]) -> None:
+    fields = [model._meta.get_field(column.removesuffix("_id")) for column in columns]
+    key, quote = model._meta.pk, connection.ops.quote_name
+    assignments = ", ".join(f"{quote(field.column)} = %s" for field in fields)
+    sql = f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE {quote(key.column)} = %s"  # noqa: S608 - names
+    values = [
+        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in (*fields, key)] for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, values)
 
 
 def _rough(value: Any) -> Any:
