@@ -27,6 +27,7 @@ from descriptors.models import (
 from descriptors.permissions import PERMISSION_OF, access_of, can, visible, within
 from descriptors.states import CHOICES, EXPECTED_POWER, State
 from descriptors.verbs import VERBS, Verb
+from olimpus.db import containing
 from olimpus.errors import Invalid, NotFound, OlimpusError
 
 #: Parameters whose inherited values lists can be filtered by, beside the state kept in columns.
@@ -108,7 +109,7 @@ def listing(
     if state:
         found = found.filter(descriptor__state__in=_known_states(state))
     if q:
-        found = found.filter(name__icontains=q)
+        found = containing(found, ["name"], q)
     if hypervisor:
         inherited = inheriting("hypervisor", hypervisor)
         found = found.filter(

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,10 @@ class Student:
 
 class World:
     """Lazy properties over the factories; `world.sam.web` makes all that it needs."""
+
+    def __init__(self, home: Path):
+        #: Where the mock hypervisor keeps its VMs.
+        self.home = home
 
     @cached_property
     def root(self) -> User:
@@ -124,8 +129,8 @@ class World:
 
 
 @pytest.fixture
-def world(db: Any, settings: Any, tmp_path: Any) -> Iterator[World]:
+def world(db: Any, settings: Any, tmp_path: Path) -> Iterator[World]:
     """An empty world; the mock hypervisor keeps its VMs in a folder of this test."""
     settings.OLIMPUS_HOME = tmp_path
-    yield World()
+    yield World(tmp_path)
     forget_gateways()

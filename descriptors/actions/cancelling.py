@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import journal
 from accounts.models import User
-from descriptors.actions.requesting import request_many, summary
+from descriptors.actions.requesting import request, request_many, summary, wake
 from descriptors.models import OPEN, Descriptor, Node, Operation, Status
 from descriptors.permissions import can, require
 from descriptors.states import State
@@ -38,17 +38,20 @@ def cancel(operation: Operation, *, actor: User) -> Operation:
         family = (
             Operation.objects.filter(parent=operation) if operation.total else Operation.objects.filter(pk=operation.pk)
         )
-        rows = list(family.filter(status__in=OPEN).select_for_update().order_by("pk"))
+        list(family.filter(status__in=OPEN).select_for_update().order_by("pk").values_list("pk"))
+        rows = list(family.filter(status__in=OPEN).select_related("hypervisor"))
         untouched = [row for row in rows if row.status == Status.QUEUED and row.attempts == 0]
-        begun = [row.pk for row in rows if row.status == Status.RUNNING or row.attempts > 0]
+        begun = {row.pk for row in rows} - {row.pk for row in untouched}
         Operation.objects.filter(pk__in=begun).update(cancel_requested=True, wake_at=timezone.now())
         Operation.objects.filter(pk=operation.pk).update(cancel_requested=True)
         journal.record(
             actor, "operation.cancel", path=operation.path, node_id=operation.node_id, operation_id=operation.pk
         )
         _undo(untouched, actor)
-        if operation.total:
-            close_parents({operation.pk: {Status.CANCELLED: len(untouched)}})
+        parent = operation.pk if operation.total else operation.parent_id
+        if parent and untouched:
+            close_parents({parent: {Status.CANCELLED: len(untouched)}})
+        wake(row.hypervisor for row in rows if row.pk in begun and row.hypervisor)
     operation.refresh_from_db()
     return operation
 
@@ -128,12 +131,15 @@ def _verdict(parent: Operation) -> Status:
 
 
 def retry_failed(operation: Operation, *, actor: User) -> Operation:
-    """Ask again for the verb on the machines of a folder operation that failed; they are recovered by hand first.
+    """Ask again for the verb on the machines that failed, alone or of a folder; they are recovered by hand first.
 
     Conflict when nothing failed, or when none of the failed machines can do the verb now.
     """
-    failed = Node.objects.filter(operations__parent=operation, operations__status=Status.FAILED)
+    family = Q(operations__parent=operation) if operation.total else Q(operations=operation)
+    failed = Node.objects.filter(family, operations__status=Status.FAILED)
     nodes = [node for node in failed if can(actor, "see", node)]
     if not nodes:
         raise Conflict(_("Nothing failed here."), where=operation.path)
-    return request_many(operation.verb, nodes, actor=actor)
+    if operation.total:
+        return request_many(operation.verb, nodes, actor=actor, arguments=operation.arguments)
+    return request(operation.verb, nodes[0], actor=actor, arguments=operation.arguments)

@@ -13,13 +13,13 @@ from accounts import journal
 from accounts.models import User
 from descriptors.access import Access, Mark, Stand
 from descriptors.actions.effects import EditPlan, machines_under, plan
-from descriptors.cascade import compute
+from descriptors.cascade import Layer, compute
 from descriptors.definition import validate
 from descriptors.models import Node
 from descriptors.permissions import DEFAULTS, OPERATIONS, ROLES, access_of, can, forget, require
 from descriptors.selectors import chain
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import Forbidden, Stale
+from olimpus.errors import Forbidden, NotFound, Stale
 
 #: Parameters whose change needs this instead of `edit`.
 NEEDS = {"prototypes": "define_prototypes", "networks": "define_prototypes", "rights": "grant"}
@@ -42,7 +42,9 @@ def edit(node: Node, definition: object, *, actor: User, version: int | None = N
     `version` is given and is not the current one. Saving what is there already changes nothing.
     """
     with transaction.atomic():
-        fresh = Node.objects.select_for_update().get(pk=node.pk)
+        fresh = Node.objects.select_for_update().filter(pk=node.pk).first()
+        if fresh is None:
+            raise NotFound(_("It was removed meanwhile."), where=node.path)
         require(actor, "see", fresh)
         if version is not None and version != fresh.version:
             raise Stale(
@@ -59,8 +61,7 @@ def edit(node: Node, definition: object, *, actor: User, version: int | None = N
 
 def _plan(node: Node, clean: dict[str, Any]) -> EditPlan:
     if node.is_folder:
-        layers = chain(node)[:-1]
-        compute([*layers, type(layers[0])(node.path, clean)] if layers else [], facts=None)
+        compute([*chain(node)[:-1], Layer(node.path, clean)], facts=None)
     return plan({node.path: clean}, machines_under([node.path]))
 
 

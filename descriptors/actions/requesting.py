@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -27,7 +28,7 @@ from descriptors.verbs import VERBS, Verb
 from hypervisors.models import Hypervisor
 from olimpus import queue
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import Conflict, Forbidden, Invalid, OlimpusError
+from olimpus.errors import Conflict, Forbidden, Invalid, NotFound, OlimpusError
 
 #: Verbs that write the definition to the hypervisor: the cards must be given before.
 WRITING = frozenset({"create", "start", "reapply"})
@@ -73,7 +74,8 @@ def request_many(
         for folder in (node for node in nodes if node.is_folder):
             require(actor, "see", folder)
             ids.update(below(folder))
-        place = Node.objects.get(path=common_folder([node.path for node in nodes]))
+        common = common_folder([node.path for node in nodes])
+        place = Node.objects.filter(path__in=[common, "/"]).order_by("-level")[0]
         return _fan_out(rule, place, locked(ids), actor, given)
 
 
@@ -111,9 +113,10 @@ def _arguments(verb: str, arguments: Mapping[str, Any] | None) -> dict[str, str]
 
 
 def below(folder: Node) -> list[int]:
-    """Ids of all machines below a folder."""
-    inside = Node.objects.filter(tree_id=folder.tree_id, lft__gt=folder.lft, rght__lt=folder.rght)
-    return list(inside.filter(kind=Kind.DESCRIPTOR).values_list("pk", flat=True))
+    """Ids of all machines below a folder: one query, so that the folder cannot shift between reading it and its content."""
+    here = Node.objects.filter(pk=folder.pk)
+    inside = Node.objects.filter(lft__gt=Subquery(here.values("lft")), rght__lt=Subquery(here.values("rght")))
+    return list(inside.filter(kind=Kind.DESCRIPTOR).order_by().values_list("pk", flat=True))
 
 
 def locked(ids: Iterable[int]) -> list[Descriptor]:
@@ -130,7 +133,10 @@ def locked(ids: Iterable[int]) -> list[Descriptor]:
 
 
 def _single(rule: Verb, node: Node, actor: User, arguments: dict[str, str]) -> Operation:
-    candidate = Candidate(*locked([node.pk]))
+    machines = locked([node.pk])
+    if not machines:
+        raise NotFound(_("It was removed meanwhile."), where=node.path)
+    candidate = Candidate(machines[0])
     _check([candidate], rule, actor)
     if candidate.error:
         raise candidate.error

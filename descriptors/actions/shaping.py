@@ -18,7 +18,7 @@ from descriptors.names import clean_name, join
 from descriptors.nics import joined
 from descriptors.permissions import access_of, forget, require
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import Conflict, Forbidden, Invalid
+from olimpus.errors import Conflict, Forbidden, Invalid, NotFound
 
 #: More nodes than this are not copied or applied in one go.
 MOST = 20_000
@@ -38,6 +38,8 @@ def create_descriptor(parent: Node, name: str, *, actor: User, definition: objec
 def _create(parent: Node, name: str, kind: Kind, actor: User, definition: object) -> Node:
     require(actor, "create_nodes", parent)
     with tree.lock():
+        parent = _fresh(parent)
+        require(actor, "create_nodes", parent)
         draft = tree.Draft(name, kind, {} if definition is None else definition)  # type: ignore[arg-type]
         return insert([(parent, [draft])], actor=actor)[0]
 
@@ -78,11 +80,13 @@ def move(node: Node, parent: Node, *, actor: User, name: str | None = None) -> N
     Conflict when it would end below itself or the name is taken; Forbidden without `move` on all of it and
     `create_nodes` at the destination; Invalid when a definition could not be computed there.
     """
-    _require_branch(actor, "move", node)
-    if parent.pk != node.parent_id:
-        require(actor, "create_nodes", parent)
+    require(actor, "move", node)
     with tree.lock():
-        old = Node.objects.get(pk=node.pk).path
+        node, parent = _fresh(node), _fresh(parent)
+        _require_branch(actor, "move", node)
+        if parent.pk != node.parent_id:
+            require(actor, "create_nodes", parent)
+        old = node.path
         machines = machines_under([old])
         fresh = tree.move(node, parent, name=name)
         if fresh.path == old:
@@ -102,13 +106,16 @@ def copy(node: Node, parent: Node, *, actor: User, name: str | None = None, new_
     """
     require(actor, "see", node)
     require(actor, "create_nodes", parent)
+    with tree.lock():
+        return _copy(_fresh(node), _fresh(parent), actor, name, new_addresses)
+
+
+def _copy(node: Node, parent: Node, actor: User, name: str | None, new_addresses: bool) -> Node:
     if node.is_folder and (parent.pk == node.pk or parent.path.startswith(f"{node.path.rstrip('/')}/")):
         raise Conflict(_("A folder cannot be copied into itself."), where=f"{node.path} → {parent.path}")
-    with tree.lock():
-        draft = _drafts(node, actor, new_addresses=new_addresses)
-        draft.name = name or node.name
-        copies = insert([(Node.objects.get(pk=parent.pk), [draft])], actor=actor)
-        return copies[0]
+    draft = _drafts(node, actor, new_addresses=new_addresses)
+    draft.name = name or node.name
+    return insert([(parent, [draft])], actor=actor)[0]
 
 
 def duplicate(node: Node, *, actor: User) -> Node:
@@ -160,14 +167,23 @@ def _without_addresses(definition: Mapping[str, Any]) -> dict[str, Any]:
 @retry_on_deadlock
 def remove(node: Node, *, actor: User) -> int:
     """Delete a node and all below it; returns how many. Conflict, naming them, while machines below stand on a hypervisor."""
-    _require_branch(actor, "delete", node)
+    require(actor, "delete", node)
     with tree.lock():
-        fresh = Node.objects.get(pk=node.pk)
+        fresh = _fresh(node)
+        _require_branch(actor, "delete", fresh)
         number = (fresh.rght - fresh.lft + 1) // 2
         tree.remove([fresh])
         forget()
         journal.record(actor, f"{node.kind}.delete", path=fresh.path, node_id=fresh.pk, data={"nodes": number})
         return number
+
+
+def _fresh(node: Node) -> Node:
+    """The row as it is now, under the lock: positions and paths shift while others work."""
+    fresh = Node.objects.filter(pk=node.pk).first()
+    if fresh is None:
+        raise NotFound(_("It was removed meanwhile."), where=node.path)
+    return fresh
 
 
 def _require_branch(actor: User, operation: str, node: Node) -> None:
