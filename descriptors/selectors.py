@@ -24,6 +24,7 @@ from descriptors.models import (
     NodeUserObjectPermission,
     Operation,
 )
+from descriptors.nics import as_given
 from descriptors.permissions import PERMISSION_OF, access_of, can, visible, within
 from descriptors.states import CHOICES, EXPECTED_POWER, State
 from descriptors.verbs import VERBS, Verb
@@ -236,6 +237,7 @@ def pending(descriptor: Descriptor, values: Mapping[str, Any]) -> dict[str, dict
     """What the definition wants and the hypervisor has not been given yet: {parameter: {"applied", "wanted", "kind"}}."""
     if descriptor.applied is None:
         return {}
+    values = as_given(values, descriptor.applied)
     differ = changed(descriptor.applied, values)
     return {
         name: {"applied": descriptor.applied.get(name), "wanted": values.get(name), "kind": kind}

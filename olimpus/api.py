@@ -8,8 +8,9 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
+from django.views import defaults
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
@@ -111,6 +112,13 @@ def problem_response(error_id: str, code: int, title: str, **more: Any) -> JsonR
     return JsonResponse(problem(error_id, code, title, **more), status=code, content_type=PROBLEM)
 
 
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """Django's answer to what it refuses by itself (too many fields, a forged host): a problem where an API is asked."""
+    if request.path.startswith("/api/"):
+        return problem_response("http:bad_request", 400, _("The request cannot be understood."))
+    return defaults.bad_request(request, exception)
+
+
 @csrf_exempt
 def not_found(request: HttpRequest) -> JsonResponse:
     """Answer of `/api/…` paths that do not exist."""
@@ -147,7 +155,7 @@ class AutoSchema(SpectacularAutoSchema):
 
     def _get_response_bodies(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         bodies = super()._get_response_bodies(*args, **kwargs)
-        common = [400, 401, 403, 404, 406, 503]
+        common = [400, 401, 403, 404, 406, 429, 503]
         if self.method in {"POST", "PUT", "PATCH"}:
             common += [413, 415]
         if self.method == "POST":

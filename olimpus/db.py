@@ -1,4 +1,4 @@
-"""Transactions that lost a race are run again."""
+"""What databases do differently: races of transactions, upper and lower case."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import random
 import time
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import OperationalError, connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,3 +44,15 @@ def retry_on_deadlock(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return unit
+
+
+def containing(queryset: QuerySet[Any], columns: list[str], text: str) -> QuerySet[Any]:
+    """Rows with `text` in one of the columns, whatever its case.
+
+    Not icontains: under MariaDB's binary collation that minds upper and lower case.
+    """
+    found = Q()
+    for column in columns:
+        queryset = queryset.alias(**{f"lower_{column}": Lower(column)})
+        found |= Q(**{f"lower_{column}__contains": text.lower()})
+    return queryset.filter(found)

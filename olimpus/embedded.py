@@ -27,6 +27,8 @@ REST, LONGEST_REST = 1.0, 30.0
 WELL = 10.0
 #: Seconds that a process gets to end by itself.
 PATIENCE = 15.0
+#: Only what went wrong is told, unless the environment says otherwise; that we may be root in a container is known.
+QUIET = {"OLIMPUS_LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore::UserWarning:celery.platforms"}
 libc = ctypes.CDLL(None)
 
 
@@ -52,7 +54,10 @@ class Child:
         if self.process is None and now >= self.not_before:
             # A session of its own: Ctrl-C reaches us only, and we end the children in order.
             start = die_with(os.getpid())
-            self.process = subprocess.Popen(self.command, start_new_session=True, preexec_fn=start)  # noqa: S603 - our own
+            environment = {**QUIET, **os.environ}
+            self.process = subprocess.Popen(  # noqa: S603 - our own command
+                self.command, start_new_session=True, preexec_fn=start, env=environment
+            )
             self.started = now
 
     def end(self) -> None:
@@ -173,12 +178,13 @@ def main() -> None:
     home = Path(os.environ.get("OLIMPUS_HOME") or Path(__file__).parent.parent / "var").expanduser().absolute()
     if problem := obstacle(host, port, home):
         sys.exit(problem)
+    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    address = f"http://{name}:{port}"
+    os.environ.setdefault("OLIMPUS_URL", address)  # links in mails
     try:
         accounts = prepare()
     except KeyboardInterrupt:
         sys.exit(130)
-    name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
-    address = f"http://{name}:{port}"
     text = f"\nOlimpus answers at {address}/ (console: /admin/, API: /api/docs). Ctrl-C stops it.\n{accounts}\n"
     children = [Child("web", web_command(host, port)), Child("worker", worker_command())]
     Supervisor(children).run({"health": f"{address}/health", "text": text})

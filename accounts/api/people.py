@@ -6,8 +6,7 @@ from typing import Any
 
 import django_filters
 from django.contrib.auth.models import Group
-from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import Lower
+from django.db.models import Count, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
@@ -23,6 +22,7 @@ from accounts import actions, roles
 from accounts.api import serializers
 from accounts.models import User
 from olimpus.api import problem_responses
+from olimpus.db import containing
 from olimpus.errors import Forbidden, Invalid
 
 METHODS = ["get", "post", "patch", "delete", "head", "options"]
@@ -54,18 +54,6 @@ class UserFilter(django_filters.FilterSet):
         if roles.may_manage_people(self.request.user):
             columns.append("email")
         return containing(queryset, columns, value)
-
-
-def containing(queryset: QuerySet[Any], columns: list[str], text: str) -> QuerySet[Any]:
-    """Rows with `text` in one of the columns, whatever its case.
-
-    Not icontains: under MariaDB's binary collation that minds upper and lower case.
-    """
-    found = Q()
-    for column in columns:
-        queryset = queryset.alias(**{f"lower_{column}": Lower(column)})
-        found |= Q(**{f"lower_{column}__contains": text.lower()})
-    return queryset.filter(found)
 
 
 @extend_schema_view(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,6 +17,7 @@ from descriptors.templatetags.portal import tree_url
 from descriptors.web import sidebar
 from descriptors.web.doors import door, page
 from descriptors.web.rows import rows_of, rows_of_machines
+from olimpus.db import containing
 from olimpus.errors import NotFound
 
 CARDS = 24
@@ -71,14 +72,16 @@ def matching(request: HttpRequest, text: str) -> QuerySet[Node]:
     nodes = selectors.nodes(request.user).order_by("path")
     if not text:
         return nodes.none()
-    return nodes.filter(Q(path__icontains=text) if "/" in text else Q(name__icontains=text))
+    return containing(nodes, ["path" if "/" in text else "name"], text)
 
 
 @door
 def folders(request: HttpRequest) -> HttpResponse:
     """Folder paths that hold the text, for fields that ask for a folder."""
     text = request.GET.get("to", "").strip()[:200]
-    rows = selectors.nodes(request.user, "create_nodes").filter(kind="folder", path__icontains=text).order_by("path")
+    rows = containing(selectors.nodes(request.user, "create_nodes").filter(kind="folder"), ["path"], text).order_by(
+        "path"
+    )
     return render(request, "portal/folder_options.html", {"paths": rows.values_list("path", flat=True)[:SUGGESTIONS]})
 
 
