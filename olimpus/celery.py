@@ -1,7 +1,8 @@
 """The Celery application: a threads pool, because the work is waiting on hypervisors.
 
 The embedded default is a queue of files in the data folder (`olimpus.filequeue`): no server is needed. `BROKER_URL` names
-Redis or RabbitMQ instead. Every worker carries its own clock (periodic tasks may run twice at once; each is written for that).
+Redis or RabbitMQ instead. Every worker carries its own clock: periodic tasks may run twice at once, and each is written for
+that.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def configure() -> None:
     )
     if settings.CELERY_BROKER_URL.startswith(filequeue.SCHEME):
         queue_folder().mkdir(parents=True, exist_ok=True)
+        app.conf.broker_url = f"{filequeue.SCHEME}://localhost"
         app.conf.broker_transport_options = {"data_folder_in": str(queue_folder()), "polling_interval": 0.05}
 
 
