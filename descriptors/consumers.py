@@ -39,6 +39,8 @@ class FeedConsumer(AsyncWebsocketConsumer):
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Change what is listened to."""
+        if not self.user.is_authenticated:
+            return
         wanted = _read(text_data)
         if wanted is None:
             await self.send(json.dumps({"error": 'expected {"subscribe": [paths], "since": id or null}'}))
@@ -49,6 +51,7 @@ class FeedConsumer(AsyncWebsocketConsumer):
         if refused := sorted(paths - self.paths):
             await self.send(json.dumps({"closed": refused}))
         if not self.paths:
+            feed.leave(self)
             return
         await feed.join(self)
         await self._catch_up(since)

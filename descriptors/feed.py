@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice, pairwise
 from typing import Any, Protocol
 
 from channels.db import database_sync_to_async
-from django.db.models import Max, Q
+from django.db import DatabaseError
+from django.db.models import Q
+from django.utils import timezone
 
 from accounts.models import Entry, User
 from descriptors.access import Access, key_of
 from descriptors.permissions import access_of
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two looks at the journal while somebody listens.
 POLL = 0.1
@@ -29,7 +36,14 @@ PATIENCE = 20.0
 BACKLOG = 2000
 #: Rights are read again this often, and at once when an entry says that they changed.
 RECHECK = 30.0
-TOUCHES_RIGHTS = ("grant.", "definition.edit", "folder.move", "folder.delete", "descriptor.move", "user.", "group.")
+TOUCHES_RIGHTS = (
+    *("grant.", "group.", "definition.edit", "folder.move", "folder.delete", "descriptor.move", "descriptor.delete"),
+    *("user.update", "user.activate", "user.deactivate", "user.delete"),
+)
+#: How far back a fresh tail, or a page's cursor, looks for ids that may still appear.
+WINDOW = 500
+#: Gaps that are looked for at once.
+MOST_GAPS = 1000
 
 
 class Tail:
@@ -43,7 +57,8 @@ class Tail:
     @property
     def gaps(self) -> list[int]:
         """Ids that were passed over and may still appear."""
-        return [pk for pk in range(self.settled + 1, self.highest) if pk not in self._seen][:1000]
+        missing = (pk for pk in range(self.settled + 1, self.highest) if pk not in self._seen)
+        return list(islice(missing, MOST_GAPS))
 
     def take(self, ids: Iterable[int], now: float) -> list[int]:
         """Note these ids; returns those not seen before, in order."""
@@ -59,6 +74,17 @@ class Tail:
                 return
             self.settled = pk
             del self._seen[pk]
+
+
+def cursor_below(rows: Sequence[tuple[int, datetime]], now: datetime) -> int:
+    """The id below which nothing can appear any more, of the newest rows (id, time), newest first. Pure."""
+    cursor = rows[0][0] if rows else 0
+    for (newer, at), (older, _at) in pairwise(rows):
+        if now - at > timedelta(seconds=PATIENCE):
+            break
+        if newer - older > 1:
+            cursor = older
+    return cursor
 
 
 class Listener(Protocol):
@@ -81,13 +107,17 @@ class Feed:
     listeners: set[Listener] = field(default_factory=set)
     tail: Tail | None = None
     _task: asyncio.Task[None] | None = None
+    _started: asyncio.Event = field(default_factory=asyncio.Event)
+    _untold: list[Entry] = field(default_factory=list)
     _access: dict[int, tuple[Access, float]] = field(default_factory=dict)
 
     async def join(self, listener: Listener) -> None:
-        """Begin to listen."""
+        """Begin to listen: whatever becomes visible after this returns is told."""
         self.listeners.add(listener)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+            self._started = asyncio.Event()
+            self._task = asyncio.create_task(self._run(self._started))
+        await self._started.wait()
 
     def leave(self, listener: Listener) -> None:
         """End listening; the last one stops the polling."""
@@ -103,10 +133,8 @@ class Feed:
         return _message(texts, await self.cursor())
 
     async def cursor(self) -> int:
-        """The settled id of this process' tail."""
-        if self.tail is None:
-            self.tail = Tail(await _last_id())
-        return self.tail.settled
+        """The settled id: of this process' tail, or of the journal while nobody listens."""
+        return self.tail.settled if self.tail else await _last_id()
 
     async def access(self, user: User) -> Access:
         """The user's access, at most half a minute old."""
@@ -116,16 +144,30 @@ class Feed:
             self._access[user.pk] = known
         return known[0]
 
-    async def _run(self) -> None:
-        await self.cursor()
-        while self.listeners:
-            started = time.monotonic()
-            entries = await self._look()
-            if entries:
-                await self._spread(entries)
-            await asyncio.sleep(max(0.0, POLL - (time.monotonic() - started)))
-        self.tail = None
-        self._access.clear()
+    async def _run(self, started: asyncio.Event) -> None:
+        try:
+            while self.listeners:
+                begun = time.monotonic()
+                await self._poll()
+                if self.tail is not None:
+                    started.set()
+                await asyncio.sleep(max(POLL / 4, POLL - (time.monotonic() - begun)))
+        finally:
+            self.tail, self._untold = None, []
+            self._access.clear()
+            started.set()
+
+    async def _poll(self) -> None:
+        """One look; a database that fails now is asked again the next time."""
+        try:
+            if self.tail is None:
+                self.tail = await _fresh_tail()
+            else:
+                self._untold += await self._look()
+                await self._spread(self._untold)
+                self._untold = []
+        except DatabaseError:
+            log.exception("The journal cannot be read; trying again.")
 
     async def _look(self) -> list[Entry]:
         assert self.tail is not None  # noqa: S101 - set before the loop
@@ -133,26 +175,34 @@ class Feed:
         return [found[pk] for pk in self.tail.take(found, time.monotonic())]
 
     async def _spread(self, entries: list[Entry]) -> None:
+        """Tell everybody what they may hear. When it fails in the middle it is done again: clients know the ids they had."""
         if any(entry.verb.startswith(TOUCHES_RIGHTS) for entry in entries):
             self._access.clear()
             await self._recheck()
         texts = {entry.pk: _text(entry) for entry in entries}
         audible: dict[int, list[Entry]] = {}
-        assert self.tail is not None  # noqa: S101
+        assert self.tail is not None  # noqa: S101 - only the poll that has it comes here
         for listener in list(self.listeners):
             if listener.user.pk not in audible:
                 access = await self.access(listener.user)
                 audible[listener.user.pk] = [entry for entry in entries if _may_hear(entry, access)]
             mine = [texts[entry.pk] for entry in audible[listener.user.pk] if _concerns(entry, listener.paths)]
             if mine:
-                await listener.tell(_message(mine, self.tail.settled))
+                await self._reach(listener, listener.tell(_message(mine, self.tail.settled)))
+
+    async def _reach(self, listener: Listener, message: Coroutine[Any, Any, None]) -> None:
+        try:
+            await message
+        except Exception:  # whatever is wrong with one socket must not silence the others
+            log.exception("A socket could not be told; it is dropped.")
+            self.leave(listener)
 
     async def _recheck(self) -> None:
         for listener in list(self.listeners):
             access = await self.access(listener.user)
-            lost = [path for path in listener.paths if not may_listen(access, path)]
+            lost = sorted(path for path in listener.paths if not may_listen(access, path))
             if lost:
-                await listener.lose(lost)
+                await self._reach(listener, listener.lose(lost))
 
 
 def may_listen(access: Access, path: str) -> bool:
@@ -196,8 +246,18 @@ def _last_id() -> int:
 
 
 def last_id() -> int:
-    """The newest id of the journal now; pages carry it as the cursor from which their socket goes on."""
-    return Entry.objects.aggregate(last=Max("pk"))["last"] or 0
+    """The cursor of a page that is read now, from which its socket goes on: nothing new can appear below it."""
+    rows = Entry.objects.order_by("-pk").values_list("pk", "at")[:WINDOW]
+    return cursor_below(list(rows), timezone.now())
+
+
+@database_sync_to_async
+def _fresh_tail() -> Tail:
+    """A tail at the end of the journal that still waits for the ids missing shortly before."""
+    ids = list(Entry.objects.order_by("-pk").values_list("pk", flat=True)[:WINDOW])
+    tail = Tail(ids[-1] if ids else 0)
+    tail.take(ids, time.monotonic())
+    return tail
 
 
 @database_sync_to_async
