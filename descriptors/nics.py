@@ -66,3 +66,18 @@ def _joined(nic: Mapping[str, Any], card: Card | None) -> dict[str, Any]:
     if card is None:
         return dict(nic)
     return {**nic, "mac": card.mac} | ({"ip": card.ip} if card.ip else {})
+
+
+def as_given(values: Mapping[str, Any], applied: Mapping[str, Any]) -> dict[str, Any]:
+    """The computed values with the MACs and addresses of `applied`, wherever the definition leaves them to us."""
+    before: Sequence[Mapping[str, Any]] = applied.get("nics") or []
+    nics: Sequence[Mapping[str, Any]] = values.get("nics") or []
+    pairs = zip(nics, [*before, *({} for _nic in nics)], strict=False)
+    return {**values, "nics": [_as_given(nic, known) for nic, known in pairs]} if nics else dict(values)
+
+
+def _as_given(nic: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    given = {} if nic.get("mac") or not known.get("mac") else {"mac": known["mac"]}
+    if nic.get("ip") == "auto" and known.get("ip"):
+        given["ip"] = known["ip"]
+    return {**nic, **given}

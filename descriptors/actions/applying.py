@@ -6,10 +6,12 @@ says where it goes. `export` writes the same form. Documents are read once; what
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -17,14 +19,16 @@ from descriptors import selectors, tree
 from descriptors.actions.editing import checked, write
 from descriptors.actions.effects import EditPlan, machines_under, plan
 from descriptors.actions.shaping import MOST, insert
-from descriptors.definition import nearest
+from descriptors.definition import at, nearest
 from descriptors.models import Kind, Node
 from descriptors.names import clean_name, join
-from descriptors.permissions import access_of, require
+from descriptors.permissions import access_of, can, forget, require
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import Conflict, Invalid
+from olimpus.errors import Conflict, Invalid, NotFound
 
 BODY = ("common", "folders", "descriptors")
+#: The way from the top of a document to a value.
+Keys = tuple[str, ...]
 
 
 @dataclass
@@ -34,7 +38,7 @@ class Wanted:
     path: str
     kind: Kind
     definition: dict[str, Any] | None  # None: the document says nothing about it
-    where: str
+    keys: Keys  # where its definition stands in the document
     children: list[Wanted] = field(default_factory=list)
 
 
@@ -66,17 +70,19 @@ def apply(document: object, *, actor: User, dry_run: bool = False) -> ApplyPlan:
     wanted = _read(document)
     with tree.lock():
         found = _plan(wanted, actor)
-        if not dry_run:
-            for node, definition in found.changes:
-                write(node, definition, actor=actor)
-            if found.groups:
-                insert(found.groups, actor=actor)
+        for node, definition in found.changes:
+            write(node, definition, actor=actor)
+        if found.groups:
+            insert(found.groups, actor=actor)
+        if dry_run:  # done and taken back, so that a plan meets every fault that the deed would meet
+            transaction.set_rollback(True)
+    forget()
     return found
 
 
 def export(node: Node, *, actor: User) -> dict[str, Any]:
     """The branch as a document, with what the actor may see of it; applying it again changes nothing."""
-    require(actor, "see", node)
+    node = selectors.get(actor, node.pk)
     access = access_of(actor)
     rows = Node.objects.filter(tree_id=node.tree_id, lft__gte=node.lft, rght__lte=node.rght).order_by("lft")
     if not node.is_folder:
@@ -105,66 +111,76 @@ def _place(row: Node, bodies: dict[int, dict[str, Any]]) -> dict[str, Any] | Non
 
 def _read(document: object) -> Wanted:
     if not isinstance(document, Mapping):
-        raise Invalid(_("A document is a mapping."), hint=_("Its keys: path, %s.") % ", ".join(BODY))
+        raise _fault(_("A document is a mapping."), (), _("Its keys: path, %s.") % ", ".join(BODY))
     path = document.get("path", "/")
     if not isinstance(path, str) or not path.startswith("/"):
-        raise Invalid(_("A path begins with “/”."), where="path")
+        raise _fault(_("A path begins with “/”."), ("path",))
     body = {key: value for key, value in document.items() if key != "path"}
-    top = _folder(_clean(path), body, "", top=True)
+    top = _folder(_clean(path), body, (), known=("path", *BODY))
     if sum(1 for _node in _walk(top)) > MOST:
         raise Invalid(_("A document names at most %d nodes.") % MOST)
     return top
 
 
+def _fault(message: str, keys: Keys, hint: str = "") -> Invalid:
+    """A fault with its way in the document, so that the doors can add line and column."""
+    where = _dotted(keys)
+    return Invalid(
+        message, where=where, hint=hint, errors=[{"where": where, "message": message, "hint": hint, "path": list(keys)}]
+    )
+
+
+def _dotted(keys: Keys) -> str:
+    return reduce(at, keys, "")
+
+
 def _clean(path: str) -> str:
     clean = "/"
     for name in (part for part in path.split("/") if part):
-        clean = join(clean, clean_name(name))
+        clean = join(clean, _name(name, ("path",)))
     return clean
 
 
-def _folder(path: str, body: object, where: str, *, top: bool = False) -> Wanted:
+def _folder(path: str, body: object, keys: Keys, *, known: Sequence[str] = BODY) -> Wanted:
     if body is None:
         body = {}
     if not isinstance(body, Mapping):
-        raise Invalid(_("A folder is a mapping."), where=where, hint=_("Its keys: %s.") % ", ".join(BODY))
+        raise _fault(_("A folder is a mapping."), keys, _("Its keys: %s.") % ", ".join(BODY))
     for key in body:
         if key not in BODY:
-            raise Invalid(
-                _("Unknown key “%s”.") % str(key)[:64],
-                where=_at(where, key),
-                hint=nearest(str(key), ("path", *BODY) if top else BODY),
-            )
-    common = body.get("common")
-    if "common" in body and not isinstance(common, Mapping):
-        raise Invalid(_("A definition is a mapping."), where=_at(where, "common"))
-    node = Wanted(path, Kind.FOLDER, dict(common) if isinstance(common, Mapping) else None, _at(where, "common"))
-    for name, inner in _entries(body, "folders", where):
-        node.children.append(_folder(join(path, _name(name, where)), inner, _at(where, f"folders.{name}")))
-    for name, definition in _entries(body, "descriptors", where):
-        place = _at(where, f"descriptors.{name}")
-        if definition is not None and not isinstance(definition, Mapping):
-            raise Invalid(_("A definition is a mapping."), where=place)
-        node.children.append(Wanted(join(path, _name(name, where)), Kind.DESCRIPTOR, dict(definition or {}), place))
+            raise _fault(_("Unknown key “%s”.") % str(key)[:64], (*keys, str(key)), nearest(str(key), known))
+    node = Wanted(path, Kind.FOLDER, None, (*keys, "common"))
+    if "common" in body:
+        node.definition = _mapping(body["common"], node.keys)
+    for name, inner in _entries(body, "folders", keys):
+        here = (*keys, "folders", name)
+        node.children.append(_folder(join(path, _name(name, here)), inner, here))
+    for name, inner in _entries(body, "descriptors", keys):
+        here = (*keys, "descriptors", name)
+        definition = {} if inner is None else _mapping(inner, here)
+        node.children.append(Wanted(join(path, _name(name, here)), Kind.DESCRIPTOR, definition, here))
     return node
 
 
-def _entries(body: Mapping[str, Any], key: str, where: str) -> Iterator[tuple[str, Any]]:
+def _mapping(definition: object, keys: Keys) -> dict[str, Any]:
+    if not isinstance(definition, Mapping):
+        raise _fault(_("A definition is a mapping."), keys)
+    return dict(definition)
+
+
+def _entries(body: Mapping[str, Any], key: str, keys: Keys) -> Iterator[tuple[str, Any]]:
     inner = body.get(key)
     if inner is not None and not isinstance(inner, Mapping):
-        raise Invalid(_("“%s” is a mapping of names.") % key, where=_at(where, key))
-    yield from (inner or {}).items()
+        raise _fault(_("“%s” is a mapping of names.") % key, (*keys, key))
+    for name, value in (inner or {}).items():
+        yield str(name), value
 
 
-def _name(name: object, where: str) -> str:
+def _name(name: str, keys: Keys) -> str:
     try:
-        return clean_name(str(name))
+        return clean_name(name)
     except Invalid as error:
-        raise Invalid(error.message, where=_at(where, name), hint=error.hint) from error
-
-
-def _at(where: str, key: object) -> str:
-    return f"{where}.{key}" if where else str(key)
+        raise _fault(error.message, keys, error.hint) from error
 
 
 def _walk(node: Wanted) -> Iterator[Wanted]:
@@ -181,7 +197,10 @@ def _plan(wanted: Wanted, actor: User) -> ApplyPlan:
     paths = {node.path for node in nodes} | {parent for node in nodes[:1] for parent in selectors.parents(node.path)}
     existing = _existing(sorted(paths))
     found = ApplyPlan()
-    _gather(_with_parents(wanted, existing), existing, actor, found)
+    top = _with_parents(wanted, existing)
+    if not can(actor, "see", existing[top.path]):  # the same answer whether it is there or not
+        raise NotFound(_("There is nothing here that you may see."), where="path")
+    _gather(top, existing, actor, found)
     changes = {node.path: definition for node, definition in found.changes}
     found.effects = plan(changes, machines_under(changes))
     found.effects.refuse_if_broken()
@@ -200,15 +219,16 @@ def _with_parents(wanted: Wanted, existing: Mapping[str, Node]) -> Wanted:
     while wanted.path not in existing and wanted.path != "/":
         parent = wanted.path.rpartition("/")[0] or "/"
         if parent in existing:
-            return Wanted(parent, Kind.FOLDER, None, "path", [wanted])
-        wanted = Wanted(parent, Kind.FOLDER, None, "path", [wanted])
+            return Wanted(parent, Kind.FOLDER, None, ("path",), [wanted])
+        wanted = Wanted(parent, Kind.FOLDER, None, ("path",), [wanted])
     return wanted
 
 
 def _gather(wanted: Wanted, existing: Mapping[str, Node], actor: User, found: ApplyPlan) -> None:
     node = existing[wanted.path]
+    require(actor, "see", node)
     if node.kind != wanted.kind:
-        raise Conflict(_("There is a node of another kind at this path."), where=f"{wanted.where}: {node.path}")
+        raise Conflict(_("There is a node of another kind at this path."), where=f"{_dotted(wanted.keys)}: {node.path}")
     _update(node, wanted, actor, found)
     drafts = []
     for child in wanted.children:
@@ -223,9 +243,7 @@ def _gather(wanted: Wanted, existing: Mapping[str, Node], actor: User, found: Ap
 
 def _update(node: Node, wanted: Wanted, actor: User, found: ApplyPlan) -> None:
     if wanted.definition is None:
-        require(actor, "see", node) if wanted.where != "path" else None
         return
-    require(actor, "see", node)
     clean = _checked(node.path, wanted, actor, before=node.definition)
     if clean == node.definition:
         found.unchanged += 1
@@ -246,5 +264,11 @@ def _checked(path: str, wanted: Wanted, actor: User, *, before: Mapping[str, Any
     try:
         return checked(path, wanted.definition or {}, actor=actor, before=before, new=new)
     except Invalid as error:
-        faults = [{**fault, "where": _at(wanted.where, fault.get("where", ""))} for fault in error.errors]
-        raise Invalid(error.message, where=_at(wanted.where, error.where), hint=error.hint, errors=faults) from error
+        faults = [_placed(fault, wanted.keys) for fault in error.errors or [{"message": error.message}]]
+        raise Invalid(error.message, where=faults[0]["where"], hint=error.hint, errors=faults) from error
+
+
+def _placed(fault: dict[str, Any], keys: Keys) -> dict[str, Any]:
+    """A fault of a definition as a fault of the document."""
+    where = f"{_dotted(keys)}.{fault.get('where', '')}".rstrip(".")
+    return {**fault, "where": where, "path": [*keys, *fault.get("path", ())]}
