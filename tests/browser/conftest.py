@@ -1,0 +1,159 @@
+"""The real product (web process and worker, as `make run` starts them) on a data folder of its own, and Debian's Chromium.
+
+`OLIMPUS_SHOTS` names a folder where the screenshots are kept; without it they go to a temporary one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "a password for rehearsals"
+START = 120.0  # seconds: the first start migrates and loads the demo
+WAIT = 20_000  # milliseconds
+
+
+@dataclass
+class Product:
+    """A running Olimpus."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+    def child(self, name: str) -> int:
+        """The process id of the child whose command line holds `name`."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return next(int(pid) for pid in children if name in Path(f"/proc/{pid}/cmdline").read_text())
+
+    def kill(self, name: str) -> None:
+        """Kill a child; the product starts it again."""
+        os.kill(self.child(name), signal.SIGKILL)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody has now."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the product answers; what it wrote when it does not."""
+    until = time.monotonic() + START
+    while time.monotonic() < until:
+        assert process.poll() is None, log.read_text()[-4000:]
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError(log.read_text()[-4000:])
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Olimpus with its demo: admin, manager and student with three machines at /courses/TEL141/2026-2/student."""
+    home, port = tmp_path_factory.mktemp("home"), free_port()
+    log = home / "log.txt"
+    environment = {**os.environ, "OLIMPUS_HOME": str(home), "PORT": str(port), "OLIMPUS_DEMO_PASSWORD": PASSWORD}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "olimpus.embedded"], cwd=ROOT, env=environment, stdout=out, stderr=out
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}", process, log)
+        yield Product(f"http://127.0.0.1:{port}", process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where screenshots go."""
+    folder = Path(os.environ.get("OLIMPUS_SHOTS") or tmp_path_factory.mktemp("shots"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class Visitors:
+    """Signed-in people, each with a browser profile; remembers what their pages complained about."""
+
+    def __init__(self, browser: Browser, address: str):
+        self.browser, self.address = browser, address
+        self.contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
+
+    def enter(self, who: str, *, language: str = "en", width: int = 1440, theme: str = "light") -> Page:
+        """A page of somebody who has just signed in."""
+        context = self.browser.new_context(
+            base_url=self.address,
+            locale=language,
+            color_scheme=theme,  # type: ignore[arg-type]
+            viewport={"width": width, "height": 900 if width > 600 else 844},
+        )
+        context.set_default_timeout(WAIT)
+        self.contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: self._hear(message.type, message.text))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.goto("/accounts/login/")
+        page.fill("input[name=username]", who)
+        page.fill("input[name=password]", PASSWORD)
+        page.press("input[name=password]", "Enter")
+        page.wait_for_url("**/")
+        return page
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind == "error":
+            self.complaints.append(text)
+
+    def leave(self) -> None:
+        """Close all profiles."""
+        for context in self.contexts:
+            context.close()
+
+
+@pytest.fixture
+def visitors(chromium: Browser, product: Product) -> Iterator[Visitors]:
+    """`visitors.enter("student")` is a page of the signed-in student; no page may complain unless the test says so."""
+    found = Visitors(chromium, product.address)
+    yield found
+    found.leave()
+    assert not found.complaints
