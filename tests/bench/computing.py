@@ -100,7 +100,8 @@ def check(machines: list[Descriptor], folders: dict[str, Values]) -> None:
     computed, plain = selectors.computed_many(machines), merged_all(machines, folders)
     for machine, values in zip(machines, plain, strict=True):
         found = computed[machine.pk]
-        assert isinstance(found, Computed) and found.values == values, machine.path
+        assert isinstance(found, Computed), found
+        assert found.values == values, machine.path
 
 
 def count_queries(work: Callable[[], object]) -> int:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from olimpus.embedded import answers, die_with_parent, worker_command
+from olimpus.embedded import answers, die_with, web_command, worker_command
 
 START_SECONDS = 60.0
 
@@ -18,7 +17,7 @@ START_SECONDS = 60.0
 @contextmanager
 def process(command: Sequence[str], **options: object) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with the block, or with us."""
-    child = subprocess.Popen(command, preexec_fn=die_with_parent, **options)  # type: ignore[call-overload]
+    child = subprocess.Popen(command, preexec_fn=die_with(os.getpid()), **options)  # type: ignore[call-overload]
     try:
         yield child
     finally:
@@ -34,8 +33,7 @@ def process(command: Sequence[str], **options: object) -> Iterator[subprocess.Po
 def web() -> Iterator[str]:
     """daphne on a free port; yields `http://127.0.0.1:port`."""
     port = free_port()
-    command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(port), "--access-log", os.devnull]
-    with process([*command, "olimpus.asgi:application"]):
+    with process(web_command("127.0.0.1", str(port))):
         address = f"http://127.0.0.1:{port}"
         until(lambda: answers(f"{address}/health"))
         yield address
