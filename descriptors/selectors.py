@@ -102,7 +102,7 @@ def listing(
     is not there, Invalid for a filter that makes no sense.
     """
     folder = Node.objects.filter(path=folder_path(path)).first()
-    if folder is None or not (can(user, "see", folder) or access_of(user).intervals("see", below=folder.path)):
+    if folder is None or (folder.path != "/" and not access_of(user).intervals("see", below=folder.path)):
         raise NotFound(_("There is no such path, or you may not see it."), where=path)
     found = nodes(user, below=folder.path).filter(_below(folder, recursive=recursive))
     if kind:

@@ -99,7 +99,7 @@ def flatten(detail: Any, where: str = "") -> Iterable[dict[str, str]]:
     """DRF's nested validation detail as a flat list of {"where", "message"}."""
     if isinstance(detail, dict):
         for key, value in detail.items():
-            yield from flatten(value, where if key == "non_field_errors" else f"{where}.{key}".strip("."))
+            yield from flatten(value, _inside(where, key))
     elif isinstance(detail, list):
         for index, value in enumerate(detail):
             yield from flatten(value, f"{where}[{index}]" if isinstance(value, dict | list) else where)
@@ -148,6 +148,13 @@ _TITLES = {
     503: "Busy or down; try again.",
     504: "The hypervisor did not finish in time.",
 }
+
+
+def _inside(where: str, key: str | int) -> str:
+    """The place of an entry: of a list by its index, of a mapping by its name."""
+    if isinstance(key, int):
+        return f"{where}[{key}]"
+    return where if key == "non_field_errors" else f"{where}.{key}".strip(".")
 
 
 class AutoSchema(SpectacularAutoSchema):
