@@ -127,7 +127,9 @@ def test_one_node_tells_more(world):
     answer = api.get(f"/api/nodes/{web.pk}/")
     row = answer.json()
     assert answer["ETag"] == f'"{web.version}"'
-    assert row == api.get("/api/nodes/by-path", {"path": web.path}).json() == api.get(f"/api/descriptors/{web.pk}").json()
+    assert (
+        row == api.get("/api/nodes/by-path", {"path": web.path}).json() == api.get(f"/api/descriptors/{web.pk}").json()
+    )
     assert (row["state"], row["hypervisor"], row["vm_ref"], row["drifted"]) == ("running", "mock-1", web.vm_ref, True)
     assert row["pending"] is True
     assert [drift["field"] for drift in row["drift"]] == ["memory_mib"]
