@@ -23,6 +23,8 @@ from hypervisors.models import Hypervisor
 #: MariaDB bounds a unique utf8mb4 index to 3,072 bytes, hence 768 characters of path.
 PATH_LENGTH = 768
 NAME_LENGTH = 128
+#: The states with their labels in the reader's language.
+STATES = [(value, _(label)) for value, label in CHOICES]
 
 
 class Kind(models.TextChoices):
@@ -103,7 +105,7 @@ class Descriptor(Node):
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    state = FSMField(_("state"), default=State.PROVISIONED.value, choices=CHOICES, db_index=True, protected=False)
+    state = FSMField(_("state"), default=State.PROVISIONED.value, choices=STATES, db_index=True, protected=False)
     state_since = models.DateTimeField(default=timezone.now, editable=False)
     #: One line about the last failure; empty unless failed.
     reason = models.CharField(max_length=500, blank=True, editable=False)
