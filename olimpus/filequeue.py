@@ -33,6 +33,10 @@ class Channel(filesystem.Channel):
     def _queue_bind(self, *_binding: Any) -> None:
         """Queues are known by their names alone."""
 
+    def _lookup(self, exchange: str, routing_key: str, default: str | None = None) -> list[str]:
+        """A message goes to the queue that its routing key names."""
+        return [routing_key]
+
     def get_table(self, exchange: str) -> list[Any]:
         """No exchange sends anything to another queue."""
         return []
