@@ -356,7 +356,7 @@ _FREE = (
         "free",
         _record((), **{role: _mapping(FLAG) for role in ROLES}),
         gettext_noop("What each role may do in this branch. Needs the right to grant."),
-        {"user": {"create_folder": False}},
+        {"user": {"create_nodes": False}},
         guarded=True,
     ),
     Parameter(
