@@ -12,11 +12,15 @@ else inserts a node between two of our queries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Interval = tuple[str, str]  # from the first key up to, not including, the second
+#: Where a path may end inside the end of an interval, and yet its key lie beyond that end: no character after `/`.
+_CUT = re.compile(r"(?<=.)(?:[ -.]|/\Z)")
 
 
 def key_of(path: str) -> str:
@@ -142,3 +146,15 @@ def _merge(pieces: Iterable[Interval]) -> list[Interval]:
         elif first < last:
             merged.append((first, last))
     return merged
+
+
+def of_paths(intervals: Sequence[Interval]) -> tuple[set[str], set[str]]:
+    """What to add and what to leave out where paths are compared with intervals of keys, as columns hold paths.
+
+    Only a path that an end of an interval begins with can be on the other side of that end than its key.
+    """
+    ends = [end for interval in intervals for end in interval]
+    doubtful = {end[: cut.start()] for end in ends for cut in _CUT.finditer(end)}
+    inside = {path for path in doubtful if bisect_right(ends, key_of(path)) % 2}
+    between = {path for path in doubtful if bisect_right(ends, path) % 2}
+    return inside - between, between - inside

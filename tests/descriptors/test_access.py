@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from descriptors.access import Access, Mark, end_of, key_of
+from descriptors.access import Access, Mark, end_of, key_of, of_paths
 
 ROLES = ("manager", "user")
 OPERATIONS = ("see", "edit", "start")
@@ -66,6 +66,16 @@ def test_one_node_and_lists_agree_with_a_walk(tree, operation):
         wanted = walk(found, operation, path)
         assert access.can(operation, path) is wanted, path
         assert any(low <= key_of(path) < high for low, high in intervals) is wanted, path
+
+
+@given(trees(), st.sampled_from(OPERATIONS))
+def test_paths_are_compared_as_their_keys_are(tree, operation):
+    found, asked = tree
+    intervals = Access(found, DEFAULTS).intervals(operation)
+    more, fewer = of_paths(intervals)
+    for path in asked:
+        between = any(low <= path < high for low, high in intervals)
+        assert ((between or path in more) and path not in fewer) is walk(found, operation, path), path
 
 
 @given(trees(), st.sampled_from(OPERATIONS), paths)

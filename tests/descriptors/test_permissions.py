@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.db import connection
@@ -10,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from descriptors import actions, selectors, tree
+from descriptors import actions, permissions, selectors, tree
 from descriptors.models import Folder, Node, NodeUserObjectPermission
 from descriptors.permissions import OPERATIONS, access_of, can, effective, forget, require, visible
 from descriptors.tree import Draft
@@ -59,6 +61,8 @@ class TestListsAgree(TestCase):
         for operation in ("see", "edit"):
             listed = set(visible(person, Node.objects.all(), operation).values_list("path", flat=True))
             assert listed == {node.path for node in nodes if can(person, operation, node)}
+            with patch.object(permissions, "FEW", 0):  # as if there were many intervals
+                assert listed == set(visible(person, Node.objects.all(), operation).values_list("path", flat=True))
             for node in nodes[:3]:
                 inside = Node.objects.filter(lft__gte=node.lft, rght__lte=node.rght)
                 below = set(visible(person, inside, operation, below=node.path).values_list("path", flat=True))
