@@ -7,7 +7,7 @@ nothing about its VMs: they are unknown, not off.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from accounts import journal
 from descriptors import selectors
+from descriptors.actions.requesting import locked
 from descriptors.models import Descriptor, Unowned
 from hypervisors import health
 from hypervisors.drivers.base import Power, VmInfo
@@ -28,6 +29,7 @@ from olimpus.errors import HypervisorError
 
 log = logging.getLogger(__name__)
 BATCH = 500
+CHUNK = 5000
 #: MySQL and MariaDB find the conflicting key by themselves and take no names.
 UNIQUE = ["hypervisor", "ref"] if connection.features.supports_update_conflicts_with_target else None
 
@@ -88,7 +90,7 @@ def _compare(hypervisor: Hypervisor, infos: Sequence[VmInfo], looked_at: datetim
             owned.add(info.ref)
         if _differs(machine, observation(info), looked_at):
             changed.append(machine)
-    _write(hypervisor, changed, looked_at)
+    _write(machines, changed, looked_at)
     strays = [info for info in infos if info.ref not in owned]
     _write_unowned(hypervisor, strays, looked_at)
     drifted = sum(machine.drifted for machine in machines)
@@ -113,34 +115,46 @@ def observation(info: VmInfo | None) -> dict[str, Any]:
 
 def _differs(machine: Descriptor, seen: dict[str, Any], looked_at: datetime) -> bool:
     """Put the observation into the row in memory; tells whether anything but the time has changed."""
+    if seen["power"] == Power.UNKNOWN:  # it answered for the others, not for this one: nothing is known about it
+        return False
     before = (machine.observed, machine.drifted)
     machine.observed, machine.observed_at = seen, looked_at
-    if seen["power"] == Power.UNKNOWN:  # it answered for the others, not for this one: nothing is known about it
-        machine.observed = before[0]
-        return False
     machine.drifted = bool(selectors.drift(machine))
     return before != (machine.observed, machine.drifted)
 
 
-def _write(hypervisor: Hypervisor, changed: Sequence[Descriptor], looked_at: datetime) -> None:
-    """Only rows that changed are written in full; the time of looking is one UPDATE for all."""
-    known = dict(Descriptor.objects.filter(hypervisor=hypervisor, drifted=True).values_list("pk", "drifted"))
+def _write(machines: Sequence[Descriptor], changed: Sequence[Descriptor], looked_at: datetime) -> None:
+    """Only rows that changed are written in full; the time of looking is one UPDATE for each batch."""
     for start in range(0, len(changed), BATCH):
-        _write_batch(changed[start : start + BATCH], known)
-    Descriptor.objects.filter(hypervisor=hypervisor).update(observed_at=looked_at)
+        _write_batch(changed[start : start + BATCH])
+    seen = [machine.pk for machine in machines if machine.observed_at == looked_at]
+    for start in range(0, len(seen), CHUNK):
+        Descriptor.objects.filter(pk__in=seen[start : start + CHUNK]).update(observed_at=looked_at)
 
 
 @retry_on_deadlock
-def _write_batch(machines: Sequence[Descriptor], known: dict[int, bool]) -> None:
+def _write_batch(machines: Sequence[Descriptor]) -> None:
+    """Compare once more under the lock: whatever has moved on since it was read is left to the next time."""
     with transaction.atomic():
-        Descriptor.objects.bulk_update(machines, ["observed", "drifted"])
-        journal.record_many(_news(machines, known))
+        rows = {row.pk: row for row in locked(machine.pk for machine in machines)}
+        same = [machine for machine in machines if _is_as_read(machine, rows.get(machine.pk))]
+        Descriptor.objects.bulk_update(same, ["observed", "drifted"])
+        journal.record_many(_news(same, rows))
 
 
-def _news(machines: Iterable[Descriptor], known: dict[int, bool]) -> Iterable[journal.Draft]:
+def _is_as_read(machine: Descriptor, row: Descriptor | None) -> bool:
+    if row is None:
+        return False
+    read, now = (
+        (one.state, one.settled_at, one.hypervisor_id, selectors.open_operation(one)) for one in (machine, row)
+    )
+    return read == now
+
+
+def _news(machines: Iterable[Descriptor], rows: Mapping[int, Descriptor]) -> Iterable[journal.Draft]:
     """Entries about drift that came or went."""
     for machine in machines:
-        if machine.drifted == known.get(machine.pk, False):
+        if machine.drifted == rows[machine.pk].drifted:
             continue
         verb = "vm.drift" if machine.drifted else "vm.drift.cleared"
         data = {"state": machine.state, "drift": selectors.drift(machine)}

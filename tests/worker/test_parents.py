@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from descriptors import actions
-from descriptors.models import OPEN, Node, Operation, Status
+from descriptors.models import OPEN, Descriptor, Node, Operation, Status
 from descriptors.verbs import Outcome
 from descriptors.worker import outcomes
 from descriptors.worker.claims import claim, prepare
@@ -84,7 +84,5 @@ def test_counts_and_verdicts(world, class_of, steps):
 
 
 def reset(folder: Node) -> None:
-    from descriptors.models import Descriptor
-
     Operation.objects.all().delete()
     Descriptor.objects.filter(parent=folder).update(state="provisioned", hypervisor=None, vm_ref="", applied=None)
