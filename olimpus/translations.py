@@ -43,10 +43,11 @@ class Message(NamedTuple):
 
 def messages(root: Path = ROOT) -> dict[tuple[str, str], Message]:
     """Every message that the modules and templates below `root` mark for translation, by (context, text)."""
-    return {(found.context, found.text): found for path in sorted(_sources(root)) for found in _marked(path)}
+    return {(found.context, found.text): found for path in sorted(sources(root)) for found in _marked(path)}
 
 
-def _sources(root: Path) -> Iterator[Path]:
+def sources(root: Path = ROOT) -> Iterator[Path]:
+    """Every module and template that may hold messages."""
     for folder in root.iterdir():
         if folder.is_dir() and folder.name not in SKIPPED and not folder.name.startswith("."):
             yield from folder.rglob("*.py")

@@ -43,7 +43,7 @@ def _line(key: str, value: Any, name: str, computed: Computed, own_path: str) ->
         "key": key,
         "value": words_of(value),
         "block": isinstance(value, list | dict) or (isinstance(value, str) and "\n" in value),
-        "unit": parameter.unit if parameter else "",
+        "unit": _(parameter.unit) if parameter else "",
         "kind": parameter.kind if parameter else "",
         "help": _(parameter.description) if parameter else "",
         "origin": path,

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.roles import Role
@@ -49,7 +49,7 @@ def sentence(fault: dict[str, Any]) -> str:
     """Place, message and hint of a fault in one line."""
     where, message = str(fault.get("where", "")), str(fault["message"])
     if found := PLACE.match(where):
-        place = _now("Line %(line)s, column %(column)s") % {"line": found[1], "column": found[2]}
+        place = gettext("Line %(line)s, column %(column)s") % {"line": found[1], "column": found[2]}
         where = f"{place}: {where[found.end() :]}".rstrip(": ")
     text = f"{where}: {message}" if where else message
     return f"{text}{'' if text[-1:] in '.?!' else '.'} {fault['hint']}" if fault.get("hint") else text
@@ -69,7 +69,7 @@ def parsed(text: str) -> tuple[dict[str, Any], Positions]:
     if data is None:
         data = {}
     if not isinstance(data, dict):
-        raise Invalid(_now("A definition is a mapping: “name: value” on each line."))
+        raise Invalid(gettext("A definition is a mapping: “name: value” on each line."))
     return data, positions
 
 
@@ -161,4 +161,4 @@ class DocumentForm(CoreForm):
         try:
             return upload.read().decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise Invalid(_now("The file is not UTF-8 text."), where="file") from None
+            raise Invalid(gettext("The file is not UTF-8 text."), where="file") from None

@@ -16,7 +16,7 @@ from descriptors.verbs import VERBS
 from hypervisors.drivers.base import POWER_WORDS
 from hypervisors.drivers.mock import MockDriver
 from olimpus.errors import Invalid
-from olimpus.translations import LOCALE, compile_all, messages
+from olimpus.translations import LOCALE, compile_all, messages, sources
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[sdg]|%0?\d*[sdXg](?!\w)|\{\w+\}|\$\{\w*\}?")
 TAG = re.compile(r"</?([a-z][a-z0-9]*)[^>]*>")
@@ -53,6 +53,12 @@ def test_the_catalog_has_exactly_the_messages_of_the_source(catalog):
     """`python -m olimpus.translations --update` brings them in line."""
     known = {(entry.msgctxt or "", entry.msgid): entry.msgid_plural for entry in catalog if not entry.obsolete}
     assert known == {key: message.plural for key, message in messages().items()}
+
+
+def test_no_alias_hides_a_message():
+    """Extraction knows gettext and its relatives by their names, and `_`."""
+    alias = re.compile(r"import n?p?gettext\w* as (?!_$)\w+$", re.MULTILINE)
+    assert [str(path) for path in sources() if alias.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_nothing_is_untranslated_or_fuzzy(catalog):
