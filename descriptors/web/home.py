@@ -12,7 +12,6 @@ from accounts.roles import is_manager
 from descriptors import feed, selectors
 from descriptors.models import Node
 from descriptors.permissions import can
-from descriptors.states import State
 from descriptors.templatetags.portal import tree_url
 from descriptors.web import sidebar
 from descriptors.web.doors import door, page
@@ -20,6 +19,7 @@ from descriptors.web.rows import rows_of, rows_of_machines
 from olimpus.db import containing
 from olimpus.errors import NotFound
 
+#: Up to so many machines are shown as cards, more as a table.
 CARDS = 24
 PAGE = 50
 SUGGESTIONS = 12
@@ -29,7 +29,7 @@ SUGGESTIONS = 12
 def home(request: HttpRequest) -> HttpResponse:
     """My machines, attention first, and what is or was going on."""
     cursor = feed.last_id()
-    machines = Paginator(selectors.my_machines(request.user), CARDS).get_page(request.GET.get("page"))
+    machines = Paginator(selectors.my_machines(request.user), PAGE).get_page(request.GET.get("page"))
     rows = rows_of_machines(machines.object_list, request.user)
     operations = selectors.operations(request.user).filter(parent=None)[:8]
     context = {
@@ -38,7 +38,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "machines": machines,
         "operations": operations,
         "feed_paths": [row.node.path for row in rows],
-        "attention": sum(row.state == State.FAILED for row in rows),
+        "as_cards": machines.paginator.count <= CARDS,
+        "show_path": True,
+        "base": "",
         "may_manage": is_manager(request.user),
     }
     return page(request, "portal/home.html", context)

@@ -208,8 +208,16 @@ def panel(request: HttpRequest, node_id: int) -> HttpResponse:
 @door
 def row(request: HttpRequest, node_id: int) -> HttpResponse:
     """One line of a table."""
-    (found,) = rows_of([selectors.get(request.user, node_id)], request.user)
-    return render(request, "components/row.html", {"row": found, "show_path": "path" in request.GET, "base": ""})
+    found = rows_of([selectors.get(request.user, node_id)], request.user)
+    return render(request, "components/rows.html", {"rows": found, "show_path": False, "base": ""})
+
+
+@door
+def fresh_rows(request: HttpRequest) -> HttpResponse:
+    """The lines of several nodes that a table shows already; hidden ones are left out."""
+    ids = [int(text) for text in request.GET.get("ids", "").split(",") if text.isascii() and text.isdigit()]
+    found = rows_of(selectors.nodes(request.user).filter(pk__in=ids[:PAGE]), request.user)
+    return render(request, "components/rows.html", {"rows": found, "show_path": False, "base": ""})
 
 
 @door

@@ -46,6 +46,11 @@ class Row:
         return "unknown" if machine.hypervisor.health == Health.UNREACHABLE else self.state
 
     @property
+    def below(self) -> int:
+        """How many nodes are below a folder, by its place in the nested set."""
+        return (self.node.rght - self.node.lft - 1) // 2
+
+    @property
     def since(self) -> datetime:
         return self.descriptor.state_since if self.descriptor else self.node.updated_at
 
@@ -112,6 +117,7 @@ def told(machine: Descriptor, operation: Operation | None) -> dict[str, Any]:
     busy = str(VERBS[operation.verb].label) if operation and operation.is_open else ""
     return {
         "id": machine.pk,
+        "operation": str(operation.pk) if operation else "",
         "state": machine.state,
         "busy": busy,
         "since": machine.state_since.isoformat(),

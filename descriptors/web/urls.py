@@ -20,6 +20,7 @@ urlpatterns = [
     path("-/open", home.open_count, name="open-count"),
     path("-/folders", home.folders, name="folder-options"),
     path("-/tree/<int:node_id>", home.tree_level, name="tree-level"),
+    path("-/rows", nodes.fresh_rows, name="node-rows"),
     path("-/nodes/<int:node_id>/row", nodes.row, name="node-row"),
     path("-/nodes/<int:node_id>/panel", nodes.panel, name="node-panel"),
     path("-/nodes/<int:node_id>/snapshots", guest.snapshots, name="node-snapshots"),

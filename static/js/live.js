@@ -1,11 +1,11 @@
 // The live feed: one WebSocket a page. Events come at least once and possibly late; they are de-duplicated by id and
 // applied in order of id per node, and `settled` (everything up to it has arrived) is where a reconnection resumes.
+import { REFRESH, refresh, refreshRow } from "./fragments.js"
+import { heard, showNode } from "./nodes.js"
 import { notice } from "./shell.js"
-import { showNode } from "./nodes.js"
 
 const FIRST_WAIT = 1, LONGEST_WAIT = 30 // seconds
 const REMEMBERED = 5000 // ids kept to tell repeated events
-const REFRESH = 1200 // ms between two fetches of the same fragment
 
 const words = document.getElementById("words")?.dataset ?? {}
 const bar = document.querySelector(".connection")
@@ -75,9 +75,11 @@ const OPEN = new Set(["queued", "running"])
 
 function show(event) {
   const { node, state, operation, error, verb } = event
+  if (operation) heard(operation.id)
   const busy = operation && !operation.progress ? (OPEN.has(operation.status) ? words.busy : "") : undefined
   const drifted = verb.startsWith("vm.drift") ? verb === "vm.drift" : undefined
   showNode(node, { state, busy, since: state ? event.at : undefined, reason: error?.message, drifted })
+  if (operation && !OPEN.has(operation.status)) refreshRow(node)
   for (const panel of document.querySelectorAll(`[data-panel="${node}"]`)) refresh(panel)
 }
 
@@ -89,21 +91,6 @@ function showStatus({ id, status, parent }) {
   }
   for (const line of document.querySelectorAll(`[data-line="${parent ?? id}"]`)) refresh(line)
   refreshBell()
-}
-
-// Fragments that only the server can draw are fetched again, seldom, however many events arrive.
-const waiting = new Map()
-
-function refresh(place) {
-  if (waiting.has(place)) { waiting.set(place, true); return }
-  waiting.set(place, false)
-  fetchInto(place)
-  setTimeout(() => { const again = waiting.get(place); waiting.delete(place); if (again && place.isConnected) refresh(place) }, REFRESH)
-}
-
-async function fetchInto(place) {
-  const answer = await fetch(place.dataset.refresh ?? place.dataset.url, { headers: { "X-Requested-With": "fetch" } }).catch(() => null)
-  if (answer?.ok) place.innerHTML = await answer.text()
 }
 
 let bell = 0

@@ -1,6 +1,18 @@
 // What a page shows of a node, brought up to date in place: nothing moves, nothing is fetched.
 import { age } from "./shell.js"
 
+const told = new Set() // operations that the feed has spoken of
+
+/** Remember that the feed has told about this operation: what a slower answer says of it is older. */
+export function heard(operation) {
+  told.add(operation)
+}
+
+/** Show what the answer to a button says, unless the feed was faster. */
+export function showAnswer(node) {
+  if (!told.has(node.operation)) showNode(node.id, node)
+}
+
 /** Show `state` on every element of the node, and whether an operation holds it (`busy`: its title, or ""). */
 export function showNode(id, { state, busy, since, reason, drifted }) {
   for (const place of document.querySelectorAll(`[data-node="${id}"]`)) {

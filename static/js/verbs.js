@@ -1,7 +1,8 @@
 // Verbs: buttons of the shared form #verbs. One that asks first (GET) opens its question in the dialog, rendered by the
 // server; the answer shows in place, and the feed brings the rest. Without script the same forms work as pages.
+import { refresh } from "./fragments.js"
 import { notice } from "./shell.js"
-import { showNode } from "./nodes.js"
+import { showAnswer } from "./nodes.js"
 
 const dialog = document.getElementById("dialog")
 const words = document.getElementById("words")?.dataset ?? {}
@@ -42,7 +43,7 @@ async function act(address, data, button) {
   const told = await answer.json()
   if (!answer.ok) return refuse(told)
   if (dialog.open) dialog.close()
-  for (const node of told.nodes ?? []) showNode(node.id, node)
+  for (const node of told.nodes ?? []) showAnswer(node)
   if (told.line) showLine(told.line)
   if (told.go) location.assign(told.go)
 }
@@ -56,7 +57,9 @@ function refuse(told) {
 
 function showLine(html) {
   const place = document.getElementById("operations-here")
-  if (place) place.insertAdjacentHTML("afterbegin", html)
+  if (!place) return
+  place.insertAdjacentHTML("afterbegin", html)
+  refresh(place.firstElementChild) // it may have gone on before it was put here
 }
 
 async function send(address, options = {}) {
