@@ -22,6 +22,7 @@ from uuid import UUID
 
 from django.db import connections
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts import journal
 from descriptors.models import Operation
@@ -240,7 +241,7 @@ def driven(task: Task) -> Result:
         return Result(task, error=task.error)
     try:
         if task.job.should_stop():
-            raise Interrupted("It was stopped before it began.", where=task.operation.path)
+            raise Interrupted(_("It was stopped before it began."), where=task.operation.path)
         return Result(task, VERBS[task.operation.verb].drive(task.gateway, task.job))
     except OlimpusError as error:
         return Result(task, error=error)
