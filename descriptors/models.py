@@ -55,7 +55,7 @@ class Node(MPTTModel):
         indexes = [
             models.Index(fields=["has_rights"], name="node_has_rights"),
             models.Index(fields=["name"], name="node_name"),
-            models.Index(fields=["parent", "kind", "name"], name="node_listing"),
+            models.Index(fields=["parent", "-kind", "name"], name="node_folders_first"),
         ]
         permissions = [("as_manager", "Manager of this branch"), ("as_user", "Simple user of this branch")]
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from django.db.models import Case, Count, IntegerField, Max, Q, QuerySet, Value, When
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django_fsm import can_proceed
 
@@ -121,7 +123,7 @@ def listing(
         for pair in wanted:
             key, _equals, value = pair.partition("=")
             found = found.filter(inheriting(f"{parameter}.{key}", value))
-    return found.order_by("kind", "name") if not recursive else found.order_by("path")
+    return found.order_by("-kind", "name") if not recursive else found.order_by("path")
 
 
 def _below(folder: Node, *, recursive: bool) -> Q:
@@ -296,12 +298,12 @@ def open_operation(descriptor: Descriptor) -> Operation | None:
 
 def available(descriptor: Descriptor, user: User) -> list[dict[str, Any]]:
     """Every verb this person may ever use here, in the table's order: {"verb", "enabled", "why"}; no query."""
-    path, operation = descriptor.path, open_operation(descriptor)
-    access = access_of(user)
+    operation, access = open_operation(descriptor), access_of(user)
+    stand = access.stand(descriptor.path)
     return [
         {"verb": verb, "enabled": not why, "why": why}
         for verb in VERBS.values()
-        if access.can(verb.permission, path)
+        if access.everything or access.allows(stand, verb.permission)
         for why in [_why_not(verb, descriptor, operation)]
     ]
 
@@ -324,11 +326,17 @@ def allowed_from(verb: Verb, descriptor: Descriptor) -> bool:
 
 def not_from_here(verb: Verb, descriptor: Descriptor) -> str:
     """Why the state does not allow the verb, in words."""
+    return _not_from(verb.name, descriptor.state, get_language())
+
+
+@cache
+def _not_from(verb: str, state: str, _language: str | None) -> str:
+    """Lists ask for the same few sentences again and again; the language is part of the question."""
     names = dict(CHOICES)
     return _("It is %(state)s; “%(verb)s” needs: %(states)s.") % {
-        "state": _(names[descriptor.state]).lower(),
-        "verb": verb.label,
-        "states": ", ".join(_(names[state]).lower() for state in sources(verb)),
+        "state": _(names[state]).lower(),
+        "verb": VERBS[verb].label,
+        "states": ", ".join(_(names[state]).lower() for state in sources(VERBS[verb])),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -14,8 +15,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
 
 from descriptors import selectors
 from descriptors.models import Operation, Status
@@ -46,6 +47,7 @@ STATES: Final = tuple(str(state) for state in ICONS)
 
 
 @register.simple_tag
+@cache
 def icon(name: str, extra: str = "") -> SafeString:
     """An icon of the sprite; decorative, so a word always stands beside it (or `aria-label` on its button)."""
     return format_html('<svg class="icon {}" aria-hidden="true"><use href="{}#{}"/></svg>', extra, static(SPRITE), name)
@@ -135,8 +137,14 @@ def likely_states(verb: Verb) -> str:
 @register.filter
 def not_from_here(verb: Verb) -> str:
     """What `app.js` says on a button that the present state does not allow."""
-    wanted = ", ".join(str(LABELS[state]).lower() for state in selectors.sources(verb))
-    return _("Not possible now: “%(verb)s” needs %(states)s.") % {"verb": verb.label, "states": wanted}
+    return _not_from_here(verb.name, get_language())
+
+
+@cache
+def _not_from_here(verb: str, _language: str | None) -> str:
+    """A page says it fifty times; the language is part of the question."""
+    wanted = ", ".join(str(LABELS[state]).lower() for state in selectors.sources(VERBS[verb]))
+    return _("Not possible now: “%(verb)s” needs %(states)s.") % {"verb": VERBS[verb].label, "states": wanted}
 
 
 @register.simple_tag(takes_context=True)

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
 from descriptors.models import Kind, Node
-from descriptors.permissions import access_of, visible
+from descriptors.permissions import access_of, visible, within
 
 #: Folders listed below one folder; the folder's own page has all of them, paged.
 MOST: Final = 150
@@ -45,13 +45,14 @@ def tops_of(user: User) -> QuerySet[Node]:
     """The visible folders whose parent is not visible."""
     if access_of(user).everything:
         return _folders().filter(parent=None)
-    inside = visible(user, Node.objects.filter(parent__isnull=False), path="parent__path").order_by()
-    return visible(user, _folders()).exclude(pk__in=inside.values("pk"))
+    hidden = Q(parent=None) | ~within("parent__path", access_of(user).intervals("see"))
+    return visible(user, _folders()).filter(hidden)
 
 
 def _folders() -> QuerySet[Node]:
     folder_below = Node.objects.filter(parent=OuterRef("pk"), kind=Kind.FOLDER).order_by()
-    return Node.objects.filter(kind=Kind.FOLDER).annotate(inner=Exists(folder_below)).order_by("path")
+    # Read from the folders' own table: they are few beside the machines.
+    return Node.objects.filter(folder__isnull=False).annotate(inner=Exists(folder_below)).order_by("path")
 
 
 def _parent_on_the_way(node: Node) -> Q:

@@ -40,7 +40,7 @@ FROM descriptors_node n
 JOIN descriptors_descriptor d ON d.node_ptr_id = n.id
 LEFT JOIN hypervisors_hypervisor h ON h.id = d.hypervisor_id
 LEFT JOIN descriptors_operation o ON o.open_for_id = d.node_ptr_id
-WHERE n.parent_id = %s {} ORDER BY n.kind, n.name LIMIT 50 OFFSET %s
+WHERE n.parent_id = %s {} ORDER BY n.kind DESC, n.name LIMIT 50 OFFSET %s
 """
 API = ("API", f"/api/nodes?path=/farm&page_size={PAGE}&page=")
 PORTAL = ("portal", "/tree/farm?page=")
