@@ -147,3 +147,43 @@ def test_unknown_pages_say_so_in_the_readers_language(world: World, browser: Bro
     answer = browser(world.sam.user).get("/tree/no/such/place")
     assert answer.status_code == 404
     assert "There is nothing here" in answer.content.decode()
+
+
+def test_a_form_without_its_token_is_explained(world: World) -> None:
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post("/accounts/login/", {"username": "x", "password": "y"})
+    assert answer.status_code == 403
+    assert "This form is too old" in answer.content.decode()
+
+
+def test_an_unreachable_hypervisor_is_never_shown_as_off(world: World, browser: Browser) -> None:
+    world.do("create", world.sam.web)
+    world.hypervisor.health = "unreachable"
+    world.hypervisor.save(update_fields=["health"])
+    page = browser(world.sam.user).get(f"/tree{world.sam.web.path}").content.decode()
+    assert 'class="state state-unknown' in page
+    assert "Last known state: Created" in page
+
+
+def test_a_failure_says_its_reason_and_the_next_step(world: World, browser: Browser) -> None:
+    operation = actions.request("create", world.sam.web, actor=world.root)
+    factories.failed(operation, "No room on worker-2.")
+    page = browser(world.sam.user).get(f"/tree{world.sam.web.path}").content.decode()
+    assert "No room on worker-2." in page
+    assert "Press “Recover”" in page
+    assert "No room on worker-2." in browser(world.sam.user).get("/").content.decode()
+
+
+def test_drift_and_pending_changes_are_shown_field_by_field(world: World, browser: Browser) -> None:
+    world.do("create", world.sam.web)
+    actions.edit(world.tel141, {"memory_mib": 3072}, actor=world.root)
+    page = browser(world.sam.user).get(f"/tree{world.sam.web.path}").content.decode()
+    assert "Pending changes" in page
+    assert "<ins>3072</ins>" in page
+
+
+def test_rows_are_fetched_together_and_hidden_ones_left_out(world: World, browser: Browser) -> None:
+    ids = f"{world.sam.web.pk},{world.ana.web.pk},junk"
+    answer = browser(world.sam.user).get("/-/rows", {"ids": ids}).content.decode()
+    assert f'data-node="{world.sam.web.pk}"' in answer
+    assert f'data-node="{world.ana.web.pk}"' not in answer
