@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connections
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from accounts import journal
@@ -236,13 +237,14 @@ class Engine:
 
 
 def driven(task: Task) -> Result:
-    """Do what the task says on its hypervisor. Never raises."""
+    """Do what the task says on its hypervisor, errors told in the language of whoever asked. Never raises."""
     if task.job is None or task.gateway is None:
         return Result(task, error=task.error)
     try:
-        if task.job.should_stop():
-            raise Interrupted(_("It was stopped before it began."), where=task.operation.path)
-        return Result(task, VERBS[task.operation.verb].drive(task.gateway, task.job))
+        with translation.override(getattr(task.operation.actor, "language", "") or settings.LANGUAGE_CODE):
+            if task.job.should_stop():
+                raise Interrupted(_("It was stopped before it began."), where=task.operation.path)
+            return Result(task, VERBS[task.operation.verb].drive(task.gateway, task.job))
     except OlimpusError as error:
         return Result(task, error=error)
     except Exception as error:  # a fault of ours must end as a failed operation, not as a silent thread
