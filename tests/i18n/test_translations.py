@@ -9,10 +9,12 @@ import polib
 import pytest
 from django.utils.translation import override
 
+from descriptors import actions
 from descriptors.definition import validate
 from descriptors.parameters import PARAMETERS
 from descriptors.states import CHOICES
 from descriptors.verbs import VERBS
+from hypervisors import actions as hypervisors
 from hypervisors.drivers.base import POWER_WORDS
 from hypervisors.drivers.mock import MockDriver
 from olimpus.errors import Invalid
@@ -51,8 +53,9 @@ def pairs(catalog: polib.POFile) -> list[tuple[str, str]]:
 
 def test_the_catalog_has_exactly_the_messages_of_the_source(catalog):
     """`python -m olimpus.translations --update` brings them in line."""
-    known = {(entry.msgctxt or "", entry.msgid): entry.msgid_plural for entry in catalog if not entry.obsolete}
-    assert known == {key: message.plural for key, message in messages().items()}
+    known = {(entry.msgctxt or "", entry.msgid, entry.msgid_plural) for entry in catalog if not entry.obsolete}
+    wanted = {(message.context, message.text, message.plural) for message in messages().values()}
+    assert {"missing": sorted(wanted - known), "obsolete": sorted(known - wanted)} == {"missing": [], "obsolete": []}
 
 
 def test_no_alias_hides_a_message():
@@ -127,3 +130,15 @@ def test_modules_without_django_answer_in_the_readers_language(catalog):
     told = {fault["where"]: (fault["message"], fault["hint"]) for fault in caught.value.errors}
     assert told["cpus"] == ('escribe un número entero de CPU, no "dos"', "")
     assert told["imgae"] == ('parámetro desconocido "imgae"', '¿Quisiste decir "image"?')
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failure_is_told_in_the_language_of_whoever_asked(world, catalog):
+    world.root.language = "es"
+    world.root.save()
+    hypervisors.update(world.hypervisor, {"settings": {"images": "debian-12"}}, actor=world.root)
+    actions.edit(world.probe, {"image": "debian-13"}, actor=world.root)
+    failed = world.do("create", world.probe)
+    assert failed.status == "failed"
+    assert failed.error["message"] == "No existe la imagen “debian-13”."
+    assert "La más parecida es “debian-12”." in world.probe.reason
