@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from olimpus.api import not_found
 from olimpus.health import health
@@ -13,7 +13,9 @@ handler400 = "olimpus.api.bad_request"
 
 api = [
     re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(
+        r"^docs/?$", SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="api_docs.html"), name="docs"
+    ),
     path("", include("accounts.api.urls")),
     path("", include("hypervisors.api.urls")),
     path("", include("descriptors.api.urls")),

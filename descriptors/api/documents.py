@@ -9,12 +9,13 @@ from typing import IO, Any
 
 from django.utils.translation import gettext as _
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 
 from descriptors.documents import Positions, dump_yaml, load_with_lines, locate
 from olimpus.errors import Invalid
 from olimpus.parsers import Context, require_bounded
+from olimpus.renderers import BrowsableAPIRenderer
 
 YAML = "application/yaml"
 

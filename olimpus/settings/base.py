@@ -173,6 +173,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "olimpus.renderers.BrowsableAPIRenderer"],
     "DEFAULT_PARSER_CLASSES": [
         "olimpus.parsers.JSONParser",
         "olimpus.parsers.FormParser",
@@ -224,7 +225,6 @@ OLIMPUS_PERIODIC_TASKS = {
     "sweep": {"task": "descriptors.tasks.sweep", "schedule": 2.0, "options": {"expires": 2}},
     "reconcile": {"task": "descriptors.tasks.reconcile_due", "schedule": 5.0, "options": {"expires": 5}},
 }
-OLIMPUS_WORKER_THREADS = env.env.int("OLIMPUS_WORKER_THREADS", default=16)
 
 LOGGING = {
     "version": 1,

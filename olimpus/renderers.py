@@ -1,0 +1,23 @@
+"""Pages of the browsable API. Apart from `olimpus.api`: DRF reads this setting while it is still being imported itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from csp.constants import UNSAFE_INLINE
+from rest_framework import renderers
+
+
+class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
+    """DRF's pages under our content security policy: its templates carry style attributes, and no inline script."""
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> str:
+        """The page; its answer alone allows style attributes, and says that it is HTML also when it tells a problem."""
+        page: str = super().render(data, accepted_media_type, renderer_context)
+        if response := (renderer_context or {}).get("response"):
+            response._csp_update = {"style-src-attr": [UNSAFE_INLINE]}
+            response["Content-Type"] = f"{self.media_type}; charset={self.charset}"
+        return page
