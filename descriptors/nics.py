@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,22 @@ def wanted_ip(nic: Mapping[str, Any]) -> str:
     """The address that the definition fixes for a card, "" when there is none or a pool gives it."""
     ip = nic.get("ip") or ""
     return "" if ip == "auto" else str(ip)
+
+
+def pool(network: Mapping[str, Any]) -> Iterator[str]:
+    """The addresses that a network's definition lets us give, in order: its `pool`, else all hosts of its `cidr`.
+
+    Its gateway and its name servers are never among them. Nothing comes of a network without `cidr`.
+    """
+    if not network.get("cidr"):
+        return
+    cidr, limits = ipaddress.ip_network(network["cidr"], strict=False), network.get("pool") or {}
+    first = max(int(cidr[0]) + 1, int(ipaddress.ip_address(limits.get("start") or cidr[0])))
+    last = min(int(cidr[-1]) - 1, int(ipaddress.ip_address(limits.get("end") or cidr[-1])))
+    taken = {str(network.get("gateway") or ""), *map(str, network.get("dns") or [])}
+    for number in range(first, last + 1):
+        if (address := str(type(cidr[0])(number))) not in taken:
+            yield address
 
 
 def joined(values: Mapping[str, Any], cards: Mapping[int, Card] | Iterable[tuple[int, Card]]) -> dict[str, Any]:

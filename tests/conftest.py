@@ -2,4 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import HealthCheck, settings
+
 from tests.world import world as world
+
+# Tests share two cores with each other: how long one example takes says nothing. Derandomised: a red run can be repeated.
+settings.register_profile(
+    "olimpus", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("olimpus")

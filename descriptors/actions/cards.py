@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from django.db import IntegrityError
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from descriptors.models import Descriptor, Nic
-from descriptors.nics import Card, mac_for, wanted_ip, wanted_mac
+from descriptors.nics import Card, mac_for, mac_of_ip, pool, wanted_ip, wanted_mac
 from olimpus.errors import Conflict, Invalid, OlimpusError
 
 CHUNK = 5000
+#: A machine, its computed values and their origins.
+Wanted = tuple[Descriptor, Mapping[str, Any], Mapping[str, str]]
 
 
 def cards_of(descriptors: Iterable[int]) -> dict[int, dict[int, Card]]:
@@ -27,12 +30,11 @@ def cards_of(descriptors: Iterable[int]) -> dict[int, dict[int, Card]]:
     return found
 
 
-def give_cards(
-    wanted: Mapping[int, tuple[Descriptor, Mapping[str, Any], Mapping[str, str]]],
-) -> dict[int, OlimpusError]:
+def give_cards(wanted: Mapping[int, Wanted]) -> dict[int, OlimpusError]:
     """Give every machine the cards that its definition names, keeping those it has; returns the machines that clash.
 
-    `wanted` maps a descriptor's id to (descriptor, computed values, origins). What a clash concerns is not written.
+    `wanted` is by the descriptor's id. What a clash concerns is not written. Conflict when somebody else takes the same
+    MAC or address at the same moment: then nothing is written, and asking again helps.
     """
     have = {
         (nic.descriptor_id, nic.position): nic
@@ -49,6 +51,8 @@ def give_cards(
             ]
         except Invalid as error:
             faults[pk] = error
+    faults |= _allocate(drafts, wanted)
+    drafts = [nic for nic in drafts if nic.descriptor_id not in faults]
     changed = [nic for nic in drafts if nic.pk is None or _differs(nic, have[nic.descriptor_id, nic.position])]
     faults |= _clashes(changed)
     _write([nic for nic in changed if nic.descriptor_id not in faults])
@@ -74,6 +78,45 @@ def _draft(
         scope=_scope(network, values, origins),
         mac=mac,
         ip=ip or None,
+    )
+
+
+def _allocate(drafts: Sequence[Nic], wanted: Mapping[int, Wanted]) -> dict[int, OlimpusError]:
+    """Give cards that ask for `ip: auto` the next free address of their network; returns the machines that get none."""
+    asking = [nic for nic in drafts if nic.ip is None and _entry(nic, wanted).get("ip") == "auto"]
+    if not asking:
+        return {}
+    used: dict[str, set[str]] = defaultdict(set)
+    scopes = {nic.scope for nic in asking}
+    for scope, ip in Nic.objects.filter(scope__in=scopes, ip__isnull=False).values_list("scope", "ip"):
+        used[scope].add(ip)
+    for nic in drafts:
+        if nic.ip:
+            used[nic.scope].add(nic.ip)
+    pools: dict[str, Iterator[str]] = {}
+    faults: dict[int, OlimpusError] = {}
+    for nic in asking:
+        network = (wanted[nic.descriptor_id][1].get("networks") or {}).get(nic.network) or {}
+        free = pools.setdefault(nic.scope, (ip for ip in pool(network) if ip not in used[nic.scope]))
+        nic.ip = next(free, None)
+        if nic.ip is None:
+            faults[nic.descriptor_id] = _exhausted(nic, network)
+        elif _entry(nic, wanted).get("ip_mode") == "mac" and not wanted_mac(_entry(nic, wanted)):
+            nic.mac = mac_of_ip(nic.ip)
+    return faults
+
+
+def _entry(nic: Nic, wanted: Mapping[int, Wanted]) -> Mapping[str, Any]:
+    return wanted[nic.descriptor_id][1]["nics"][nic.position]
+
+
+def _exhausted(nic: Nic, network: Mapping[str, Any]) -> Conflict:
+    return Conflict(
+        _("No address is left in “%(network)s”.") % {"network": nic.network}
+        if network.get("cidr")
+        else _("No network “%(network)s” with a “cidr” is defined here.") % {"network": nic.network},
+        where=f"{nic.descriptor.path}: nics[{nic.position}].ip",
+        hint=_("“auto” takes addresses from the network's pool, or from its cidr."),
     )
 
 
@@ -125,6 +168,10 @@ def _taken(field: str, value: str, holder: Nic, nic: Nic) -> Conflict:
 
 
 def _write(nics: Sequence[Nic]) -> None:
-    Nic.objects.bulk_create([nic for nic in nics if nic.pk is None], batch_size=1000)
-    if known := [nic for nic in nics if nic.pk is not None]:
-        Nic.objects.bulk_update(known, ["mac", "ip", "network", "scope"], batch_size=500)
+    known = [nic for nic in nics if nic.pk is not None]
+    try:
+        Nic.objects.bulk_create([nic for nic in nics if nic.pk is None], batch_size=1000)
+        if known:
+            Nic.objects.bulk_update(known, ["mac", "ip", "network", "scope"], batch_size=500)
+    except IntegrityError as error:  # another transaction gave them away between our reading and our writing
+        raise Conflict(_("Somebody else has just taken the same MAC or address."), hint=_("Ask again.")) from error
