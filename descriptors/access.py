@@ -148,6 +148,16 @@ def _merge(pieces: Iterable[Interval]) -> list[Interval]:
     return merged
 
 
+def single_branches(intervals: Iterable[Interval]) -> set[str] | None:
+    """The paths of the branches, when each interval is exactly one branch; None otherwise."""
+    found = set()
+    for low, high in intervals:
+        if high != end_of(low):
+            return None
+        found.add(low[:-1] or low)
+    return found
+
+
 def of_paths(intervals: Sequence[Interval]) -> tuple[set[str], set[str]]:
     """What to add and what to leave out where paths are compared with intervals of keys, as columns hold paths.
 

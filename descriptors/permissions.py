@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from accounts.roles import Role
-from descriptors.access import Access, Interval, Mark, end_of, key_of, of_paths
+from descriptors.access import Access, Interval, Mark, end_of, key_of, of_paths, single_branches
 from descriptors.models import Folder, Node, NodeGroupObjectPermission, NodeUserObjectPermission
 from descriptors.verbs import VERBS
 from olimpus.errors import Forbidden, NotFound
@@ -45,6 +45,8 @@ PERMISSION_OF = {Role.MANAGER: "as_manager", Role.USER: "as_user"}
 ROLES = tuple(PERMISSION_OF)
 #: Up to here each interval is a range of its own: somebody with a few grants is answered from the index.
 FEW = 16
+#: Up to here paths are named one by one: below every database's limit on variables.
+MANY = 5000
 
 _generation = 0
 
@@ -84,16 +86,26 @@ def require(user: User | AnonymousUser, operation: str, node: Node) -> None:
 
 
 def visible(
-    user: User | AnonymousUser, queryset: QuerySet[Any], operation: str = "see", *, path: str = "path", below: str = "/"
+    user: User | AnonymousUser,
+    queryset: QuerySet[Any],
+    operation: str = "see",
+    *,
+    path: str = "path",
+    below: str = "/",
+    children: bool = False,
 ) -> QuerySet[Any]:
     """The rows of `queryset` at whose `path` the operation is allowed; the filter itself needs no further query.
 
-    Where the caller restricts the rows to the branch `below`, saying so makes the filter short or needless.
+    Where the caller restricts the rows to the branch `below`, or to the children of `below`, saying so makes the filter
+    short or needless.
     """
     access = access_of(user)
     intervals = access.intervals(operation, below=below)
     if access.everything or (below != "/" and intervals == [(key_of(below), end_of(key_of(below)))]):
         return queryset
+    branches = single_branches(intervals) if children and len(intervals) <= MANY else None
+    if branches is not None and below not in branches:
+        return queryset.filter((f"{path}__in", branches))
     return queryset.filter(within(path, intervals))
 
 

@@ -48,9 +48,9 @@ URGENCY = Case(
 # -- nodes -------------------------------------------------------------------------------------------------------------
 
 
-def nodes(user: User, operation: str = "see", *, below: str = "/") -> QuerySet[Node]:
+def nodes(user: User, operation: str = "see", *, below: str = "/", children: bool = False) -> QuerySet[Node]:
     """The nodes this person may see (or may do `operation` on), with their rows joined: no query per row after that."""
-    return visible(user, Node.objects.select_related(*RELATED), operation, below=below)
+    return visible(user, Node.objects.select_related(*RELATED), operation, below=below, children=children)
 
 
 def get(user: User, path_or_id: str | int) -> Node:
@@ -106,7 +106,7 @@ def listing(
     folder = Node.objects.filter(path=folder_path(path)).first()
     if folder is None or (folder.path != "/" and not access_of(user).intervals("see", below=folder.path)):
         raise NotFound(_("There is no such path, or you may not see it."), where=path)
-    found = nodes(user, below=folder.path).filter(_below(folder, recursive=recursive))
+    found = nodes(user, below=folder.path, children=not recursive).filter(_below(folder, recursive=recursive))
     if kind:
         found = found.filter(kind=kind)
     if state:

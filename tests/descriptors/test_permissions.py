@@ -67,6 +67,8 @@ class TestListsAgree(TestCase):
                 inside = Node.objects.filter(lft__gte=node.lft, rght__lte=node.rght)
                 below = set(visible(person, inside, operation, below=node.path).values_list("path", flat=True))
                 assert below == {path for path in listed if path in set(inside.values_list("path", flat=True))}
+                right = visible(person, Node.objects.filter(parent=node), operation, below=node.path, children=True)
+                assert set(right) == {child for child in nodes if child.parent_id == node.pk and child.path in listed}
 
 
 def test_one_query_whatever_the_number_of_grants(world):
