@@ -18,6 +18,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
+from accounts import roles
+from accounts.models import User
 from descriptors import selectors
 from descriptors.models import Operation, Status
 from descriptors.states import CHOICES, ON_THE_WAY, State
@@ -77,6 +79,12 @@ def states() -> tuple[str, ...]:
 def state_label(state: str) -> str:
     """The word for a state."""
     return str(LABELS.get(state, state))
+
+
+@register.filter
+def role_label(user: User) -> str:
+    """What the account is: superuser, manager or simple user."""
+    return str(roles.LABELS[roles.kind_of(user)])
 
 
 @register.filter

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
@@ -18,7 +18,7 @@ from descriptors.models import Node
 from descriptors.parameters import PARAMETERS
 from descriptors.permissions import require
 from descriptors.templatetags.portal import tree_url
-from descriptors.web.doors import done, door, page
+from descriptors.web.doors import SignedIn, done, door, page
 from descriptors.web.forms import (
     PLACE,
     CopyForm,
@@ -36,7 +36,7 @@ from descriptors.web.nodes import crumbs
 from olimpus.errors import Invalid, NotFound, OlimpusError, Stale
 
 
-def _show(request: HttpRequest, node: Node, form: CoreForm, template: str, **more: Any) -> HttpResponse:
+def _show(request: SignedIn, node: Node, form: CoreForm, template: str, **more: Any) -> HttpResponse:
     context = {"node": node, "crumbs": crumbs(request, node), "form": form, "parameters": PARAMETERS.values()} | more
     return page(request, template, context, status=400 if form.errors else 200)
 
@@ -45,7 +45,7 @@ def _show(request: HttpRequest, node: Node, form: CoreForm, template: str, **mor
 
 
 @door
-def edit(request: HttpRequest, node_id: int) -> HttpResponse:
+def edit(request: SignedIn, node_id: int) -> HttpResponse:
     """Write the local definition: first the plan of what it will do, then it is saved."""
     node = selectors.get(request.user, node_id)
     require(request.user, "edit", node)
@@ -58,7 +58,7 @@ def edit(request: HttpRequest, node_id: int) -> HttpResponse:
     return _plan_or_save(request, node, form)
 
 
-def _plan_or_save(request: HttpRequest, node: Node, form: DefinitionForm) -> HttpResponse:
+def _plan_or_save(request: SignedIn, node: Node, form: DefinitionForm) -> HttpResponse:
     text = form.cleaned_data["definition"]
     confirmed = request.POST.get("step") == "save" and form.cleaned_data["planned"] == fingerprint(text)
     positions = None
@@ -76,11 +76,12 @@ def _plan_or_save(request: HttpRequest, node: Node, form: DefinitionForm) -> Htt
     return _show(request, node, form, "portal/edit.html", plan=plan, planned=fingerprint(text))
 
 
-def _stale(request: HttpRequest, node: Node, form: DefinitionForm, error: Stale) -> HttpResponse:
+def _stale(request: SignedIn, node: Node, form: DefinitionForm, error: Stale) -> HttpResponse:
     """Somebody else saved first: show theirs, keep mine, and let me save on top of what I have now seen."""
     node.refresh_from_db()
-    form.data = form.data.copy()
-    form.data["version"] = str(node.version)
+    kept = request.POST.copy()
+    kept["version"] = str(node.version)
+    form.data = kept
     theirs = dump_yaml(node.definition) if node.definition else ""
     form.add_error(None, str(error.message))
     return _show(request, node, form, "portal/edit.html", theirs=theirs)
@@ -90,7 +91,7 @@ def _stale(request: HttpRequest, node: Node, form: DefinitionForm, error: Stale)
 
 
 @door
-def new(request: HttpRequest, node_id: int, kind: str) -> HttpResponse:
+def new(request: SignedIn, node_id: int, kind: str) -> HttpResponse:
     """A new folder or machine below a folder."""
     parent = selectors.get(request.user, node_id)
     require(request.user, "create_nodes", parent)
@@ -117,7 +118,7 @@ def _make(kind: str, parent: Node, name: str, wanted: dict[str, Any], positions:
 
 
 def _changed(
-    request: HttpRequest,
+    request: SignedIn,
     node_id: int,
     *,
     operation: str,
@@ -139,14 +140,14 @@ def _changed(
     return _show(request, node, filled, "portal/change.html", title=title, button=title)
 
 
-def _parent(request: HttpRequest, form: CoreForm) -> Node:
+def _parent(request: SignedIn, form: CoreForm) -> Node:
     try:
         return selectors.get(request.user, form.cleaned_data["to"])
     except NotFound as error:
         raise Invalid(str(error.message), where="to") from error
 
 
-def _form(kind: type[CoreForm], request: HttpRequest, **initial: Any) -> CoreForm:
+def _form(kind: type[CoreForm], request: SignedIn, **initial: Any) -> CoreForm:
     return kind(request.POST) if request.method == "POST" else kind(initial=initial)
 
 
@@ -155,7 +156,7 @@ def _folder_of(node: Node) -> str:
 
 
 @door
-def move(request: HttpRequest, node_id: int) -> HttpResponse:
+def move(request: SignedIn, node_id: int) -> HttpResponse:
     """To another folder, perhaps under another name."""
     return _changed(
         request,
@@ -170,7 +171,7 @@ def move(request: HttpRequest, node_id: int) -> HttpResponse:
 
 
 @door
-def rename(request: HttpRequest, node_id: int) -> HttpResponse:
+def rename(request: SignedIn, node_id: int) -> HttpResponse:
     """Another name in the same folder."""
     return _changed(
         request,
@@ -183,7 +184,7 @@ def rename(request: HttpRequest, node_id: int) -> HttpResponse:
 
 
 @door
-def copy(request: HttpRequest, node_id: int) -> HttpResponse:
+def copy(request: SignedIn, node_id: int) -> HttpResponse:
     """A copy of everything below, as definitions: no machine is created on a hypervisor by this."""
     return _changed(
         request,
@@ -210,7 +211,7 @@ def _after(node: Node, result: Node | None) -> Node:
 
 
 @door
-def remove(request: HttpRequest, node_id: int) -> HttpResponse:
+def remove(request: SignedIn, node_id: int) -> HttpResponse:
     """Delete from the tree; the core refuses while a real machine stands below and says which."""
     node = selectors.get(request.user, node_id)
     require(request.user, "delete", node)
@@ -234,7 +235,7 @@ def remove(request: HttpRequest, node_id: int) -> HttpResponse:
 
 @door
 @require_POST
-def grant(request: HttpRequest, node_id: int) -> HttpResponse:
+def grant(request: SignedIn, node_id: int) -> HttpResponse:
     """Give a role here."""
     node = selectors.get(request.user, node_id)
     form = GrantForm(request.POST)
@@ -251,7 +252,7 @@ def grant(request: HttpRequest, node_id: int) -> HttpResponse:
 
 @door
 @require_POST
-def revoke(request: HttpRequest, node_id: int) -> HttpResponse:
+def revoke(request: SignedIn, node_id: int) -> HttpResponse:
     """Take a role that was given here."""
     node = selectors.get(request.user, node_id)
     holder = _holder(request.POST.get("kind", ""), request.POST.get("holder", ""))
@@ -261,7 +262,7 @@ def revoke(request: HttpRequest, node_id: int) -> HttpResponse:
 
 @door
 @require_POST
-def inherit(request: HttpRequest, node_id: int) -> HttpResponse:
+def inherit(request: SignedIn, node_id: int) -> HttpResponse:
     """Let grants from above hold here, or stop them."""
     node = selectors.get(request.user, node_id)
     if not node.is_folder:
@@ -281,7 +282,7 @@ def _holder(kind: str, name: str) -> dict[str, Any]:
 
 @door
 @require_POST
-def duplicate(request: HttpRequest, node_id: int) -> HttpResponse:
+def duplicate(request: SignedIn, node_id: int) -> HttpResponse:
     """A copy beside it, under the next free name."""
     made = actions.duplicate(selectors.get(request.user, node_id), actor=request.user)
     return done(request, _("“%s” is there.") % made.path, tree_url(made.path))

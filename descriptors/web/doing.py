@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -20,7 +20,7 @@ from descriptors.permissions import visible
 from descriptors.templatetags.portal import state_label, tree_url
 from descriptors.verbs import VERBS, Verb
 from descriptors.web import rows
-from descriptors.web.doors import back, door, is_fragment, page, wants_json
+from descriptors.web.doors import SignedIn, back, door, is_fragment, page, wants_json
 from olimpus.errors import Invalid
 
 #: Machines listed by name in a question.
@@ -44,7 +44,7 @@ class Reach:
 
 @door
 @require_GET
-def ask(request: HttpRequest, node_id: int, verb: str) -> HttpResponse:
+def ask(request: SignedIn, node_id: int, verb: str) -> HttpResponse:
     """The question, as a page or for the dialog: what happens, to how many, what is lost."""
     node, rule, chosen = selectors.get(request.user, node_id), rule_of(verb), chosen_ids(request)
     many = node.is_folder or bool(chosen)
@@ -64,7 +64,7 @@ def ask(request: HttpRequest, node_id: int, verb: str) -> HttpResponse:
 
 @door
 @require_POST
-def do(request: HttpRequest, node_id: int, verb: str) -> HttpResponse:
+def do(request: SignedIn, node_id: int, verb: str) -> HttpResponse:
     """Ask the core for the verb. Answers at once: the operation goes on without this page."""
     node, rule, chosen = selectors.get(request.user, node_id), rule_of(verb), chosen_ids(request)
     if chosen or node.is_folder:
@@ -80,7 +80,7 @@ def do(request: HttpRequest, node_id: int, verb: str) -> HttpResponse:
 
 @door
 @require_GET
-def bulk(request: HttpRequest, node_id: int) -> HttpResponse:
+def bulk(request: SignedIn, node_id: int) -> HttpResponse:
     """The question for the verb chosen in the selection bar."""
     return ask(request, node_id, request.GET.get("verb", ""))
 
@@ -92,7 +92,7 @@ def rule_of(name: str) -> Verb:
     return VERBS[name]
 
 
-def chosen_ids(request: HttpRequest) -> list[int]:
+def chosen_ids(request: SignedIn) -> list[int]:
     """The ids of the selected rows."""
     given = (request.POST if request.method == "POST" else request.GET).getlist("ids")
     ids = [int(text) for text in given if text.isascii() and text.isdigit() and len(text) < 19]
@@ -101,7 +101,7 @@ def chosen_ids(request: HttpRequest) -> list[int]:
     return ids
 
 
-def reach(request: HttpRequest, node: Node, rule: Verb, chosen: Sequence[int]) -> Reach:
+def reach(request: SignedIn, node: Node, rule: Verb, chosen: Sequence[int]) -> Reach:
     """How many machines would take part; two queries."""
     machines = _machines(request, node, chosen)
     able = Q(state__in=selectors.sources(rule), open_operation=None)
@@ -112,7 +112,7 @@ def reach(request: HttpRequest, node: Node, rule: Verb, chosen: Sequence[int]) -
     return Reach(count, [{"state": state_label(state), "n": n} for state, n in left_out], names)
 
 
-def _machines(request: HttpRequest, node: Node, chosen: Sequence[int]) -> QuerySet[Descriptor]:
+def _machines(request: SignedIn, node: Node, chosen: Sequence[int]) -> QuerySet[Descriptor]:
     seen = visible(request.user, Descriptor.objects.all())
     if not chosen:
         return seen.filter(tree_id=node.tree_id, lft__gt=node.lft, rght__lt=node.rght)
@@ -122,7 +122,7 @@ def _machines(request: HttpRequest, node: Node, chosen: Sequence[int]) -> QueryS
     return seen.filter(inside)
 
 
-def _check_number(request: HttpRequest, node: Node, rule: Verb, chosen: Sequence[int]) -> None:
+def _check_number(request: SignedIn, node: Node, rule: Verb, chosen: Sequence[int]) -> None:
     """What loses something on many machines is done only when their number was typed."""
     if not rule.warns:
         return
@@ -132,7 +132,7 @@ def _check_number(request: HttpRequest, node: Node, rule: Verb, chosen: Sequence
         raise Invalid(message, where="number", hint=_("Nothing was done."))
 
 
-def _accepted(request: HttpRequest, node: Node, operation: Operation) -> HttpResponse:
+def _accepted(request: SignedIn, node: Node, operation: Operation) -> HttpResponse:
     if not wants_json(request):
         messages.success(request, _("“%(verb)s” was accepted.") % {"verb": VERBS[operation.verb].label})
         return redirect(back(request, tree_url(node.path)))

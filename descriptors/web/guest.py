@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
 from descriptors import selectors
 from descriptors.models import Descriptor
 from descriptors.permissions import require
-from descriptors.web.doors import door
+from descriptors.web.doors import SignedIn, door
 from descriptors.web.rows import offers_of
 from hypervisors.gateway import Gateway, gateway_for
 from olimpus.errors import HypervisorError, NotFound
 
 
 @door
-def snapshots(request: HttpRequest, node_id: int) -> HttpResponse:
+def snapshots(request: SignedIn, node_id: int) -> HttpResponse:
     """The snapshots, newest first, with a button to go back to each."""
     machine = _machine(request, node_id)
     found, fault = _asked(machine, lambda gateway: gateway.snapshots(machine.vm_ref))
@@ -29,7 +29,7 @@ def snapshots(request: HttpRequest, node_id: int) -> HttpResponse:
 
 
 @door
-def console(request: HttpRequest, node_id: int) -> HttpResponse:
+def console(request: SignedIn, node_id: int) -> HttpResponse:
     """What the serial console said since the power came on."""
     machine = _machine(request, node_id)
     require(request.user, "console", machine)
@@ -37,7 +37,7 @@ def console(request: HttpRequest, node_id: int) -> HttpResponse:
     return render(request, "portal/console.html", {"node": machine, "text": text, "fault": fault})
 
 
-def _machine(request: HttpRequest, node_id: int) -> Descriptor:
+def _machine(request: SignedIn, node_id: int) -> Descriptor:
     node = selectors.get(request.user, node_id)
     if node.is_folder:
         raise NotFound(_("This is a folder."), where=node.path)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from accounts.roles import is_manager
 from descriptors import feed, selectors
-from descriptors.models import Node
+from descriptors.models import Node, Operation
 from descriptors.permissions import can
 from descriptors.templatetags.portal import tree_url
 from descriptors.web import sidebar
-from descriptors.web.doors import door, page
+from descriptors.web.doors import SignedIn, door, page
 from descriptors.web.rows import rows_of, rows_of_machines
 from olimpus.db import containing
 from olimpus.errors import NotFound
@@ -23,20 +23,21 @@ from olimpus.errors import NotFound
 CARDS = 24
 PAGE = 50
 SUGGESTIONS = 12
+#: Operations listed at home.
+LAST = 8
 
 
 @door
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: SignedIn) -> HttpResponse:
     """My machines, attention first, and what is or was going on."""
     cursor = feed.last_id()
     machines = Paginator(selectors.my_machines(request.user), PAGE).get_page(request.GET.get("page"))
     rows = rows_of_machines(machines.object_list, request.user)
-    operations = selectors.operations(request.user).filter(parent=None)[:8]
     context = {
         "feed_cursor": cursor,
         "rows": rows,
         "machines": machines,
-        "operations": operations,
+        "operations": _last_operations(request),
         "feed_paths": [row.node.path for row in rows],
         "as_cards": machines.paginator.count <= CARDS,
         "show_path": True,
@@ -47,7 +48,17 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @door
-def search(request: HttpRequest) -> HttpResponse:
+def last_operations(request: SignedIn) -> HttpResponse:
+    """What is or was going on last, for a page that shows it live."""
+    return render(request, "components/last_operations.html", {"operations": _last_operations(request)})
+
+
+def _last_operations(request: SignedIn) -> QuerySet[Operation]:
+    return selectors.operations(request.user).filter(parent=None)[:LAST]
+
+
+@door
+def search(request: SignedIn) -> HttpResponse:
     """Nodes whose name or path holds the text; a whole path opens its page at once."""
     text = " ".join(request.GET.get("q", "").split())[:200]
     if text.startswith("/"):
@@ -69,7 +80,7 @@ def search(request: HttpRequest) -> HttpResponse:
     return page(request, "portal/search.html", context | {"feed_paths": [row.node.path for row in rows]})
 
 
-def matching(request: HttpRequest, text: str) -> QuerySet[Node]:
+def matching(request: SignedIn, text: str) -> QuerySet[Node]:
     """Visible nodes for a text; none for an empty one."""
     nodes = selectors.nodes(request.user).order_by("path")
     if not text:
@@ -78,7 +89,7 @@ def matching(request: HttpRequest, text: str) -> QuerySet[Node]:
 
 
 @door
-def folders(request: HttpRequest) -> HttpResponse:
+def folders(request: SignedIn) -> HttpResponse:
     """Folder paths that hold the text, for fields that ask for a folder."""
     text = request.GET.get("to", "").strip()[:200]
     rows = containing(selectors.nodes(request.user, "create_nodes").filter(kind="folder"), ["path"], text).order_by(
@@ -88,19 +99,19 @@ def folders(request: HttpRequest) -> HttpResponse:
 
 
 @door
-def tree_level(request: HttpRequest, node_id: int) -> HttpResponse:
+def tree_level(request: SignedIn, node_id: int) -> HttpResponse:
     """The folders right below a folder, for the tree on the left."""
     level, more = sidebar.children(request.user, selectors.get(request.user, node_id))
     return render(request, "components/tree_level.html", {"level": level, "more": more})
 
 
 @door
-def open_count(request: HttpRequest) -> HttpResponse:
+def open_count(request: SignedIn) -> HttpResponse:
     """How many operations are going on; for the bell."""
     return JsonResponse({"open": selectors.open_operations(request.user).count(), "page": reverse("operations")})
 
 
-def may(request: HttpRequest, node: Node) -> dict[str, bool]:
+def may(request: SignedIn, node: Node) -> dict[str, bool]:
     """What this person may do to the node besides verbs; no query."""
     operations = ("edit", "create_nodes", "move", "delete", "grant", "console")
     return {operation: can(request.user, operation, node) for operation in operations}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from descriptors import actions, selectors
 from descriptors.documents import dump_yaml, load_with_lines, locate
-from descriptors.web.doors import done, door, page
+from descriptors.web.doors import SignedIn, done, door, page
 from descriptors.web.forms import DocumentForm, fingerprint
 from olimpus.errors import Invalid, OlimpusError
 
 
 @door
-def apply(request: HttpRequest) -> HttpResponse:
+def apply(request: SignedIn) -> HttpResponse:
     """Plan first; the same document is applied when its plan was seen."""
     form = DocumentForm(request.POST or None, request.FILES or None)
     if request.method != "POST" or not form.is_valid():
@@ -30,18 +30,18 @@ def apply(request: HttpRequest) -> HttpResponse:
     except OlimpusError as error:
         form.refuse(locate(error, positions) if isinstance(error, Invalid) and positions else error, "document")
         return _show(request, form)
-    kept = form.data.copy()
+    kept = request.POST.copy()
     kept["document"] = text
     form.data = kept
     return _show(request, form, plan=plan, planned=fingerprint(text))
 
 
-def _show(request: HttpRequest, form: DocumentForm, **more: object) -> HttpResponse:
+def _show(request: SignedIn, form: DocumentForm, **more: object) -> HttpResponse:
     return page(request, "portal/apply.html", {"form": form} | more, status=400 if form.errors else 200)
 
 
 @door
-def export(request: HttpRequest, node_id: int) -> HttpResponse:
+def export(request: SignedIn, node_id: int) -> HttpResponse:
     """The branch as a YAML file that `apply` reads."""
     node = selectors.get(request.user, node_id)
     answer = HttpResponse(

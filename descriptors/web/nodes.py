@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from descriptors import feed, selectors
@@ -18,7 +19,7 @@ from descriptors.states import CHOICES
 from descriptors.templatetags.portal import tree_url
 from descriptors.verbs import VERBS
 from descriptors.web.definitions import definition_rows
-from descriptors.web.doors import door, page
+from descriptors.web.doors import SignedIn, door, page
 from descriptors.web.home import PAGE, may
 from descriptors.web.rows import Row, rows_of
 from olimpus.errors import Invalid, NotFound
@@ -37,7 +38,7 @@ MACHINE_TABS: Final = {"machine": _("Machine"), **TABS}
 
 
 @door
-def node(request: HttpRequest, path: str = "") -> HttpResponse:
+def node(request: SignedIn, path: str = "") -> HttpResponse:
     """A folder or a machine. The root page leads home those who may not see the root."""
     cursor = feed.last_id()
     try:
@@ -64,7 +65,7 @@ def node(request: HttpRequest, path: str = "") -> HttpResponse:
     return page(request, template, context | TAB_CONTEXT[tab](request, found))
 
 
-def crumbs(request: HttpRequest, node: Node) -> list[dict[str, Any]]:
+def crumbs(request: SignedIn, node: Node) -> list[dict[str, Any]]:
     """The parts of the path: name, path, and whether this person may open it; no query."""
     parts = [part for part in node.path.split("/") if part]
     paths = ["/" + "/".join(parts[:depth]) for depth in range(len(parts) + 1)]
@@ -77,7 +78,7 @@ def crumbs(request: HttpRequest, node: Node) -> list[dict[str, Any]]:
 # -- tabs of a folder --------------------------------------------------------------------------------------------------
 
 
-def contents(request: HttpRequest, folder: Node) -> dict[str, Any]:
+def contents(request: SignedIn, folder: Node) -> dict[str, Any]:
     """The table, the counts per state, the verbs for everything below, and what is going on here."""
     listed = listing(request, folder)
     found = Paginator(listed, PAGE).get_page(request.GET.get("page"))
@@ -94,18 +95,18 @@ def contents(request: HttpRequest, folder: Node) -> dict[str, Any]:
     }
 
 
-def filters_of(request: HttpRequest) -> dict[str, str]:
+def filters_of(request: SignedIn) -> dict[str, str]:
     """What the address bar says about the table."""
     given = {name: request.GET.get(name, "").strip()[:200] for name in ("q", "state", "hypervisor", "label", "sort")}
     return given | {"below": "1" if request.GET.get("below") else ""}
 
 
-def deep(request: HttpRequest) -> bool:
+def deep(request: SignedIn) -> bool:
     """Whether the table shows everything below: on demand, and whenever it is filtered."""
     return any(value for name, value in filters_of(request).items() if name != "sort")
 
 
-def listing(request: HttpRequest, folder: Node) -> QuerySet[Node]:
+def listing(request: SignedIn, folder: Node) -> QuerySet[Node]:
     """The rows that the filters leave, in the wanted order."""
     given = filters_of(request)
     known = {value for value, _label in CHOICES}
@@ -129,7 +130,7 @@ def listing(request: HttpRequest, folder: Node) -> QuerySet[Node]:
 # -- tabs of a machine -------------------------------------------------------------------------------------------------
 
 
-def machine(request: HttpRequest, node: Node) -> dict[str, Any]:
+def machine(request: SignedIn, node: Node) -> dict[str, Any]:
     """State, verbs, addresses, drift, pending changes, last operations."""
     (row,) = rows_of([node], request.user)
     return machine_context(row) | {
@@ -152,7 +153,7 @@ def machine_context(row: Row) -> dict[str, Any]:
 # -- tabs of both ------------------------------------------------------------------------------------------------------
 
 
-def definition(request: HttpRequest, node: Node) -> dict[str, Any]:
+def definition(request: SignedIn, node: Node) -> dict[str, Any]:
     """What is written here on the left, the computed result with origins on the right."""
     context: dict[str, Any] = {"local": dump_yaml(node.definition) if node.definition else ""}
     try:
@@ -162,7 +163,7 @@ def definition(request: HttpRequest, node: Node) -> dict[str, Any]:
     return context | {"lines": definition_rows(computed, node.path)}
 
 
-def access(request: HttpRequest, node: Node) -> dict[str, Any]:
+def access(request: SignedIn, node: Node) -> dict[str, Any]:
     """Who may do what here and from where; what I may."""
     shown = can(request.user, "grant", node)
     return {
@@ -177,7 +178,7 @@ def _grant(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"kind": kind, "holder": row[kind]}
 
 
-def history(request: HttpRequest, node: Node) -> dict[str, Any]:
+def history(request: SignedIn, node: Node) -> dict[str, Any]:
     """The journal of this node."""
     entries = Paginator(selectors.history(request.user, node), HISTORY).get_page(request.GET.get("page"))
     return {"entries": entries}
@@ -196,24 +197,24 @@ TAB_CONTEXT: Final = {
 
 
 @door
-def panel(request: HttpRequest, node_id: int) -> HttpResponse:
+def panel(request: SignedIn, node_id: int) -> HttpResponse:
     """The parts of a machine's page that change with it."""
     found = selectors.get(request.user, node_id)
     if found.is_folder:
-        raise NotFound(_("This is a folder."), where=found.path)
+        raise NotFound(gettext("This is a folder."), where=found.path)
     context = {"node": found, "may": may(request, found)} | machine(request, found)
     return render(request, "portal/machine_details.html", context)
 
 
 @door
-def row(request: HttpRequest, node_id: int) -> HttpResponse:
+def row(request: SignedIn, node_id: int) -> HttpResponse:
     """One line of a table."""
     found = rows_of([selectors.get(request.user, node_id)], request.user)
     return render(request, "components/rows.html", {"rows": found, "show_path": False, "base": ""})
 
 
 @door
-def fresh_rows(request: HttpRequest) -> HttpResponse:
+def fresh_rows(request: SignedIn) -> HttpResponse:
     """The lines of several nodes that a table shows already; hidden ones are left out."""
     ids = [int(text) for text in request.GET.get("ids", "").split(",") if text.isascii() and text.isdigit()]
     found = rows_of(selectors.nodes(request.user).filter(pk__in=ids[:PAGE]), request.user)
@@ -221,7 +222,7 @@ def fresh_rows(request: HttpRequest) -> HttpResponse:
 
 
 @door
-def counts(request: HttpRequest, node_id: int) -> HttpResponse:
+def counts(request: SignedIn, node_id: int) -> HttpResponse:
     """How many machines below a folder are in each state."""
     folder = selectors.get(request.user, node_id)
     context = {"node": folder, "counts": selectors.counts(request.user, folder), "filters": filters_of(request)}

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.core.paginator import Paginator
 from django.db.models import Count, Min
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,14 +15,14 @@ from django.views.decorators.http import require_POST
 
 from descriptors import actions, feed, selectors
 from descriptors.models import OPEN, Operation, Status
-from descriptors.web.doors import done, door, page
+from descriptors.web.doors import SignedIn, done, door, page
 
 PAGE: Final = 30
 RESULTS: Final = 100
 
 
 @door
-def operations(request: HttpRequest) -> HttpResponse:
+def operations(request: SignedIn) -> HttpResponse:
     """Newest first; `?status=` filters, `?open=1` shows what goes on."""
     cursor = feed.last_id()
     status = request.GET.get("status", "")
@@ -43,7 +43,7 @@ def operations(request: HttpRequest) -> HttpResponse:
 
 
 @door
-def operation(request: HttpRequest, pk: UUID) -> HttpResponse:
+def operation(request: SignedIn, pk: UUID) -> HttpResponse:
     """Progress as one line, results grouped by reason, cancel and retry."""
     cursor = feed.last_id()
     found = get_object_or_404(selectors.operations(request.user), pk=pk)
@@ -64,7 +64,7 @@ def operation(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @door
-def line(request: HttpRequest, pk: UUID) -> HttpResponse:
+def line(request: SignedIn, pk: UUID) -> HttpResponse:
     """What one operation looks like now, for pages that show it live."""
     found = get_object_or_404(selectors.operations(request.user), pk=pk)
     return render(request, "components/operation_line.html", {"operation": found})
@@ -81,7 +81,7 @@ def reasons(operation: Operation) -> list[dict[str, Any]]:
 
 @door
 @require_POST
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+def cancel(request: SignedIn, pk: UUID) -> HttpResponse:
     """Stop what has not begun; what is under way on a hypervisor ends by itself."""
     found = get_object_or_404(selectors.operations(request.user), pk=pk)
     actions.cancel(found, actor=request.user)
@@ -90,7 +90,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @door
 @require_POST
-def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
+def retry(request: SignedIn, pk: UUID) -> HttpResponse:
     """Ask again for the machines that failed."""
     found = get_object_or_404(selectors.operations(request.user), pk=pk)
     fresh = actions.retry_failed(found, actor=request.user)

@@ -17,6 +17,7 @@ urlpatterns = [
     path("operations/<uuid:pk>/cancel", operations.cancel, name="operation-cancel"),
     path("operations/<uuid:pk>/retry", operations.retry, name="operation-retry"),
     path("apply/", importing.apply, name="apply"),
+    path("-/operations", home.last_operations, name="last-operations"),
     path("-/open", home.open_count, name="open-count"),
     path("-/folders", home.folders, name="folder-options"),
     path("-/tree/<int:node_id>", home.tree_level, name="tree-level"),

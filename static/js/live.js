@@ -5,6 +5,7 @@ import { heard, showNode } from "./nodes.js"
 import { notice } from "./shell.js"
 
 const FIRST_WAIT = 1, LONGEST_WAIT = 30 // seconds
+const SIGNED_OUT = 4401, NOT_ALLOWED = 4403 // why the server closed the socket
 const REMEMBERED = 5000 // ids kept to tell repeated events
 
 const words = document.getElementById("words")?.dataset ?? {}
@@ -24,7 +25,7 @@ export class Feed {
     this.socket = new WebSocket(this.address)
     this.socket.onopen = () => this.subscribe()
     this.socket.onmessage = message => this.take(JSON.parse(message.data))
-    this.socket.onclose = () => this.retry()
+    this.socket.onclose = event => this.end(event.code)
   }
 
   subscribe() {
@@ -52,6 +53,11 @@ export class Feed {
     if (event.operation) showStatus(event.operation)
     if (CHANGES_TREE.test(event.verb)) offerReload()
     for (const place of document.querySelectorAll("[data-refresh]")) refresh(place)
+  }
+
+  end(code) {
+    if (code === SIGNED_OUT) location.reload() // which leads to the sign-in page
+    else if (code !== NOT_ALLOWED) this.retry()
   }
 
   retry() {

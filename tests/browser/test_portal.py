@@ -204,3 +204,35 @@ def test_the_tree_unfolds_and_is_a_drawer_on_a_phone(visitors: Visitors) -> None
     expect(phone.locator("#sidebar")).to_be_visible()
     phone.keyboard.press("Escape")
     expect(phone.locator("#sidebar")).to_be_hidden()
+
+
+FEED = """async () => {
+  const { Feed } = await import("/static/js/live.js")
+  const node = Number(document.querySelector(".machine-state").dataset.node)
+  const event = (id, state) => ({ id, node, state, verb: "vm.test", at: new Date().toISOString(), operation: null })
+  const shown = () => document.querySelector(".machine-state .state").dataset.state
+  const feed = new Feed("", [], 7), seen = []
+  feed.take({ events: [event(1002, "running"), event(1001, "starting")], settled: 1000 })
+  seen.push(shown(), feed.since)
+  feed.take({ events: [event(1001, "starting"), event(1000, "paused")], settled: 1002 })
+  seen.push(shown(), feed.since)
+  feed.take({ events: [event(1003, "failed")], settled: 900 })
+  seen.push(shown(), feed.since)
+  return seen
+}"""
+
+
+def test_events_are_applied_once_and_in_order(visitors: Visitors) -> None:
+    page = visitors.enter("student")
+    page.goto(f"/tree{HOME}/web")
+    assert page.evaluate(FEED) == ["running", 1000, "running", 1002, "failed", 1002]
+    assert page.locator(".machine-state button.btn-primary").get_attribute("data-verb") == "recover"
+
+
+def test_nobody_listens_after_signing_out(visitors: Visitors) -> None:
+    page = visitors.enter("student")
+    page.goto(f"/tree{HOME}/web")
+    live(page)
+    page.context.clear_cookies()
+    page.evaluate("import('/static/js/live.js').then(({ Feed }) => new Feed('/ws/feed', ['/'], null).open())")
+    page.wait_for_url("**/accounts/login/**")
