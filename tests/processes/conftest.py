@@ -20,9 +20,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("processes"))
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a loaded demo, once there is one."""
+    return tmp_path_factory.mktemp("processes") / "template"
+
+
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
+def installation(tmp_path: Path, template: Path) -> Iterator[Installation]:
     """Nothing is started yet."""
-    made = Installation(tmp_path / "home")
+    made = Installation(tmp_path / "home", template)
     yield made
     made.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -60,8 +61,8 @@ say({
 class Installation:
     """Everything is ended and removed by `close`, also what was started again meanwhile."""
 
-    def __init__(self, home: Path):
-        self.home = home
+    def __init__(self, home: Path, template: Path):
+        self.home, self._template = home, template
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._database = Database()
@@ -69,6 +70,7 @@ class Installation:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("OLIMPUS_", "DJANGO_"))},
             **self._database.environment,
+            "OLIMPUS_LOG_LEVEL": "WARNING",
             "DJANGO_SETTINGS_MODULE": "olimpus.settings.dev",
             "OLIMPUS_HOME": str(home),
             "OLIMPUS_DEMO_PASSWORD": PASSWORD,
@@ -140,9 +142,14 @@ class Installation:
 
     def load(self, **settings: Any) -> None:
         """Tables and demo: the course of 120 × 3 machines, not yet on the mock, which gets these settings."""
-        self.manage("migrate", "--verbosity", "0")
-        self.manage("load_demo")
-        self.tune(**settings)
+        if self._template.exists() and not self._database.environment:
+            shutil.copytree(self._template, self.home)
+        else:
+            self.manage("migrate", "--verbosity", "0")
+            self.manage("load_demo")
+            shutil.copytree(self.home, self._template, dirs_exist_ok=True)
+        if settings:
+            self.tune(**settings)
 
     def tune(self, **settings: Any) -> None:
         """Change settings of the mock hypervisor."""

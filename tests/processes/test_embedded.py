@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -17,12 +18,15 @@ from tests.processes.installation import PASSWORD, ROOT, until
 
 
 def children(process):
-    return psutil.Process(process.pid).children(recursive=True)
+    found = psutil.Process(process.pid).children(recursive=True)
+    return [one for one in found if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def child(process, word):
     """The child whose command line has this word."""
-    return next((one for one in children(process) if word in one.cmdline()), None)
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):  # it ends while we look
+        return next((one for one in children(process) if word in one.cmdline()), None)
+    return None
 
 
 def test_it_answers_restarts_what_dies_and_leaves_nothing_behind(installation):

@@ -7,7 +7,6 @@ import threading
 import time
 
 import httpx
-import pytest
 
 from tests.processes.installation import COURSE, PASSWORD, Installation, kill, until
 
@@ -31,15 +30,14 @@ def assert_sound(installation: Installation, states: dict[str, int]) -> None:
     assert set(audit["statuses"]) == {"succeeded"}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_a_worker_killed_again_and_again(installation, seed):
-    chance = random.Random(seed)
+def test_a_worker_killed_again_and_again(installation):
+    chance = random.Random(20261121)
     installation.load(latency=0.1, jitter=0.5)
     installation.web()
     worker = installation.worker()
-    for verb in ("create", "start", "restart"):
+    for verb, kills in (("create", 2), ("start", 0), ("restart", 3)):
         operation = installation.do(verb)
-        for _kill in range(2):
+        for _kill in range(kills):
             time.sleep(chance.uniform(1.0, 3.0))
             kill(worker)
             worker = installation.worker()
@@ -73,7 +71,8 @@ def test_the_web_process_killed_while_requests_come(installation):
     asking = threading.Thread(target=ask)
     asking.start()
     for _kill in range(2):
-        assert until(lambda had=len(accepted): len(accepted) > had + 4 or not asking.is_alive(), 20)
+        enough = len(accepted) + 5
+        assert until(lambda enough=enough: len(accepted) >= enough or not asking.is_alive(), 20)
         kill(web)
         web = installation.web()
     asking.join(120)
