@@ -1,0 +1,10 @@
+"""The console: the tree level by level, verbs as actions, definitions, grants, operations, drift, strays, network cards.
+
+Nothing here saves a model: every change goes through `descriptors.actions`, and lists show what the person may see.
+"""
+
+from __future__ import annotations
+
+from descriptors.admin import operations, strays, tree
+
+__all__ = ["operations", "strays", "tree"]
