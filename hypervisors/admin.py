@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hypervisors import actions
-from hypervisors.drivers.base import Setting
+from hypervisors.drivers.base import CAPABILITY_WORDS, Setting
 from hypervisors.models import Hypervisor
 from hypervisors.registry import DRIVERS, clean_settings, driver_class
 from olimpus.errors import Invalid, OlimpusError
@@ -148,7 +148,8 @@ class HypervisorAdmin(admin.ModelAdmin):
         obj = kwargs.get("obj")
         context["drivers"] = [] if obj else sorted(DRIVERS)
         context["driver_name"] = self._driver_name(request, obj)
-        context["capabilities"] = sorted(c.value for c in driver_class(context["driver_name"]).capabilities)
+        able = driver_class(context["driver_name"]).capabilities
+        context["capabilities"] = sorted(gettext(CAPABILITY_WORDS[capability]) for capability in able)
         return super().render_change_form(request, context, *args, **kwargs)
 
     # -- writing, through the actions -------------------------------------------------------------------------------

@@ -241,6 +241,16 @@ def deed(verb: str) -> str:
     return f"{VERBS[name].label}: {ENDINGS.get(ending, ending)}" if ending else str(VERBS[name].label)
 
 
+#: Door through which somebody came → what people say; the others are called so in every language.
+DOORS: Final = {"admin": gettext_lazy("operator console"), "command": gettext_lazy("command line")}
+
+
+@register.filter
+def door(via: str) -> str:
+    """The door that a line of the journal names."""
+    return str(DOORS.get(via, via))
+
+
 @register.filter
 def words(text: str) -> list[str]:
     """The words of a text, to walk through a fixed list."""

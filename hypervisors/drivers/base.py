@@ -62,6 +62,20 @@ class Capability(StrEnum):
     GRACEFUL_STOP = "graceful_stop"  # `stop` asks the guest; without it `stop` is `force_off`
 
 
+#: How a person says it, to be translated.
+CAPABILITY_WORDS: dict[Capability, str] = {
+    Capability.PAUSE: gettext_noop("pause and resume"),
+    Capability.SNAPSHOT: gettext_noop("snapshots"),
+    Capability.REVERT: gettext_noop("revert to a snapshot"),
+    Capability.CONSOLE_TEXT: gettext_noop("text console"),
+    Capability.CONSOLE_VNC: gettext_noop("graphical console"),
+    Capability.METRICS: gettext_noop("metrics"),
+    Capability.RECONFIGURE: gettext_noop("change run parameters"),
+    Capability.ADOPT: gettext_noop("adopt machines"),
+    Capability.GRACEFUL_STOP: gettext_noop("graceful stop"),
+}
+
+
 @dataclass(frozen=True)
 class Setting:
     """One setting of a driver: forms, validation and the splitting of secrets come from these."""
@@ -313,5 +327,5 @@ class Driver(ABC):
         """Let go of connections. May be repeated; a later call connects again."""
 
     def _unsupported(self, capability: Capability) -> Unsupported:
-        told = {"driver": _(self.label), "capability": capability.value}
+        told = {"driver": _(self.label), "capability": _(CAPABILITY_WORDS[capability])}
         return Unsupported(_("%(driver)s cannot do this: %(capability)s.") % told, where=self.hypervisor)

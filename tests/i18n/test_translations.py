@@ -15,7 +15,7 @@ from descriptors.parameters import PARAMETERS
 from descriptors.states import CHOICES
 from descriptors.verbs import VERBS
 from hypervisors import actions as hypervisors
-from hypervisors.drivers.base import POWER_WORDS
+from hypervisors.drivers.base import CAPABILITY_WORDS, POWER_WORDS, Capability
 from hypervisors.drivers.mock import MockDriver
 from olimpus.errors import Invalid
 from olimpus.translations import LOCALE, compile_all, messages, sources
@@ -116,12 +116,13 @@ def test_no_english_is_left(catalog):
 def test_every_label_of_the_tables_is_known(catalog):
     """Tables of modules without Django mark their labels; the doors translate them."""
     known = {entry.msgid for entry in catalog}
-    labels = [label for _value, label in CHOICES] + [*POWER_WORDS.values()]
+    labels = [label for _value, label in CHOICES] + [*POWER_WORDS.values(), *CAPABILITY_WORDS.values()]
     labels += [parameter.description for parameter in PARAMETERS.values()]
     labels += [text for setting in MockDriver.settings for text in (setting.label, setting.help) if text]
     with override("en"):
         labels += [str(text) for verb in VERBS.values() for text in (verb.label, verb.warns) if text]
     assert sorted(set(labels) - known) == []
+    assert CAPABILITY_WORDS.keys() == set(Capability)
 
 
 def test_modules_without_django_answer_in_the_readers_language(catalog):
