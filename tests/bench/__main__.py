@@ -30,6 +30,8 @@ BENCHES = {
     "reconcile": "reconciling",
     "live": "live",
 }
+#: Seconds that one benchmark may take.
+LONGEST = 600
 #: Name → the same work on a throw-away MariaDB.
 ON_MARIADB = {"import-mariadb": "importing"}
 
@@ -45,7 +47,11 @@ def main() -> int:
         found = run(name)
         figures += found
         failed += [name] if not found else []
-    print(json.dumps(_report(figures), indent=2) if options.json else table([figure.cells() for figure in figures]))
+    report = _report(figures)
+    if options.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print(f"\n{table([figure.cells() for figure in figures])}\n\n{_circumstances(report)}")
     if failed:
         say(f"could not be run: {', '.join(failed)}")
     return 1 if failed else 0
@@ -56,8 +62,10 @@ def run(name: str) -> list[Figure]:
     command = [sys.executable, "-m", "tests.bench.alone", BENCHES.get(name) or ON_MARIADB[name]]
     if name in ON_MARIADB:
         command = ["tests/with-mariadb", *command]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=LONGEST)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        say(str(error))
         return []
     return [_figure(row, name in ON_MARIADB) for row in json.loads(done.stdout.strip().splitlines()[-1])]
 
@@ -78,10 +86,14 @@ def _report(figures: Sequence[Figure]) -> dict[str, Any]:
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
+        "load": round(os.getloadavg()[2], 1),
         "python": platform.python_version(),
         "figures": [figure.as_data() for figure in figures],
     }
+
+
+def _circumstances(report: dict[str, Any]) -> str:
+    return "{at}, {cores} cores, Python {python}, load of the last quarter of an hour {load}".format(**report)
 
 
 def _options() -> argparse.Namespace:

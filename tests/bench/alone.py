@@ -28,7 +28,9 @@ def home() -> Iterator[None]:
         "OLIMPUS_HOME": folder,
         "DJANGO_SETTINGS_MODULE": "olimpus.settings.dev",
         "OLIMPUS_LOG_LEVEL": "WARNING",
+        "PYTHONWARNINGS": "ignore",
     }
+    os.environ.pop("BROKER_URL", None)
     try:
         with database(os.environ.get("DATABASE_URL", "")):
             yield

@@ -24,6 +24,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.roles import Kind as Account
+from descriptors import tree
 from descriptors.actions import grant_many
 from descriptors.models import Descriptor, Nic
 from hypervisors import actions as hypervisors
@@ -89,7 +90,7 @@ def build() -> list[Case]:
     )
     above, inside = people(["above", "inside"])
     User.objects.update(kind=Account.MANAGER)
-    elsewhere = [folder(f"/other-{number}") for number in range(GRANTS - 1)]
+    elsewhere = tree.insert([(tree.by_path("/"), [tree.Draft(f"other-{number}") for number in range(GRANTS - 1)])])
     grant_many([(node.pk, "manager", above.pk) for node in [farm, *elsewhere]], actor=root)
     chosen = random.Random(1).sample(rows, GRANTS)
     grant_many([(node.pk, "manager", inside.pk) for node in chosen], actor=root)
