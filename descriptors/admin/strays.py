@@ -16,6 +16,7 @@ from descriptors.admin.base import ThroughActions
 from descriptors.admin.pages import page_of
 from descriptors.models import Nic, Unowned
 from descriptors.permissions import visible
+from hypervisors.drivers.base import POWER_WORDS
 
 
 class ForSuperusers(ThroughActions):
@@ -44,7 +45,7 @@ class UnownedAdmin(ForSuperusers):
     @admin.display(description=_("power"))
     def power(self, vm: Unowned) -> str:
         """As last seen."""
-        return str(vm.info.get("power", ""))
+        return gettext(POWER_WORDS.get(vm.info.get("power"), ""))
 
     @admin.action(description=_("Adopt into a folder"))
     def adopt(self, request: HttpRequest, queryset: QuerySet[Unowned]) -> HttpResponse | None:

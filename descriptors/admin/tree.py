@@ -100,7 +100,7 @@ class NodeAdmin(NodePages):
     def doing(self, node: Node) -> str:
         """The open operation."""
         operation = None if node.is_folder else selectors.open_operation(node.descriptor)
-        return f"{operation.verb}: {operation.get_status_display()}" if operation else ""
+        return f"{VERBS[operation.verb].label}: {operation.get_status_display()}" if operation else ""
 
     @admin.display(description=_("pages"))
     def pages(self, node: Node) -> str:

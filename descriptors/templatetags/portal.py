@@ -241,6 +241,32 @@ def deed(verb: str) -> str:
     return f"{VERBS[name].label}: {ENDINGS.get(ending, ending)}" if ending else str(VERBS[name].label)
 
 
+#: What a change of a definition does to a machine.
+EFFECTS: Final = {
+    "now": gettext_lazy("now"),
+    "next_start": gettext_lazy("at the next start"),
+    "reapply": gettext_lazy("when reapplied"),
+    "recreate": gettext_lazy("only by recreation"),
+}
+ROLES: Final = {
+    "manager": gettext_lazy("Manager"),
+    "user": gettext_lazy("Simple user"),
+    "superuser": gettext_lazy("superuser"),
+}
+
+
+@register.filter
+def effect_label(effect: str) -> str:
+    """When a change of a definition takes effect."""
+    return str(EFFECTS.get(effect, effect))
+
+
+@register.filter
+def grant_label(role: str) -> str:
+    """The word for a role."""
+    return str(ROLES.get(role, role))
+
+
 #: Door through which somebody came → what people say; the others are called so in every language.
 DOORS: Final = {"admin": gettext_lazy("operator console"), "command": gettext_lazy("command line")}
 
