@@ -274,20 +274,27 @@ class Operation(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     parent = models.ForeignKey("self", models.CASCADE, null=True, blank=True, related_name="children")
     node = models.ForeignKey(Node, models.SET_NULL, null=True, blank=True, related_name="operations")
-    path = ExactCharField(max_length=PATH_LENGTH)
-    verb = models.CharField(max_length=32)
+    path = ExactCharField(_("path"), max_length=PATH_LENGTH)
+    verb = models.CharField(_("verb"), max_length=32)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="operations"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="operations",
+        verbose_name=_("who"),
     )
     arguments = models.JSONField(default=dict, blank=True)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices, default=Status.QUEUED)
     #: The lock: a descriptor has at most one open operation, by this unique column.
     open_for = models.OneToOneField(
         Descriptor, models.SET_NULL, null=True, blank=True, related_name="open_operation", editable=False
     )
     from_state = models.CharField(max_length=12, blank=True)
-    hypervisor = models.ForeignKey(Hypervisor, models.SET_NULL, null=True, blank=True, related_name="+")
-    attempts = models.PositiveSmallIntegerField(default=0)
+    hypervisor = models.ForeignKey(
+        Hypervisor, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("hypervisor")
+    )
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     #: A queued operation is (re-)sent to the workers when this time has passed.
     wake_at = models.DateTimeField(default=timezone.now)
     deadline = models.DateTimeField(null=True, blank=True)
@@ -302,9 +309,9 @@ class Operation(models.Model):
     failed = models.PositiveIntegerField(default=0)
     cancelled = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now, db_index=True)
+    created_at = models.DateTimeField(_("asked for at"), default=timezone.now, db_index=True)
     started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("operation")
@@ -328,11 +335,11 @@ class Operation(models.Model):
 class Unowned(models.Model):
     """A VM that a hypervisor has and no descriptor owns, as reconcile last saw it."""
 
-    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="unowned")
-    ref = models.CharField(max_length=255)
-    name = models.CharField(max_length=255, blank=True)
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="unowned", verbose_name=_("hypervisor"))
+    ref = models.CharField(_("reference there"), max_length=255)
+    name = models.CharField(_("name"), max_length=255, blank=True)
     info = models.JSONField(default=dict)
-    seen_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
 
     class Meta:
         verbose_name = _("unowned machine")

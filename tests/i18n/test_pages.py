@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 #: Shown to everybody alike: names that happen to be words of the interface, too.
 NAMES = frozenset({"mock", "student", "web", "db", "user", "driver", "name", "path", *PARAMETERS})
 ATTRIBUTES = ("aria-label", "title", "placeholder")
+CONSOLE = ("definition", "grants")
 TABS = ("", "definition", "access", "history")
 
 
@@ -64,6 +65,8 @@ def pages(world) -> dict[str, str]:
     addresses += [f"/-/nodes/{machine.pk}/{page}" for page in ("panel", "snapshots", "console")]
     addresses += [f"/-/nodes/{node.pk}/ask/{verb}" for node in (machine, folder) for verb in ("force_off", "snapshot")]
     addresses += ["/admin/hypervisors/hypervisor/", "/admin/hypervisors/hypervisor/add/", "/admin/accounts/user/"]
+    addresses += ["/admin/descriptors/node/", "/admin/descriptors/operation/", "/admin/descriptors/unowned/"]
+    addresses += [f"/admin/descriptors/node/{node.pk}/{page}/" for node in (machine, folder) for page in CONSOLE]
     answers = {address: client.get(address, follow=True) for address in addresses}
     assert {address: answer.status_code for address, answer in answers.items() if answer.status_code != 200} == {}
     return {address: answer.content.decode() for address, answer in answers.items()}
