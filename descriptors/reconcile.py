@@ -18,13 +18,12 @@ from django.utils import timezone
 
 from accounts import journal
 from descriptors import selectors
-from descriptors.actions.requesting import locked
-from descriptors.models import Descriptor, Unowned
+from descriptors.models import Descriptor, Operation, Unowned
 from hypervisors import health
 from hypervisors.drivers.base import Power, VmInfo
 from hypervisors.gateway import gateway_for
 from hypervisors.models import Hypervisor
-from olimpus.db import retry_on_deadlock
+from olimpus.db import retry_on_deadlock, update_each
 from olimpus.errors import HypervisorError
 
 log = logging.getLogger(__name__)
@@ -81,7 +80,9 @@ def reconcile(pk: int) -> Report | None:
 def _compare(hypervisor: Hypervisor, infos: Sequence[VmInfo], looked_at: datetime) -> Report:
     by_uid = {info.uid: info for info in infos if info.uid}
     by_ref = {info.ref: info for info in infos}
-    machines = list(Descriptor.objects.filter(hypervisor=hypervisor).select_related("open_operation"))
+    machines = list(
+        Descriptor.objects.filter(hypervisor=hypervisor).select_related("open_operation").defer("definition")
+    )
     owned: set[str] = set()
     changed = []
     for machine in machines:
@@ -117,6 +118,8 @@ def _differs(machine: Descriptor, seen: dict[str, Any], looked_at: datetime) -> 
     """Put the observation into the row in memory; tells whether anything but the time has changed."""
     if seen["power"] == Power.UNKNOWN:  # it answered for the others, not for this one: nothing is known about it
         return False
+    if selectors.open_operation(machine):  # somebody works on it: whatever is seen now is on its way elsewhere
+        return False
     before = (machine.observed, machine.drifted)
     machine.observed, machine.observed_at = seen, looked_at
     machine.drifted = bool(selectors.drift(machine))
@@ -136,25 +139,28 @@ def _write(machines: Sequence[Descriptor], changed: Sequence[Descriptor], looked
 def _write_batch(machines: Sequence[Descriptor]) -> None:
     """Compare once more under the lock: whatever has moved on since it was read is left to the next time."""
     with transaction.atomic():
-        rows = {row.pk: row for row in locked(machine.pk for machine in machines)}
-        same = [machine for machine in machines if _is_as_read(machine, rows.get(machine.pk))]
-        Descriptor.objects.bulk_update(same, ["observed", "drifted"])
-        journal.record_many(_news(same, rows))
+        now = _locked_facts([machine.pk for machine in machines])
+        same = [machine for machine in machines if now.get(machine.pk, ())[:3] == _facts(machine)]
+        update_each(Descriptor, same, ["observed", "drifted"])
+        journal.record_many(_news(same, {pk: facts[3] for pk, facts in now.items()}))
 
 
-def _is_as_read(machine: Descriptor, row: Descriptor | None) -> bool:
-    if row is None:
-        return False
-    read, now = (
-        (one.state, one.settled_at, one.hypervisor_id, selectors.open_operation(one)) for one in (machine, row)
-    )
-    return read == now
+def _locked_facts(ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+    """{id: (state, when it last settled, hypervisor, drifted)} of machines that nobody works on, locked."""
+    rows = Descriptor.objects.filter(pk__in=ids).order_by("pk").select_for_update()
+    facts = {row[0]: row[1:] for row in rows.values_list("pk", "state", "settled_at", "hypervisor_id", "drifted")}
+    busy = set(Operation.objects.filter(open_for__in=ids).values_list("open_for_id", flat=True))
+    return {pk: row for pk, row in facts.items() if pk not in busy}
 
 
-def _news(machines: Iterable[Descriptor], rows: Mapping[int, Descriptor]) -> Iterable[journal.Draft]:
+def _facts(machine: Descriptor) -> tuple[Any, ...]:
+    return (machine.state, machine.settled_at, machine.hypervisor_id)
+
+
+def _news(machines: Iterable[Descriptor], drifted: Mapping[int, bool]) -> Iterable[journal.Draft]:
     """Entries about drift that came or went."""
     for machine in machines:
-        if machine.drifted == rows[machine.pk].drifted:
+        if machine.drifted == drifted[machine.pk]:
             continue
         verb = "vm.drift" if machine.drifted else "vm.drift.cleared"
         data = {"state": machine.state, "drift": selectors.drift(machine)}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, connection, models, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
@@ -56,3 +56,19 @@ def containing(queryset: QuerySet[Any], columns: list[str], text: str) -> QueryS
         queryset = queryset.alias(**{f"lower_{column}": Lower(column)})
         found |= Q(**{f"lower_{column}__contains": text.lower()})
     return queryset.filter(found)
+
+
+def update_each(model: type[models.Model], rows: Sequence[models.Model], columns: Sequence[str]) -> None:
+    """Write these columns (attribute names of the model's own table) of every row: one prepared statement, run for all.
+
+    Several times as fast as `bulk_update`, which builds a `CASE` of every value.
+    """
+    fields = [model._meta.get_field(column.removesuffix("_id")) for column in columns]
+    key, quote = model._meta.pk, connection.ops.quote_name
+    assignments = ", ".join(f"{quote(field.column)} = %s" for field in fields)
+    sql = f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE {quote(key.column)} = %s"  # noqa: S608 - names
+    values = [
+        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in (*fields, key)] for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, values)

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import InterfaceError, OperationalError, connection, models, transaction
+from django.db import InterfaceError, OperationalError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import journal
 from descriptors.actions.cancelling import close_parents
-from descriptors.actions.requesting import locked, summary
+from descriptors.actions.requesting import summary
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.states import State
 from descriptors.verbs import VERBS, Outcome
 from descriptors.worker.claims import Task, unexpected, written
 from hypervisors.gateway import Interrupted, backoff
-from olimpus.db import retry_on_deadlock
+from olimpus.db import retry_on_deadlock, update_each
 from olimpus.errors import OlimpusError, TimedOut
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 #: Columns that an outcome may change.
 OPERATION = ("status", "open_for_id", "finished_at", "worker", "lease_until", "wake_at", "error", "result")
 MACHINE = ("state", "state_since", "settled_at", "reason", "vm_ref", "hypervisor_id", "applied", "drifted")
+COLUMNS: dict[type[models.Model], tuple[str, ...]] = {Operation: OPERATION, Descriptor: MACHINE}
 #: How long after its deadline an operation is given up even though its worker lives (a driver call that hangs).
 GRACE = timedelta(seconds=30)
 #: Statements for one batch of rows of one table, at most.
@@ -74,13 +75,19 @@ def _commit(results: Sequence[Result], worker: str) -> int:
         rows = Operation.objects.filter(pk__in=claimed, status=Status.RUNNING, worker=worker).order_by("pk")
         # The number of the attempt tells our claim from a later one of the same worker.
         ours = [row for row in rows.select_for_update() if row.attempts == claimed[row.pk].task.operation.attempts]
-        machines = {machine.pk: machine for machine in locked(row.open_for_id for row in ours if row.open_for_id)}
+        machines = _machines(row.open_for_id for row in ours if row.open_for_id)
+        before = {row.pk: _values(row, COLUMNS[type(row)]) for row in (*ours, *machines.values())}
         entries = [_settle(claimed[row.pk], row, machines) for row in ours]
-        _write(Operation, ours, OPERATION)
-        _write(Descriptor, list(machines.values()), MACHINE)
+        _write(Operation, ours, before)
+        _write(Descriptor, list(machines.values()), before)
         journal.record_many(entries)
         _count(ours)
     return len(ours)
+
+
+def _machines(ids: Iterable[int]) -> dict[int, Descriptor]:
+    """The machines by id. Whoever holds the lock of the open operation needs no other."""
+    return Descriptor.objects.defer("definition", "observed").in_bulk(list(ids))
 
 
 def _settle(result: Result, operation: Operation, machines: dict[int, Descriptor]) -> journal.Draft:
@@ -172,32 +179,31 @@ def _entry(operation: Operation, machine: Descriptor | None, claimed: Operation)
     )
 
 
-def _write(model: type[models.Model], rows: Sequence[models.Model], columns: Sequence[str]) -> None:
-    """One UPDATE for all rows that get the same values: a hundred machines that started are one statement.
+def _write(model: type[models.Model], rows: Sequence[models.Model], before: Mapping[Any, Sequence[Any]]) -> None:
+    """One UPDATE for all rows in which the same columns got the same values: a hundred machines that started are one.
 
     Where most differ (each new machine has a reference of its own) one prepared statement is run for all.
     """
+    columns = COLUMNS[model]
     groups: dict[str, list[models.Model]] = defaultdict(list)
     for row in rows:
-        groups[repr([_rough(getattr(row, column)) for column in columns])].append(row)
+        groups[repr(_changes(row, columns, before[row.pk]))].append(row)
     if len(groups) > MOST_GROUPS:
-        _write_each(model, rows, columns)
+        update_each(model, rows, columns)
         return
     for same in groups.values():
-        values = {column.removesuffix("_id"): getattr(same[0], column) for column in columns}
+        changed = _changes(same[0], columns, before[same[0].pk])
+        values = {column.removesuffix("_id"): getattr(same[0], column) for column in changed}
         model._base_manager.filter(pk__in=[row.pk for row in same]).update(**values)
 
 
-def _write_each(model: type[models.Model], rows: Sequence[models.Model], columns: Sequence[str]) -> None:
-    fields = [model._meta.get_field(column.removesuffix("_id")) for column in columns]
-    key, quote = model._meta.pk, connection.ops.quote_name
-    assignments = ", ".join(f"{quote(field.column)} = %s" for field in fields)
-    sql = f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE {quote(key.column)} = %s"  # noqa: S608 - names
-    values = [
-        [field.get_db_prep_save(getattr(row, field.attname), connection) for field in (*fields, key)] for row in rows
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(sql, values)
+def _changes(row: models.Model, columns: Sequence[str], before: Sequence[Any]) -> dict[str, Any]:
+    values = zip(columns, before, _values(row, columns), strict=True)
+    return {column: _rough(value) for column, old, value in values if value != old}
+
+
+def _values(row: models.Model, columns: Sequence[str]) -> list[Any]:
+    return [getattr(row, column) for column in columns]
 
 
 def _rough(value: Any) -> Any:
