@@ -20,7 +20,7 @@ from accounts.models import User
 from courses.manifest import Course, Keys
 from courses.plan import Found, Grant, Plan, Snapshot, Update
 from courses.roster import Student
-from descriptors import tree
+from descriptors import selectors, tree
 from descriptors.actions import grant, grant_many
 from descriptors.actions.editing import checked
 from descriptors.actions.effects import EditPlan, machines_under
@@ -58,7 +58,7 @@ def snapshot(course: Course) -> Snapshot:
     """What the plan of this course is compared with; six queries, whatever the size."""
     nodes = {node.path: node for node in Node.objects.filter(path__in=[*above(course.folder), course.folder])}
     if folder := nodes.get(course.folder):
-        inside = Node.objects.filter(tree_id=folder.tree_id, lft__gt=folder.lft, rght__lt=folder.rght)
+        inside = Node.objects.filter(selectors.inside(folder.path))
         nodes |= {node.path: node for node in inside.only("path", "kind", "definition", "version")}
     return Snapshot(
         nodes={path: Found(node.pk, node.kind, node.definition, node.version) for path, node in nodes.items()},
@@ -70,13 +70,9 @@ def snapshot(course: Course) -> Snapshot:
 
 def _grants(folder: Node) -> Iterator[Grant]:
     """The grants at the course folder and below."""
-    branch = {
-        "content_object__tree_id": folder.tree_id,
-        "content_object__lft__gte": folder.lft,
-        "content_object__rght__lte": folder.rght,
-    }
+    branch = selectors.inside(folder.path, "content_object__path", itself=True)
     for table, holder in ((NodeUserObjectPermission, "user__username"), (NodeGroupObjectPermission, "group__name")):
-        rows = table.objects.filter(**branch).values_list("content_object__path", "permission__codename", holder)
+        rows = table.objects.filter(branch).values_list("content_object__path", "permission__codename", holder)
         for path, codename, name in rows:
             yield Grant(path, ROLE_OF.get(codename, codename), name, table is NodeGroupObjectPermission)
 
@@ -267,5 +263,5 @@ def plan_summary(plan: Plan, found: EditPlan) -> dict[str, Any]:
 def is_waiting(folder: Node, verb: str) -> bool:
     """Whether a machine of the course is in a state from which "create" or "start" would bring it further."""
     states = {"create": (State.PROVISIONED,), "start": (*OFF, State.PROVISIONED)}[verb]
-    inside = Descriptor.objects.filter(tree_id=folder.tree_id, lft__gt=folder.lft, rght__lt=folder.rght)
+    inside = Descriptor.objects.filter(selectors.inside(folder.path))
     return inside.filter(state__in=states).exists()

@@ -13,7 +13,7 @@ from django_fsm import can_proceed
 
 from accounts import journal
 from accounts.models import Entry, User
-from descriptors.access import Access, Mark
+from descriptors.access import Access, Mark, end_of, key_of
 from descriptors.cascade import Cascade, Computed, Layer, compute, facts_of
 from descriptors.definition import changed, sizing
 from descriptors.models import (
@@ -26,6 +26,7 @@ from descriptors.models import (
     NodeUserObjectPermission,
     Operation,
 )
+from descriptors.names import above
 from descriptors.nics import as_given
 from descriptors.permissions import PERMISSION_OF, access_of, can, visible, within
 from descriptors.states import CHOICES, EXPECTED_POWER, State
@@ -129,7 +130,17 @@ def listing(
 def _below(folder: Node, *, recursive: bool) -> Q:
     if not recursive:
         return Q(parent=folder)
-    return Q(tree_id=folder.tree_id, lft__gt=folder.lft, lft__lt=folder.rght)
+    return inside(folder.path)
+
+
+def inside(path: str, column: str = "path", *, itself: bool = False) -> Q:
+    """A condition: `column` holds a path below `path` (or `path` itself).
+
+    By path and not by position: positions shift when somebody inserts a node between reading a row and using its numbers.
+    """
+    key = key_of(path)
+    below = Q(**{f"{column}__gt": key, f"{column}__lt": end_of(key)})
+    return below | Q(**{column: path}) if itself else below
 
 
 def _known_states(states: Collection[str]) -> Collection[str]:
@@ -182,7 +193,7 @@ def my_machines(user: User) -> QuerySet[Descriptor]:
 
 def ancestors(node: Node) -> QuerySet[Node]:
     """From the root down to the parent. Ancestors of what one may see are shown as a path, not as content."""
-    return Node.objects.filter(tree_id=node.tree_id, lft__lt=node.lft, rght__gt=node.rght).order_by("lft")
+    return Node.objects.filter(path__in=above(node.path)).order_by("level")
 
 
 # -- definitions -------------------------------------------------------------------------------------------------------
@@ -190,7 +201,7 @@ def ancestors(node: Node) -> QuerySet[Node]:
 
 def chain(node: Node) -> list[Layer]:
     """The layers from the root to the node, in one query."""
-    rows = Node.objects.filter(tree_id=node.tree_id, lft__lte=node.lft, rght__gte=node.rght).order_by("lft")
+    rows = Node.objects.filter(path__in=[*above(node.path), node.path]).order_by("level")
     return [Layer(path, definition) for path, definition in rows.values_list("path", "definition")]
 
 
@@ -354,10 +365,9 @@ def grants_of(node: Node) -> list[dict[str, Any]]:
 
     What is given above a folder that stops inheritance does not hold, so it is not listed.
     """
-    above = {"lft__lte": node.lft, "rght__gte": node.rght}
-    stop = Folder.objects.filter(inherit_grants=False, **above).aggregate(lft=Max("lft"))["lft"] or 0
-    on_the_way = {f"content_object__{name}": value for name, value in above.items()}
-    on_the_way["content_object__lft__gte"] = stop
+    way = [*above(node.path), node.path]
+    stop = Folder.objects.filter(inherit_grants=False, path__in=way).aggregate(level=Max("level"))["level"] or 0
+    on_the_way = {"content_object__path__in": way, "content_object__level__gte": stop}
     rows: list[dict[str, Any]] = []
     for model, holder in ((NodeUserObjectPermission, "user"), (NodeGroupObjectPermission, "group")):
         name = "user__username" if holder == "user" else "group__name"

@@ -84,7 +84,7 @@ def export(node: Node, *, actor: User) -> dict[str, Any]:
     """The branch as a document, with what the actor may see of it; applying it again changes nothing."""
     node = selectors.get(actor, node.pk)
     access = access_of(actor)
-    rows = Node.objects.filter(tree_id=node.tree_id, lft__gte=node.lft, rght__lte=node.rght).order_by("lft")
+    rows = Node.objects.filter(selectors.inside(node.path, itself=True)).order_by("lft")
     if not node.is_folder:
         return {"path": node.path.rpartition("/")[0] or "/", "descriptors": {node.name: node.definition}}
     document: dict[str, Any] = {"path": node.path}

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from descriptors import selectors
+from descriptors.access import Interval, end_of, key_of
 from descriptors.cascade import Cascade
 from descriptors.definition import Effect, changed, check_edit, effect
 from descriptors.models import Descriptor, Node
 from descriptors.names import above
+from descriptors.permissions import within
 from olimpus.errors import Conflict, Invalid
 
 Definitions = Mapping[str, Mapping[str, Any]]  # by path
@@ -58,10 +59,11 @@ class EditPlan:
 
 def machines_under(paths: Iterable[str]) -> list[Descriptor]:
     """The machines at or below any of the paths, each with its open operation."""
-    where = Q(pk__in=[])
-    for node in Node.objects.filter(path__in=list(paths)).only("lft", "rght", "tree_id", "path"):
-        where |= Q(tree_id=node.tree_id, lft__gte=node.lft, rght__lte=node.rght)
-    rows = Descriptor.objects.filter(where).select_related("open_operation")
+    branches: list[Interval] = []
+    for key in sorted({key_of(path) for path in paths}):
+        if not branches or key >= branches[-1][1]:  # else it lies below the one before
+            branches.append((key, end_of(key)))
+    rows = Descriptor.objects.filter(within("path", branches)).select_related("open_operation")
     return list(rows.only("path", "name", "definition", "state", "open_operation"))
 
 

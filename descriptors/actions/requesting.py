@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -113,10 +112,10 @@ def _arguments(verb: str, arguments: Mapping[str, Any] | None) -> dict[str, str]
 
 
 def below(folder: Node) -> list[int]:
-    """Ids of all machines below a folder: one query, so that the folder cannot shift between reading it and its content."""
-    here = Node.objects.filter(pk=folder.pk)
-    inside = Node.objects.filter(lft__gt=Subquery(here.values("lft")), rght__lt=Subquery(here.values("rght")))
-    return list(inside.filter(kind=Kind.DESCRIPTOR).order_by().values_list("pk", flat=True))
+    """Ids of all machines below a folder as it is now; none when it is gone."""
+    path = Node.objects.filter(pk=folder.pk).values_list("path", flat=True).first()
+    machines = Node.objects.filter(selectors.inside(path or folder.path), kind=Kind.DESCRIPTOR)
+    return list(machines.order_by().values_list("pk", flat=True))
 
 
 def locked(ids: Iterable[int]) -> list[Descriptor]:
@@ -128,7 +127,10 @@ def locked(ids: Iterable[int]) -> list[Descriptor]:
     for start in range(0, len(wanted), CHUNK):
         chunk = Descriptor.objects.filter(pk__in=wanted[start : start + CHUNK]).order_by("pk")
         list(chunk.select_for_update().values_list("pk"))
-        found += list(chunk.select_related("hypervisor", "open_operation"))
+        found += list(chunk.select_related("open_operation"))
+    hypervisors = Hypervisor.objects.in_bulk({machine.hypervisor_id for machine in found} - {None})
+    for machine in found:  # few rows for thousands of machines, where a join would read one for each
+        machine.hypervisor = hypervisors.get(machine.hypervisor_id)
     return found
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts import journal
 from accounts.models import User
-from descriptors import tree
+from descriptors import selectors, tree
 from descriptors.actions.cards import cards_of
 from descriptors.actions.editing import checked
 from descriptors.actions.effects import machines_under, plan
@@ -128,7 +128,7 @@ def duplicate(node: Node, *, actor: User) -> Node:
 
 
 def _drafts(node: Node, actor: User, *, new_addresses: bool) -> tree.Draft:
-    branch = Node.objects.filter(tree_id=node.tree_id, lft__gte=node.lft, rght__lte=node.rght).order_by("lft")
+    branch = Node.objects.filter(selectors.inside(node.path, itself=True)).order_by("lft")
     access = access_of(actor)
     rows = [row for row in branch if access.can("see", row.path)]
     if len(rows) > MOST:
@@ -192,9 +192,7 @@ def _require_branch(actor: User, operation: str, node: Node) -> None:
     access = access_of(actor)
     if access.everything:
         return
-    for path in Node.objects.filter(tree_id=node.tree_id, lft__gt=node.lft, rght__lt=node.rght).values_list(
-        "path", flat=True
-    ):
+    for path in Node.objects.filter(selectors.inside(node.path)).values_list("path", flat=True):
         if not access.can(operation, path):
             raise Forbidden(
                 _("Something below is not yours to move or delete."),

@@ -39,7 +39,7 @@ class FolderFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Node]) -> QuerySet[Node]:
         """Children, or everything below."""
         if self.deep:
-            return queryset.filter(lft__gt=self.folder.lft, rght__lt=self.folder.rght)
+            return queryset.filter(selectors.inside(self.folder.path))
         return queryset.filter(parent=self.folder)
 
     def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:

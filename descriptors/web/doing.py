@@ -115,10 +115,10 @@ def reach(request: SignedIn, node: Node, rule: Verb, chosen: Sequence[int]) -> R
 def _machines(request: SignedIn, node: Node, chosen: Sequence[int]) -> QuerySet[Descriptor]:
     seen = visible(request.user, Descriptor.objects.all())
     if not chosen:
-        return seen.filter(tree_id=node.tree_id, lft__gt=node.lft, rght__lt=node.rght)
+        return seen.filter(selectors.inside(node.path))
     inside = Q(pk__in=chosen)
     for folder in Node.objects.filter(pk__in=chosen, kind="folder"):
-        inside |= Q(tree_id=folder.tree_id, lft__gt=folder.lft, rght__lt=folder.rght)
+        inside |= selectors.inside(folder.path)
     return seen.filter(inside)
 
 
