@@ -21,3 +21,7 @@ class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
             response._csp_update = {"style-src-attr": [UNSAFE_INLINE]}
             response["Content-Type"] = f"{self.media_type}; charset={self.charset}"
         return page
+
+    def get_context(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Without the inline style sheet that DRF adds for coloured code."""
+        return {**super().get_context(*args, **kwargs), "code_style": ""}

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from descriptors import actions, selectors
 from descriptors.admin.base import ThroughActions
 from descriptors.models import Operation
+from descriptors.verbs import VERBS
 
 
 class FamilyFilter(admin.SimpleListFilter):
@@ -40,7 +41,7 @@ class FamilyFilter(admin.SimpleListFilter):
 class OperationAdmin(ThroughActions):
     """What is going on and what came of it."""
 
-    list_display = ("path", "verb", "actor", "status", "progress", "attempts", "fault", "created_at", "finished_at")
+    list_display = ("path", "label", "actor", "status", "progress", "attempts", "fault", "created_at", "finished_at")
     list_display_links = None
     list_filter = (FamilyFilter, "status", "verb", "hypervisor")
     search_fields = ("path",)
@@ -49,6 +50,11 @@ class OperationAdmin(ThroughActions):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
         """What the person may see, newest first."""
         return selectors.operations(request.user)
+
+    @admin.display(description=_("verb"), ordering="verb")
+    def label(self, operation: Operation) -> str:
+        """The verb as its button says it."""
+        return str(VERBS[operation.verb].label) if operation.verb in VERBS else operation.verb
 
     @admin.display(description=_("progress"))
     def progress(self, operation: Operation) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
+from django.forms import Script
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -45,7 +46,7 @@ class NodeAdmin(NodePages):
     change_list_template = "admin/descriptors/node_list.html"
 
     class Media:
-        js = ("js/admin_feed.js",)
+        js = (Script("js/admin_feed.js", type="module"),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
         """What the person may see, with everything that a row shows."""

@@ -31,6 +31,7 @@ def test_browsable_pages_have_forms_and_no_inline_scripts(world, browser):
         page = answer.content.decode()
         assert answer["Content-Type"].startswith("text/html"), path
         assert not INLINE.search(page), path
+        assert "<style" not in page, path
         rules = policy(answer)
         assert "'unsafe-inline'" not in rules["script-src"] + rules["style-src"]
         assert rules["style-src-attr"] == ["'unsafe-inline'"]
