@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter
@@ -33,7 +33,7 @@ class TreeViewSet(viewsets.GenericViewSet):
     filter_backends = ()
     lookup_value_regex = ID
     #: The body of each action; the browsable pages make their forms from it.
-    bodies: dict[str, type[serializers.Serializer[Any]]] = {}
+    bodies: ClassVar[dict[str, type[serializers.Serializer[Any]]]] = {}
 
     def get_serializer_class(self) -> Any:
         """What an action is sent."""
