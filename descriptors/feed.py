@@ -36,6 +36,8 @@ PATIENCE = 20.0
 BACKLOG = 2000
 #: Rights are read again this often, and at once when an entry says that they changed.
 RECHECK = 30.0
+#: People whose rights are read again after one look at the journal: nobody's message waits for everybody's rights.
+REREAD = 5
 TOUCHES_RIGHTS = (
     *("grant.", "group.", "definition.edit", "folder.move", "folder.delete", "descriptor.move", "descriptor.delete"),
     *("user.update", "user.activate", "user.deactivate", "user.delete"),
@@ -137,12 +139,19 @@ class Feed:
         return self.tail.settled if self.tail else await _last_id()
 
     async def access(self, user: User) -> Access:
-        """The user's access, at most half a minute old."""
+        """The user's access, at most a minute old: usually `_refresh` has read it again before that."""
         known = self._access.get(user.pk)
-        if known is None or time.monotonic() - known[1] > RECHECK:
-            known = (await _access(user.pk), time.monotonic())
-            self._access[user.pk] = known
+        if known is None or time.monotonic() - known[1] > 2 * RECHECK:
+            known = self._access[user.pk] = (await _access(user.pk), time.monotonic())
         return known[0]
+
+    async def _refresh(self) -> None:
+        """Read the oldest rights again, a few at a time, and forget those of people who have left."""
+        here = {listener.user.pk for listener in self.listeners}
+        self._access = {pk: known for pk, known in self._access.items() if pk in here}
+        old = time.monotonic() - RECHECK
+        for pk in sorted(pk for pk, known in self._access.items() if known[1] < old)[:REREAD]:
+            self._access[pk] = (await _access(pk), time.monotonic())
 
     async def _run(self, started: asyncio.Event) -> None:
         try:
@@ -166,6 +175,7 @@ class Feed:
                 self._untold += await self._look()
                 await self._spread(self._untold)
                 self._untold = []
+            await self._refresh()
         except DatabaseError:
             log.exception("The journal cannot be read; trying again.")
 
