@@ -396,9 +396,21 @@ def operations(user: User) -> QuerySet[Operation]:
     return rows.filter(Q(actor=user) | Q(pk__in=visible(user, Operation.objects.order_by(), path="path").values("pk")))
 
 
-def results(operation: Operation) -> QuerySet[Operation]:
-    """The per-VM operations of a verb on a folder."""
-    return operation.children.select_related("node").order_by("path")
+def results(operation: Operation, user: User) -> QuerySet[Operation]:
+    """The per-VM operations of a verb on a folder: all for who asked for it, for others those they may see."""
+    rows = operation.children.select_related("node").order_by("path")
+    return rows if operation.actor_id == user.pk else visible(user, rows)
+
+
+def outcome(operation: Operation, user: User) -> dict[str, Any] | None:
+    """What came of an operation. Of the machines that were left out, only those are named that this person may see."""
+    if not operation.result or "skipped" not in operation.result or operation.actor_id == user.pk:
+        return operation.result
+    groups = [
+        {**group, "paths": [path for path in group["paths"] if can(user, "see", path)]}
+        for group in operation.result["skipped"]
+    ]
+    return {**operation.result, "skipped": groups}
 
 
 def open_operations(user: User) -> QuerySet[Operation]:

@@ -202,7 +202,7 @@ def _plan(wanted: Wanted, actor: User) -> ApplyPlan:
         raise NotFound(_("There is nothing here that you may see."), where="path")
     _gather(top, existing, actor, found)
     changes = {node.path: definition for node, definition in found.changes}
-    found.effects = plan(changes, machines_under(changes))
+    found.effects = plan(changes, machines_under(changes)).veil(access_of(actor))
     found.effects.refuse_if_broken()
     return found
 

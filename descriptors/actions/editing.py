@@ -31,7 +31,7 @@ def plan_edit(node: Node, definition: object, *, actor: User) -> EditPlan:
     Raises like `edit`, except that what would break is listed in the plan.
     """
     clean = checked(node.path, definition, actor=actor, before=node.definition)
-    return _plan(node, clean)
+    return _plan(node, clean, actor)
 
 
 @retry_on_deadlock
@@ -55,14 +55,14 @@ def edit(node: Node, definition: object, *, actor: User, version: int | None = N
         clean = checked(fresh.path, definition, actor=actor, before=fresh.definition)
         if clean == fresh.definition:
             return fresh
-        _plan(fresh, clean).refuse_if_broken()
+        _plan(fresh, clean, actor).refuse_if_broken()
         return write(fresh, clean, actor=actor)
 
 
-def _plan(node: Node, clean: dict[str, Any]) -> EditPlan:
+def _plan(node: Node, clean: dict[str, Any], actor: User) -> EditPlan:
     if node.is_folder:
         compute([*chain(node)[:-1], Layer(node.path, clean)], facts=None)
-    return plan({node.path: clean}, machines_under([node.path]))
+    return plan({node.path: clean}, machines_under([node.path])).veil(access_of(actor))
 
 
 def write(node: Node, clean: dict[str, Any], *, actor: User) -> Node:

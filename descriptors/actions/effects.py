@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from descriptors import selectors
-from descriptors.access import Interval, end_of, key_of
+from descriptors.access import Access, Interval, end_of, key_of
 from descriptors.cascade import Cascade
 from descriptors.definition import Effect, changed, check_edit, effect
 from descriptors.models import Descriptor, Node
@@ -38,12 +38,23 @@ class EditPlan:
     rows: list[Row] = field(default_factory=list)
     broken: list[dict[str, str]] = field(default_factory=list)
     unchanged: int = 0
+    #: Machines that change and that whoever asks may not see: only counted.
+    unseen: Counter[str] = field(default_factory=Counter)
 
     @property
     def counts(self) -> dict[str, int]:
         """How many machines for each effect: now, next_start, reapply, recreate."""
-        found = Counter(str(row.effect) for row in self.rows)
+        found = Counter(str(row.effect) for row in self.rows) + self.unseen
         return {str(effect): found.get(str(effect), 0) for effect in Effect if effect is not Effect.NONE}
+
+    def veil(self, access: Access) -> EditPlan:
+        """Names no machine that may not be seen: neither what changes nor what would break."""
+        unseen = [row for row in self.rows if not access.can("see", row.path)]
+        self.unseen.update(str(row.effect) for row in unseen)
+        self.rows = [row for row in self.rows if access.can("see", row.path)]
+        veiled = {"where": "…", "message": _("It is a machine that you may not see.")}
+        self.broken = [row if access.can("see", row["where"]) else veiled for row in self.broken]
+        return self
 
     def refuse_if_broken(self) -> None:
         """Raise Invalid, naming the machines, when a definition that was fine could no longer be computed."""

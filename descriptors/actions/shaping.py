@@ -10,13 +10,14 @@ from django.utils.translation import gettext as _
 from accounts import journal
 from accounts.models import User
 from descriptors import selectors, tree
+from descriptors.access import Access
 from descriptors.actions.cards import cards_of
 from descriptors.actions.editing import checked
 from descriptors.actions.effects import machines_under, plan
 from descriptors.models import Folder, Kind, Node
 from descriptors.names import clean_name, join
 from descriptors.nics import joined
-from descriptors.permissions import access_of, forget, require
+from descriptors.permissions import OPERATIONS, access_of, forget, require
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, Forbidden, Invalid, NotFound
 
@@ -86,15 +87,29 @@ def move(node: Node, parent: Node, *, actor: User, name: str | None = None) -> N
         _require_branch(actor, "move", node)
         if parent.pk != node.parent_id:
             require(actor, "create_nodes", parent)
-        old = node.path
+        old, before = node.path, access_of(actor)
         machines = machines_under([old])
         fresh = tree.move(node, parent, name=name)
         if fresh.path == old:
             return fresh
         plan({}, machines, moved={old: fresh.path}).refuse_if_broken()
         forget()
+        _require_no_gain(actor, before, old, fresh.path)
         journal.record(actor, f"{fresh.kind}.move", path=fresh.path, node_id=fresh.pk, data={"from": old})
         return fresh
+
+
+def _require_no_gain(actor: User, before: Access, old: str, new: str) -> None:
+    """Nobody moves a node to where more is allowed to him than where it was."""
+    after = access_of(actor)
+    gained = [label for name, label in OPERATIONS.items() if after.can(name, new) and not before.can(name, old)]
+    if gained:
+        forget()  # what was just read is rolled back
+        raise Forbidden(
+            _("There you could do what you may not do here: %s.") % ", ".join(map(str, gained)),
+            where=f"{old} → {new}",
+            hint=_("Ask a manager of this folder."),
+        )
 
 
 @retry_on_deadlock

@@ -87,7 +87,8 @@ class StatesView(APIView):
 def begun(operation: Operation) -> Response:
     """202 with the operation and where to ask about it."""
     operation = Operation.objects.select_related("actor", "hypervisor").get(pk=operation.pk)
-    return Response(operation_row(operation), status=202, headers={"Location": f"/api/operations/{operation.pk}"})
+    row = operation_row(operation, operation.actor)
+    return Response(row, status=202, headers={"Location": f"/api/operations/{operation.pk}"})
 
 
 def _offered(row: dict[str, Any]) -> dict[str, Any]:

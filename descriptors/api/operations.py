@@ -40,13 +40,13 @@ class OperationViewSet(TreeViewSet):
     @extend_schema(responses={200: serializers.OperationSerializer, **READ})
     def retrieve(self, request: Request, pk: str) -> Response:
         """One operation, with the counts of its machines."""
-        return Response(operation_row(self._operation(pk)))
+        return Response(operation_row(self._operation(pk), request.user))
 
     @extend_schema(parameters=[serializers.ResultQuery], responses={200: ROWS, **READ})
     @action(detail=True, methods=["get"])
     def results(self, request: Request, pk: str) -> Response:
         """The machines of an operation on a folder or a selection, by path."""
-        rows = selectors.results(self._operation(pk)).select_related("actor", "hypervisor")
+        rows = selectors.results(self._operation(pk), request.user).select_related("actor", "hypervisor")
         if status := query(request, serializers.ResultQuery).get("status"):
             rows = rows.filter(status__in=status)
         return self._page(rows)
@@ -56,7 +56,7 @@ class OperationViewSet(TreeViewSet):
     def cancel(self, request: Request, pk: str) -> Response:
         """What nobody has begun is undone at once; what is being done stops at its next pause."""
         operation = actions.cancel(self._operation(pk), actor=request.user)
-        return Response(operation_row(operation))
+        return Response(operation_row(operation, request.user))
 
     @extend_schema(parameters=[LOCATION], request=None, responses=BEGUN)
     @action(detail=True, methods=["post"])
@@ -72,7 +72,7 @@ class OperationViewSet(TreeViewSet):
 
     def _page(self, rows: QuerySet[Operation]) -> Response:
         page = self.paginate_queryset(rows)
-        return self.get_paginated_response([operation_row(row) for row in page or ()])
+        return self.get_paginated_response([operation_row(row, self.request.user) for row in page or ()])
 
 
 def _filtered(rows: QuerySet[Operation], wanted: dict[str, Any]) -> QuerySet[Operation]:

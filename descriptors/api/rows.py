@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 
+from accounts.models import User
+from descriptors import selectors
 from descriptors.models import Nic, Node, Operation
 from olimpus.pagination import Pagination
 
@@ -76,8 +78,8 @@ class NodePagination(Pagination):
     django_paginator_class = NodePaginator
 
 
-def operation_row(operation: Operation) -> dict[str, Any]:
-    """One operation; `actor` and `hypervisor` are joined by the selector."""
+def operation_row(operation: Operation, user: User) -> dict[str, Any]:
+    """One operation as this person may see it; `actor` and `hypervisor` are joined by the selector."""
     return {
         "id": operation.pk,
         "parent": operation.parent_id,
@@ -91,7 +93,7 @@ def operation_row(operation: Operation) -> dict[str, Any]:
         "attempts": operation.attempts,
         "cancel_requested": operation.cancel_requested,
         "error": operation.error,
-        "result": operation.result,
+        "result": selectors.outcome(operation, user),
         "counts": _counts(operation) if operation.total else None,
         "created_at": operation.created_at,
         "started_at": operation.started_at,

@@ -6,7 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -48,13 +48,14 @@ def operation(request: SignedIn, pk: UUID) -> HttpResponse:
     cursor = feed.last_id()
     found = get_object_or_404(selectors.operations(request.user), pk=pk)
     wanted = request.GET.get("status", "")
-    rows = selectors.results(found)
+    rows = every = selectors.results(found, request.user)
     if wanted in Status.values:
         rows = rows.filter(status=wanted)
     context = {
         "feed_cursor": cursor,
         "operation": found,
-        "reasons": reasons(found),
+        "reasons": reasons(every),
+        "outcome": selectors.outcome(found, request.user),
         "results": Paginator(rows, RESULTS).get_page(request.GET.get("page")),
         "status": wanted,
         "statuses": Status.choices,
@@ -70,9 +71,9 @@ def line(request: SignedIn, pk: UUID) -> HttpResponse:
     return render(request, "components/operation_line.html", {"operation": found})
 
 
-def reasons(operation: Operation) -> list[dict[str, Any]]:
+def reasons(results: QuerySet[Operation]) -> list[dict[str, Any]]:
     """Failures grouped by what was said: [{message, count, path}], the most frequent first; one query."""
-    failed = operation.children.filter(status=Status.FAILED).order_by()
+    failed = results.filter(status=Status.FAILED).order_by()
     groups = failed.values_list("error__message").annotate(n=Count("pk"), first=Min("path")).order_by("-n")[:20]
     return [
         {"message": message or _("No reason was given."), "count": n, "path": first} for message, n, first in groups
