@@ -23,7 +23,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Entry, User
-from descriptors.access import Access, key_of
+from descriptors.access import Access, end_of, key_of
 from descriptors.permissions import access_of
 
 log = logging.getLogger(__name__)
@@ -189,14 +189,19 @@ class Feed:
         if any(entry.verb.startswith(TOUCHES_RIGHTS) for entry in entries):
             self._access.clear()
             await self._recheck()
-        texts = {entry.pk: _text(entry) for entry in entries}
-        audible: dict[int, list[Entry]] = {}
         assert self.tail is not None  # noqa: S101 - only the poll that has it comes here
+        texts = {entry.pk: _text(entry) for entry in entries}
+        same: dict[tuple[bool, frozenset[str]], list[str]] = {}
         for listener in list(self.listeners):
-            if listener.user.pk not in audible:
-                access = await self.access(listener.user)
-                audible[listener.user.pk] = [entry for entry in entries if _may_hear(entry, access)]
-            mine = [texts[entry.pk] for entry in audible[listener.user.pk] if _concerns(entry, listener.paths)]
+            access = await self.access(listener.user)
+            # A class of students watches one course: those who see all of what they watch hear the same.
+            key = (access.everything, frozenset(listener.paths)) if _sees_all(access, listener.paths) else None
+            mine = same.get(key) if key else None
+            if mine is None:
+                concerning = [entry for entry in entries if _concerns(entry, listener.paths)]
+                mine = [texts[entry.pk] for entry in concerning if _may_hear(entry, access)]
+                if key:
+                    same[key] = mine
             if mine:
                 await self._reach(listener, listener.tell(_message(mine, self.tail.settled)))
 
@@ -218,6 +223,11 @@ class Feed:
 def may_listen(access: Access, path: str) -> bool:
     """A path may be listened to when it, or something below it, may be seen. Each event is checked again by itself."""
     return bool(access.intervals("see", below=path))
+
+
+def _sees_all(access: Access, paths: Iterable[str]) -> bool:
+    """Whether nothing in the branches of these paths is hidden."""
+    return all(access.intervals("see", below=path) == [(key_of(path), end_of(key_of(path)))] for path in paths)
 
 
 def _may_hear(entry: Entry, access: Access) -> bool:
