@@ -17,11 +17,10 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.models import PATH_LENGTH, Entry, User
+from olimpus.db import insert_each
 
 #: What replaces a secret.
 HIDDEN: Final = "***"
-#: Rows of one INSERT (SQLite splits them further by its own limit of parameters).
-BATCH: Final = 1000
 
 #: `keypair` and `key_name` are names, not keys.
 SECRET_NAME = re.compile(
@@ -86,8 +85,8 @@ def record(
 
 
 def record_many(entries: Iterable[Draft]) -> None:
-    """Write many entries in the caller's transaction, one query per thousand."""
-    Entry.objects.bulk_create([_entry(draft) for draft in entries], batch_size=BATCH)
+    """Write many entries in the caller's transaction, by one statement."""
+    insert_each(Entry, [_entry(draft) for draft in entries])
 
 
 def widen(scope: Callable[[User], Q]) -> None:

@@ -72,3 +72,20 @@ def update_each(model: type[models.Model], rows: Sequence[models.Model], columns
     ]
     with connection.cursor() as cursor:
         cursor.executemany(sql, values)
+
+
+def insert_each(model: type[models.Model], rows: Sequence[models.Model]) -> None:
+    """Insert rows; keys that the database gives are not read back. One prepared statement, run for all.
+
+    Faster than `bulk_create` for thousands of rows. Raises IntegrityError as that does; call it in a transaction.
+    """
+    fields = [field for field in model._meta.local_concrete_fields if not isinstance(field, models.AutoField)]
+    quote = connection.ops.quote_name
+    names, marks = ", ".join(quote(field.column) for field in fields), ", ".join("%s" for _field in fields)
+    sql = f"INSERT INTO {quote(model._meta.db_table)} ({names}) VALUES ({marks})"  # noqa: S608 - our own names
+    values = [[field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields] for row in rows]
+    if values:
+        with connection.cursor() as cursor:
+            cursor.executemany(sql, values)
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias

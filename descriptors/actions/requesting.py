@@ -26,7 +26,7 @@ from descriptors.permissions import access_of, require
 from descriptors.verbs import VERBS, Verb
 from hypervisors.models import Hypervisor
 from olimpus import queue
-from olimpus.db import retry_on_deadlock
+from olimpus.db import insert_each, retry_on_deadlock
 from olimpus.errors import Conflict, Forbidden, Invalid, NotFound, OlimpusError
 
 #: Verbs that write the definition to the hypervisor: the cards must be given before.
@@ -289,7 +289,7 @@ def _begin(
     """Write operations, states and journal of all that take part, and wake the workers after the commit."""
     operations = [_operation(rule, candidate, actor, arguments, parent) for candidate in candidates]
     try:
-        Operation.objects.bulk_create(operations, batch_size=500)
+        insert_each(Operation, operations)
     except IntegrityError as error:  # the unique lock: somebody else began between our reading and our writing
         raise Conflict(
             _("Somebody else has just started an operation here."), where=candidates[0].descriptor.path
