@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from olimpus.api import not_found
 from olimpus.health import health
 
+admin.site.site_header = admin.site.site_title = "Olimpus"
+admin.site.index_title = _("Console")
 handler400 = "olimpus.api.bad_request"
 
 api = [
