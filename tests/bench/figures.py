@@ -43,7 +43,8 @@ class Figure:
 
 def shown(number: float, unit: str) -> str:
     """A number with as many digits as mean something."""
-    digits = 0 if number >= 100 or number == int(number) else 1 if number >= 10 else 2
+    whole = number >= 100 or number == int(number)
+    digits = 0 if whole else 1 if number >= 10 else 2 if number >= 0.1 else 3
     return f"{number:,.{digits}f} {unit}"
 
 
