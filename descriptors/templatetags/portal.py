@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -45,6 +46,8 @@ ICONS: Final = {
     UNKNOWN: "cloud-off",
 }
 LABELS: Final = {value: gettext_lazy(label) for value, label in CHOICES} | {UNKNOWN: gettext_lazy("Unknown")}
+#: Stands for a node's id in a button that is made once.
+ANY_NODE: Final = 918_273_645
 STATES: Final = tuple(str(state) for state in ICONS)
 
 
@@ -67,6 +70,23 @@ def state_badge(state: str, extra: str = "") -> SafeString:
         icon(ICONS[state], motion),
         LABELS[state],
     )
+
+
+@register.simple_tag
+def verb_button(offer: dict[str, Any], node_id: int, small: bool = False, slot: bool = False) -> SafeString:
+    """One verb on one machine (`components/verb.html`): the same button for all machines but for the id in its address."""
+    told = (offer["enabled"], str(offer["why"]), bool(offer.get("primary")), bool(offer.get("likely")))
+    html = _verb_button(offer["verb"].name, *told, small, slot, get_language())
+    return SafeString(html.replace(str(ANY_NODE), str(node_id)))
+
+
+@lru_cache(maxsize=4096)
+def _verb_button(
+    name: str, enabled: bool, why: str, primary: bool, likely: bool, small: bool, slot: bool, _language: str | None
+) -> str:
+    offer = {"verb": VERBS[name], "enabled": enabled, "why": why, "primary": primary, "likely": likely}
+    known = {"offer": offer, "node_id": ANY_NODE, "small": small, "slot": slot}
+    return render_to_string("components/verb.html", known)
 
 
 @register.simple_tag
