@@ -142,7 +142,7 @@ def test_a_verb_on_a_folder_fans_out(world):
     assert world.perform() == 3
     parent.refresh_from_db()
     assert (parent.status, parent.succeeded) == ("succeeded", 3)
-    assert {row.path for row in selectors.results(parent)} == {
+    assert {row.path for row in selectors.results(parent, world.root)} == {
         "/courses/TEL141/ana/db",
         "/courses/TEL141/ana/web",
         "/courses/TEL141/sam/db",
@@ -228,7 +228,7 @@ def test_who_may_cancel(world):
 
 def test_what_failed_is_asked_for_again(world):
     parent = actions.request("create", world.sam.folder, actor=world.mia)
-    first, second = selectors.results(parent)
+    first, second = selectors.results(parent, world.root)
     with pytest.raises(Conflict, match="Nothing failed"):
         actions.retry_failed(parent, actor=world.mia)
     factories.failed(first)
