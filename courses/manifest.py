@@ -111,9 +111,11 @@ class _Reader:
             self._fault((), _("A course file is a mapping."), _("It begins with: course: TEL141"))
             self._faults.raise_if_any()
         self._known(self._data, (), KEYS)
-        if "course" not in self._data:
+        if self._data.get("course") in (None, ""):
             self._fault(
-                (), _("“%(key)s” is missing.") % {"key": "course"}, _("It is the name of the course, e.g. TEL141.")
+                ("course",) if "course" in self._data else (),
+                _("“%(key)s” is missing.") % {"key": "course"},
+                _("It is the name of the course, e.g. TEL141."),
             )
         name = self._name(self._text("course"), ("course",))
         term = self._text("term")

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils.translation import gettext as _
@@ -115,6 +115,8 @@ def problem_response(error_id: str, code: int, title: str, **more: Any) -> JsonR
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Django's answer to what it refuses by itself (too many fields, a forged host): a problem where an API is asked."""
     if request.path.startswith("/api/"):
+        if isinstance(exception, RequestDataTooBig):
+            return problem_response("input:too-large", 413, _("The request is too large."), where="body")
         return problem_response("http:bad_request", 400, _("The request cannot be understood."))
     return defaults.bad_request(request, exception)
 

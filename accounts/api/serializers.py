@@ -11,6 +11,7 @@ from rest_framework import serializers
 from accounts import roles
 from accounts.models import ApiToken, Entry, User, username_validator
 from accounts.roles import Kind
+from olimpus.strict import Strict
 
 ROLES = [roles.SUPERUSER, *Kind.values]
 
@@ -40,7 +41,7 @@ class GroupNameSerializer(serializers.ModelSerializer[Group]):
         read_only_fields = fields
 
 
-class MeSerializer(serializers.ModelSerializer[User]):
+class MeSerializer(Strict, serializers.ModelSerializer[User]):
     """One's own account."""
 
     role = serializers.ChoiceField(choices=ROLES, read_only=True)
@@ -74,7 +75,7 @@ class NewUserSerializer(UserSerializer):
         fields = [*UserSerializer.Meta.fields, "password", "invite"]
 
 
-class GroupSerializer(serializers.ModelSerializer[Group]):
+class GroupSerializer(Strict, serializers.ModelSerializer[Group]):
     """A group and how many belong to it."""
 
     member_count = serializers.IntegerField(read_only=True, default=0)
@@ -85,7 +86,7 @@ class GroupSerializer(serializers.ModelSerializer[Group]):
         extra_kwargs = {"name": {"validators": []}}
 
 
-class MembersSerializer(serializers.Serializer[Any]):
+class MembersSerializer(Strict):
     """Users to put into a group."""
 
     users = serializers.ListField(
@@ -156,14 +157,14 @@ class GrantErrorSerializer(serializers.Serializer[Any]):
     error_description = serializers.CharField()
 
 
-class PasswordSerializer(serializers.Serializer[Any]):
+class PasswordSerializer(Strict):
     """A change of one's own password."""
 
     old_password = serializers.CharField(max_length=4096, trim_whitespace=False)
     new_password = serializers.CharField(max_length=4096, trim_whitespace=False)
 
 
-class TokenSerializer(serializers.ModelSerializer[ApiToken]):
+class TokenSerializer(Strict, serializers.ModelSerializer[ApiToken]):
     """A personal token, without its secret."""
 
     class Meta:

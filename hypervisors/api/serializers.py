@@ -12,6 +12,7 @@ from rest_framework import serializers
 from hypervisors.drivers.base import Capability, Driver, Setting
 from hypervisors.models import NAME_LENGTH, Health, Hypervisor, name_validator
 from hypervisors.registry import DRIVERS, driver_class
+from olimpus.strict import Strict
 
 #: What every signed-in user may know.
 PUBLIC = ("id", "name", "driver", "health", "maintenance")
@@ -65,7 +66,7 @@ class HypervisorSerializer(serializers.Serializer[Hypervisor]):
         return {name: fields[name] for name in PUBLIC}
 
 
-class HypervisorWriteSerializer(serializers.Serializer[Hypervisor]):
+class HypervisorWriteSerializer(Strict):
     """What superusers send. `settings` are those that `GET /api/drivers` declares; an empty secret keeps its value."""
 
     name = serializers.CharField(max_length=NAME_LENGTH, validators=[name_validator])
@@ -79,7 +80,7 @@ class HypervisorWriteSerializer(serializers.Serializer[Hypervisor]):
     )
 
 
-class MaintenanceSerializer(serializers.Serializer[Any]):
+class MaintenanceSerializer(Strict):
     """Begin (`on`) or end maintenance."""
 
     on = serializers.BooleanField()
