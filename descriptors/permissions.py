@@ -180,6 +180,33 @@ class _Within(Expression):
         return f"CASE WHEN {sql} < %s THEN {left} ELSE {self._tree(sql, params, middle + 1, high)} END"
 
 
+class _OneOf(Expression):
+    """The primary key is one of these, however many: numbers of ours, written into the statement, need no parameters."""
+
+    conditional = True
+
+    def __init__(self, ids: Iterable[int]):
+        super().__init__(output_field=BooleanField())
+        self.column: Any = F("pk")
+        self.ids = [int(pk) for pk in ids]
+
+    def get_source_expressions(self) -> list[Any]:
+        return [self.column]
+
+    def set_source_expressions(self, expressions: list[Any]) -> None:
+        (self.column,) = expressions
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        sql, params = compiler.compile(self.column)
+        return f"{sql} IN ({', '.join(map(str, self.ids))})", list(params)
+
+
+def one_of(ids: Iterable[int]) -> Any:
+    """A condition on the primary key, for more values than a statement takes parameters."""
+    ids = list(ids)
+    return _OneOf(ids) if ids else Q(pk__in=[])
+
+
 def _marks(user: User | AnonymousUser) -> list[Mark]:
     """The nodes that matter, one query: own grants, grants of groups, rights flags, stops of inheritance."""
     if not user.is_authenticated or not user.is_active or user.is_superuser:

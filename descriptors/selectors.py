@@ -28,7 +28,7 @@ from descriptors.models import (
 )
 from descriptors.names import above
 from descriptors.nics import as_given
-from descriptors.permissions import PERMISSION_OF, access_of, can, visible, within
+from descriptors.permissions import PERMISSION_OF, access_of, can, one_of, visible, within
 from descriptors.states import CHOICES, EXPECTED_POWER, State
 from descriptors.verbs import VERBS, Verb
 from olimpus.db import containing
@@ -152,26 +152,39 @@ def _known_states(states: Collection[str]) -> Collection[str]:
 
 
 def inheriting(parameter: str, value: str) -> Q:
-    """A condition: the nearest layer that sets `parameter` (dotted, two levels at most) sets it to `value` ("": any).
+    """A condition: the nearest layer that sets `parameter` (dotted: "custom.course.code") sets it to `value` ("": any).
 
     Values that come from a prototype are not searched.
     """
-    name, _dot, key = parameter.partition(".")
-    setters = Node.objects.filter(definition__has_key=name).order_by().values_list("path", f"definition__{name}")
-    marks: dict[str, bool] = {}
-    for path, setting in setters:
-        if not key or not isinstance(setting, dict):  # a null forgets what is inherited, all keys at once
-            marks[path] = not key and setting is not None and value in ("", _text(setting))
-        elif key in setting:
-            marks[path] = setting[key] is not None and value in ("", _text(setting[key]))
-    return _nearest(marks)
+    name, *keys = parameter.split(".")
+    setters = Node.objects.filter(definition__has_key=name).order_by()
+    folders: dict[str, bool] = {}
+    machines: dict[int, bool] = {}
+    for pk, path, kind, setting in setters.values_list("pk", "path", "kind", f"definition__{name}"):
+        if (says := _says(setting, keys, value)) is not None:
+            if kind == Kind.FOLDER:
+                folders[path] = says
+            else:
+                machines[pk] = says
+    inherited = _nearest(folders)
+    if not machines:
+        return inherited
+    own = Q(one_of(pk for pk, says in machines.items() if says))
+    return own | (inherited & ~Q(one_of(machines)))
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _says(setting: Any, keys: Sequence[str], value: str) -> bool | None:
+    """Whether a layer sets what the keys lead to, to this value; None when it says nothing about it."""
+    for key in keys:
+        if not isinstance(setting, dict):
+            return False  # a null, or something else in its place, forgets all that was inherited below it
+        if key not in setting:
+            return None
+        setting = setting[key]
+    return setting is not None and value in ("", str(setting).lower() if isinstance(setting, bool) else str(setting))
 
 
-def _nearest(marks: Mapping[str, bool]) -> Any:
+def _nearest(marks: Mapping[str, bool]) -> Q:
     """Where the nearest mark above is true, by the same walk as rights flags."""
     everywhere = [Mark("/", roles=frozenset({"any"}), rights={"any": {"match": marks.get("/", False)}})]
     others = [Mark(path, rights={"any": {"match": on}}) for path, on in marks.items() if path != "/"]

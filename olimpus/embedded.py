@@ -22,7 +22,7 @@ from types import FrameType
 
 PR_SET_PDEATHSIG = 1
 #: Seconds between a death and the next start; doubled for a process that dies again and again, up to the longest.
-REST, LONGEST_REST = 1.0, 30.0
+REST, LONGEST_REST = 1.0, 5.0
 #: Whoever lived this long was well.
 WELL = 10.0
 #: Seconds that a process gets to end by itself.

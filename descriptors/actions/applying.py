@@ -22,7 +22,7 @@ from descriptors.actions.shaping import MOST, insert
 from descriptors.definition import at, nearest
 from descriptors.models import Kind, Node
 from descriptors.names import clean_name, join
-from descriptors.permissions import access_of, can, forget, require
+from descriptors.permissions import access_of, can, forget, require, visible
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, Invalid, NotFound
 
@@ -83,27 +83,26 @@ def apply(document: object, *, actor: User, dry_run: bool = False) -> ApplyPlan:
 def export(node: Node, *, actor: User) -> dict[str, Any]:
     """The branch as a document, with what the actor may see of it; applying it again changes nothing."""
     node = selectors.get(actor, node.pk)
-    access = access_of(actor)
-    rows = Node.objects.filter(selectors.inside(node.path, itself=True)).order_by("lft")
     if not node.is_folder:
         return {"path": node.path.rpartition("/")[0] or "/", "descriptors": {node.name: node.definition}}
+    rows = visible(actor, Node.objects.filter(selectors.inside(node.path, itself=True)), below=node.path)
     document: dict[str, Any] = {"path": node.path}
-    bodies: dict[int, dict[str, Any]] = {node.pk: document}
-    for row in rows:
-        body = bodies.get(row.pk) if row.pk == node.pk else _place(row, bodies)
-        if body is not None and row.is_folder and access.can("see", row.path) and row.definition:
-            body["common"] = row.definition
-        if body is not None and not row.is_folder and access.can("see", row.path):
-            bodies[row.parent_id].setdefault("descriptors", {})[row.name] = row.definition
+    for row in rows.order_by("lft"):
+        if row.is_folder:
+            body = _body(document, node.path, row.path)
+            body |= {"common": row.definition} if row.definition else {}
+        else:
+            body = _body(document, node.path, row.path.rpartition("/")[0])
+            body.setdefault("descriptors", {})[row.name] = row.definition
     return document
 
 
-def _place(row: Node, bodies: dict[int, dict[str, Any]]) -> dict[str, Any] | None:
-    above = bodies.get(row.parent_id)
-    if above is None or not row.is_folder:
-        return above
-    bodies[row.pk] = above.setdefault("folders", {}).setdefault(row.name, {})
-    return bodies[row.pk]
+def _body(document: dict[str, Any], top: str, path: str) -> dict[str, Any]:
+    """The place of a folder in the document, made with those above it when it is not there yet."""
+    for name in path[len(top) :].strip("/").split("/"):
+        if name:
+            document = document.setdefault("folders", {}).setdefault(name, {})
+    return document
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ def grant(node: Node, role: str, *, user: User | None = None, group: Group | Non
     holder = _holder(user, group)
     with transaction.atomic():
         _created = _table(holder).objects.get_or_create(
-            permission=permission(role), content_object=node, **_who(holder)
+            permission=permission(role), content_object_id=node.pk, **_who(holder)
         )[1]
         if _created:
             _tell(actor, "grant.add", node, role, holder)
@@ -32,7 +32,7 @@ def revoke(node: Node, role: str, *, user: User | None = None, group: Group | No
     require_giving(node, role, actor=actor)
     holder = _holder(user, group)
     with transaction.atomic():
-        rows = _table(holder).objects.filter(permission=permission(role), content_object=node, **_who(holder))
+        rows = _table(holder).objects.filter(permission=permission(role), content_object_id=node.pk, **_who(holder))
         if not rows.delete()[0]:
             raise NotFound(
                 _("This role was not given here."), where=node.path, hint=_("It may be inherited from a folder above.")

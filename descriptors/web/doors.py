@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 
 from accounts.models import User
 from descriptors import feed
@@ -28,7 +29,10 @@ class SignedIn(HttpRequest):
 
 
 def door(view: View) -> View:
-    """A view for people who are signed in; `OlimpusError` becomes an answer that says what to do."""
+    """A view for people who are signed in; `OlimpusError` becomes an answer that says what to do.
+
+    Nothing is kept by the browser: after signing out, the button "back" shows nobody's machines.
+    """
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -37,7 +41,7 @@ def door(view: View) -> View:
         except OlimpusError as error:
             return refusal(request, error)
 
-    return login_required(guarded)
+    return never_cache(login_required(guarded))
 
 
 def page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

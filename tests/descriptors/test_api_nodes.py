@@ -77,6 +77,11 @@ def test_filters(world):
     assert len(found("hypervisor=mock-1")) == 4
     assert len(found("label=course=TEL141&kind=descriptor")) == 4
     assert found("custom=role=base") == [db.path]
+    actions.edit(web, {"labels": {"course": "other"}, "custom": {"course": {"code": 7}}}, actor=world.root)
+    assert len(found("label=course=TEL141&kind=descriptor")) == 3
+    assert found("label=course=other") == [web.path]
+    assert found("custom=course.code=7") == [web.path]
+    assert len(found("label=course&kind=descriptor")) == 4
     assert found("custom=role%3Dother") == []
     assert found("q=%25") == []
 

@@ -68,3 +68,20 @@ def test_nobody_moves_a_machine_to_where_more_is_allowed_to_him(world):
     assert not can(world.mia, "destroy", machine)
     moved = actions.move(machine, world.ana.folder, actor=world.mia, name="web-2")
     assert moved.path == f"{world.ana.folder.path}/web-2"
+
+
+def test_an_export_does_not_name_a_hidden_folder(world, hidden):
+    answer = world.api(world.mia).get(f"/api/nodes/{world.tel141.pk}/export?as=json")
+    assert answer.status_code == 200
+    assert set(answer.json()["folders"]) == {world.sam.folder.name}
+
+
+def test_what_lies_below_a_hidden_folder_is_exported_in_its_place(world, hidden):
+    actions.grant(world.ana.web, "user", user=world.mia, actor=world.root)
+    folders = world.api(world.mia).get(f"/api/nodes/{world.tel141.pk}/export?as=json").json()["folders"]
+    assert folders[hidden.name] == {"descriptors": {"web": world.ana.web.definition}}
+
+
+def test_a_page_is_not_kept_by_the_browser(world, client):
+    client.force_login(world.mia)
+    assert "no-store" in client.get("/")["Cache-Control"]
