@@ -90,6 +90,17 @@ def _verb_button(
 
 
 @register.simple_tag
+def marks(busy: str = "", drifted: bool = False, pending: bool = False) -> SafeString:
+    """The signs beside a state (`components/marks.html`): made once for each of the few that there are."""
+    return _marks(str(busy or ""), bool(drifted), bool(pending), get_language())
+
+
+@lru_cache(maxsize=1024)
+def _marks(busy: str, drifted: bool, pending: bool, _language: str | None) -> SafeString:
+    return render_to_string("components/marks.html", {"busy": busy, "drifted": drifted, "pending": pending})
+
+
+@register.simple_tag
 def states() -> tuple[str, ...]:
     """All states that a badge can show."""
     return STATES
