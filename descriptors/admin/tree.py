@@ -68,7 +68,7 @@ class NodeAdmin(NodePages):
     def shown(self, node: Node) -> str:
         """Folders open, machines show their definition."""
         if node.is_folder:
-            return format_html('<a href="{}?folder={}">📁 {}</a>', reverse(NODES), node.pk, node.name or "/")
+            return format_html('<a href="{}?folder={}">{}/</a>', reverse(NODES), node.pk, node.name)
         return format_html('<a href="{}" title="{}">{}</a>', page_of("definition", node.pk), node.path, node.name)
 
     @admin.display(description=_("state"), ordering="descriptor__state")
