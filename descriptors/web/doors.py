@@ -12,7 +12,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
 from accounts.models import User
@@ -94,13 +93,3 @@ def done(request: HttpRequest, message: str, address: str) -> HttpResponse:
     """Say that it is done and go on; our own script is told where to."""
     messages.success(request, message)
     return JsonResponse({"go": address}) if wants_json(request) else redirect(address)
-
-
-def whole_number(text: str | None, otherwise: int) -> int:
-    """A number from the address bar; `otherwise` for anything else."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else otherwise
-
-
-def try_again() -> str:
-    """The hint when two people were at it."""
-    return _("Look at what is there now and try again.")
