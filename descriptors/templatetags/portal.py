@@ -33,7 +33,7 @@ register = template.Library()
 SPRITE: Final = "vendor/tabler-icons-3.51.0/sprite.svg"
 #: Shown in place of the state while the hypervisor does not answer.
 UNKNOWN: Final = "unknown"
-#: State → icon. The colour is in `static/css/olimpus.css`, the word in `descriptors.states`.
+#: State → icon. The colour is in `static/css/nodes.css`, the word in `descriptors.states`.
 ICONS: Final = {
     State.PROVISIONED: "circle-dashed",
     State.CREATED: "box",

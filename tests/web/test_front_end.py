@@ -55,4 +55,4 @@ def test_a_state_is_colour_icon_and_word(state: str) -> None:
     assert f"state-{state}" in badge
     assert f"#{ICONS[state]}" in badge
     assert re.search(r"<span>\w+", badge)
-    assert f".state-{state}" in (STATIC / "css/olimpus.css").read_text()
+    assert f".state-{state}" in (STATIC / "css/nodes.css").read_text()

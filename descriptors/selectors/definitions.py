@@ -1,0 +1,73 @@
+"""Computed definitions with the origin of each value, and what of them the hypervisor has not been given yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from descriptors.cascade import Cascade, Computed, Layer, compute, facts_of
+from descriptors.definition import changed
+from descriptors.models import Descriptor, Node
+from descriptors.names import above
+from descriptors.nics import as_given
+from olimpus.errors import Invalid, OlimpusError
+
+
+def chain(node: Node) -> list[Layer]:
+    """The layers from the root to the node, in one query."""
+    rows = Node.objects.filter(path__in=[*above(node.path), node.path]).order_by("level")
+    return [Layer(path, definition) for path, definition in rows.values_list("path", "definition")]
+
+
+def computed(node: Node) -> Computed:
+    """The computed definition of one node with the origin of each value; one query. Invalid when it cannot be computed."""
+    facts = None if node.is_folder else facts_of(node.path)
+    return compute(chain(node), facts=facts)
+
+
+def computed_many(items: Iterable[Node]) -> dict[int, Computed | OlimpusError]:
+    """Computed definitions of many descriptors, or the error of each that has none; two queries for any number.
+
+    `items` need `path`, `name` and `definition`.
+    """
+    items = list(items)
+    cascade = Cascade(folders_above(items))
+    return {node.pk: _computed_or_error(cascade, node) for node in items}
+
+
+def folders_above(items: Sequence[Node]) -> dict[str, dict[str, Any]]:
+    """Definitions by path of all folders above these nodes."""
+    paths = {parent for node in items for parent in parents(node.path)}
+    found: dict[str, dict[str, Any]] = {}
+    wanted = sorted(paths)
+    for start in range(0, len(wanted), 10000):  # SQLite takes 32,766 parameters a statement
+        rows = Node.objects.filter(path__in=wanted[start : start + 10000]).order_by()
+        found.update(rows.values_list("path", "definition"))
+    return found
+
+
+def parents(path: str) -> Iterable[str]:
+    """The paths of all folders above, the nearest first."""
+    while path not in ("", "/"):
+        path = path.rpartition("/")[0] or "/"
+        yield path
+
+
+def _computed_or_error(cascade: Cascade, node: Node) -> Computed | OlimpusError:
+    try:
+        return cascade.of(node.path.rpartition("/")[0] or "/", node.name, node.definition)
+    except Invalid as error:
+        return error
+
+
+def pending(descriptor: Descriptor, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the definition wants and the hypervisor has not been given yet: {parameter: {"applied", "wanted", "kind"}}."""
+    if descriptor.applied is None:
+        return {}
+    values = as_given(values, descriptor.applied)
+    differ = changed(descriptor.applied, values)
+    return {
+        name: {"applied": descriptor.applied.get(name), "wanted": values.get(name), "kind": kind}
+        for kind in ("creation", "run")
+        for name in sorted(differ[kind])
+    }

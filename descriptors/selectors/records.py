@@ -1,0 +1,83 @@
+"""Grants, operations and history of what a person may see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Max, Q, QuerySet
+
+from accounts import journal
+from accounts.models import Entry, User
+from descriptors.models import (
+    OPEN,
+    Folder,
+    Node,
+    NodeGroupObjectPermission,
+    NodeUserObjectPermission,
+    Operation,
+)
+from descriptors.names import above
+from descriptors.permissions import PERMISSION_OF, access_of, can, visible
+
+
+def grants_of(node: Node) -> list[dict[str, Any]]:
+    """Grants that hold at the node, nearest first: {"id", "role", "user" | "group", "from", "inherited"}; three queries.
+
+    What is given above a folder that stops inheritance does not hold, so it is not listed.
+    """
+    way = [*above(node.path), node.path]
+    stop = Folder.objects.filter(inherit_grants=False, path__in=way).aggregate(level=Max("level"))["level"] or 0
+    on_the_way = {"content_object__path__in": way, "content_object__level__gte": stop}
+    rows: list[dict[str, Any]] = []
+    for model, holder in ((NodeUserObjectPermission, "user"), (NodeGroupObjectPermission, "group")):
+        name = "user__username" if holder == "user" else "group__name"
+        found = model.objects.filter(**on_the_way).values_list(
+            "pk", "permission__codename", f"{holder}_id", name, "content_object__path"
+        )
+        rows += [
+            {
+                "id": f"{holder}-{pk}",
+                "role": next(role for role, code in PERMISSION_OF.items() if code == codename),
+                holder: holder_name,
+                f"{holder}_id": holder_id,
+                "from": path,
+                "inherited": path != node.path,
+            }
+            for pk, codename, holder_id, holder_name, path in found
+        ]
+    return sorted(rows, key=lambda row: (-len(row["from"]), row["role"], str(row.get("user") or row.get("group"))))
+
+
+def operations(user: User) -> QuerySet[Operation]:
+    """Operations on what this person may see, and his own; newest first."""
+    rows = Operation.objects.select_related("actor", "hypervisor")
+    if access_of(user).everything:
+        return rows
+    return rows.filter(Q(actor=user) | Q(pk__in=visible(user, Operation.objects.order_by(), path="path").values("pk")))
+
+
+def results(operation: Operation, user: User) -> QuerySet[Operation]:
+    """The per-VM operations of a verb on a folder: all for who asked for it, for others those they may see."""
+    rows = operation.children.select_related("node").order_by("path")
+    return rows if operation.actor_id == user.pk else visible(user, rows)
+
+
+def outcome(operation: Operation, user: User) -> dict[str, Any] | None:
+    """What came of an operation. Of the machines that were left out, only those are named that this person may see."""
+    if not operation.result or "skipped" not in operation.result or operation.actor_id == user.pk:
+        return operation.result
+    groups = [
+        {**group, "paths": [path for path in group["paths"] if can(user, "see", path)]}
+        for group in operation.result["skipped"]
+    ]
+    return {**operation.result, "skipped": groups}
+
+
+def open_operations(user: User) -> QuerySet[Operation]:
+    """What is going on now, parents and single ones."""
+    return operations(user).filter(status__in=OPEN, parent=None)
+
+
+def history(user: User, node: Node) -> QuerySet[Entry]:
+    """What happened to this node, newest first."""
+    return journal.visible_to(user).filter(node_id=node.pk).order_by("-id")
