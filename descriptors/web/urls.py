@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from descriptors.web import changes, doing, guest, home, importing, nodes, operations
+from descriptors.web import changes, creating, doing, guest, home, importing, nodes, operations, shaping
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -31,13 +31,13 @@ urlpatterns = [
     path("-/nodes/<int:node_id>/ask/<slug:verb>", doing.ask, name="ask"),
     path("-/nodes/<int:node_id>/do/<slug:verb>", doing.do, name="do"),
     path("-/nodes/<int:node_id>/edit", changes.edit, name="node-edit"),
-    path("-/nodes/<int:node_id>/new-folder", changes.new, {"kind": "folder"}, name="new-folder"),
-    path("-/nodes/<int:node_id>/new-machine", changes.new, {"kind": "machine"}, name="new-machine"),
-    path("-/nodes/<int:node_id>/move", changes.move, name="node-move"),
-    path("-/nodes/<int:node_id>/rename", changes.rename, name="node-rename"),
-    path("-/nodes/<int:node_id>/copy", changes.copy, name="node-copy"),
-    path("-/nodes/<int:node_id>/duplicate", changes.duplicate, name="node-duplicate"),
-    path("-/nodes/<int:node_id>/delete", changes.remove, name="node-delete"),
+    path("-/nodes/<int:node_id>/new-folder", creating.new, {"kind": "folder"}, name="new-folder"),
+    path("-/nodes/<int:node_id>/new-machine", creating.new, {"kind": "machine"}, name="new-machine"),
+    path("-/nodes/<int:node_id>/move", shaping.move, name="node-move"),
+    path("-/nodes/<int:node_id>/rename", shaping.rename, name="node-rename"),
+    path("-/nodes/<int:node_id>/copy", shaping.copy, name="node-copy"),
+    path("-/nodes/<int:node_id>/duplicate", shaping.duplicate, name="node-duplicate"),
+    path("-/nodes/<int:node_id>/delete", shaping.remove, name="node-delete"),
     path("-/nodes/<int:node_id>/export", importing.export, name="node-export"),
     path("-/nodes/<int:node_id>/grant", changes.grant, name="node-grant"),
     path("-/nodes/<int:node_id>/revoke", changes.revoke, name="node-revoke"),
