@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from descriptors import selectors
 from descriptors.api import serializers
 from descriptors.api.base import READ, query
+from descriptors.api.brief import Briefing
 from descriptors.api.definitions import Defining
 from descriptors.api.doing import Doing
 from descriptors.api.granting import Granting
@@ -28,7 +29,7 @@ RESOURCES = (
 )
 
 
-class NodeViewSet(NodesViewSet, Shaping, Defining, Doing, Granting, Looking):
+class NodeViewSet(NodesViewSet, Briefing, Shaping, Defining, Doing, Granting, Looking):
     """Folders and machines alike."""
 
     bodies: ClassVar = {

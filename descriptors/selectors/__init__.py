@@ -6,6 +6,7 @@ from descriptors.selectors.nodes import (
     RELATED,
     ancestors,
     counts,
+    filtered,
     folder_path,
     get,
     get_many,
@@ -17,6 +18,7 @@ from descriptors.selectors.nodes import (
 )
 from descriptors.selectors.offers import allowed_from, available, not_from_here, open_operation, sources
 from descriptors.selectors.records import grants_of, history, open_operations, operations, outcome, results
+from descriptors.selectors.walks import matching, walk
 
 __all__ = [
     "RELATED",
@@ -29,6 +31,7 @@ __all__ = [
     "counts",
     "drift",
     "expectation",
+    "filtered",
     "folder_path",
     "folders_above",
     "get",
@@ -38,6 +41,7 @@ __all__ = [
     "inheriting",
     "inside",
     "listing",
+    "matching",
     "my_machines",
     "nodes",
     "not_from_here",
@@ -50,4 +54,5 @@ __all__ = [
     "results",
     "sources",
     "up_to_date",
+    "walk",
 ]

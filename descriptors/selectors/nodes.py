@@ -88,6 +88,21 @@ def listing(
     if folder is None or (folder.path != "/" and not access_of(user).intervals("see", below=folder.path)):
         raise NotFound(_("There is no such path, or you may not see it."), where=path)
     found = nodes(user, below=folder.path, children=not recursive).filter(_below(folder, recursive=recursive))
+    found = filtered(found, kind=kind, state=state, hypervisor=hypervisor, q=q, label=label, custom=custom)
+    return found.order_by("-kind", "name") if not recursive else found.order_by("path")
+
+
+def filtered(
+    found: QuerySet[Node],
+    *,
+    kind: str = "",
+    state: Collection[str] = (),
+    hypervisor: str = "",
+    q: str = "",
+    label: Collection[str] = (),
+    custom: Collection[str] = (),
+) -> QuerySet[Node]:
+    """Of these nodes those that the filters of `listing` let through. Invalid for a filter that makes no sense."""
     if kind:
         found = found.filter(kind=kind)
     if state:
@@ -104,7 +119,7 @@ def listing(
         for pair in wanted:
             key, _equals, value = pair.partition("=")
             found = found.filter(inheriting(f"{parameter}.{key}", value))
-    return found.order_by("-kind", "name") if not recursive else found.order_by("path")
+    return found
 
 
 def _below(folder: Node, *, recursive: bool) -> Q:
