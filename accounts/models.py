@@ -45,6 +45,8 @@ class User(AbstractUser):
         help_text=_("Managers may open the console and be put in charge of folders."),
     )
     language = models.CharField(_("language"), max_length=8, blank=True)
+    #: How the portal looks to this person: written by `accounts.preferences` only, read with the account.
+    preferences = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta(AbstractUser.Meta):
         verbose_name = _("user")
