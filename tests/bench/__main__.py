@@ -29,6 +29,7 @@ BENCHES = {
     "start": "starting",
     "reconcile": "reconciling",
     "live": "live",
+    "browse": "browsing",
 }
 #: Seconds that one benchmark may take.
 LONGEST = 600

@@ -34,6 +34,7 @@ ARGUMENTS = [
 PASSWORD = "a password for rehearsals"
 START = 120.0  # seconds: the first start migrates and loads the demo
 WAIT = 20_000  # milliseconds
+FARM = "/farm"  # where `tests.browser.plant` puts its machines
 
 
 @dataclass
@@ -42,6 +43,16 @@ class Product:
 
     address: str
     process: subprocess.Popen[bytes]
+    home: Path
+
+    def manage(self, *arguments: str) -> str:
+        """What a command of `manage.py` prints, run on this product's data."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment(self.home), capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def child(self, name: str) -> int:
         """The process id of the child whose command line holds `name`."""
@@ -73,26 +84,45 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     raise AssertionError(log.read_text()[-4000:])
 
 
+def environment(home: Path) -> dict[str, str]:
+    """Of the product's processes: a data folder of its own, nothing of the tests' settings."""
+    own = {
+        "OLIMPUS_HOME": str(home),
+        "OLIMPUS_DEMO_PASSWORD": PASSWORD,
+        "DJANGO_SETTINGS_MODULE": "olimpus.settings.dev",
+    }
+    return {**os.environ, **own}
+
+
 @pytest.fixture(scope="session")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Olimpus with its demo: admin, manager and student with three machines at /courses/TEL141/2026-2/student."""
     home, port = tmp_path_factory.mktemp("home"), free_port()
     log = home / "log.txt"
-    environment = {**os.environ, "OLIMPUS_HOME": str(home), "PORT": str(port), "OLIMPUS_DEMO_PASSWORD": PASSWORD}
-    environment.pop("DJANGO_SETTINGS_MODULE", None)
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "olimpus.embedded"], cwd=ROOT, env=environment, stdout=out, stderr=out
+            [sys.executable, "-m", "olimpus.embedded"],
+            cwd=ROOT,
+            env=environment(home) | {"PORT": str(port)},
+            stdout=out,
+            stderr=out,
         )
     try:
         wait_for(f"http://127.0.0.1:{port}", process, log)
-        yield Product(f"http://127.0.0.1:{port}", process)
+        yield Product(f"http://127.0.0.1:{port}", process, home)
     finally:
         process.terminate()
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def farm(product: Product) -> str:
+    """The path of a folder with 20,000 machines below it, which the manager manages."""
+    product.manage("shell", "-c", "from tests.browser.plant import plant; plant()")
+    return FARM
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,39 @@
+"""What axe-core finds wrong on a page, by WCAG 2.2 AA and its own best practices about names and structure."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+AXE = Path(__file__).parent / "vendor/axe-core-4.14.1/axe.min.js"
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+RUN = """async tags => {
+  const found = await axe.run(document, { runOnly: { type: "tag", values: tags }, resultTypes: ["violations"] })
+  const places = nodes => nodes.map(node => [node.target.join(" "), node.html])
+  return found.violations.map(({ id, help, nodes }) => ({ id, help, places: places(nodes) }))
+}"""
+
+
+@cache
+def _source() -> str:
+    return AXE.read_text()
+
+
+def violations(page: Page) -> list[str]:
+    """One line per rule that the page breaks: the rule, what it wants, where. Empty: nothing found.
+
+    Animations are ended first: contrast of something that is fading in is not its contrast.
+    """
+    page.evaluate("document.getAnimations().forEach(motion => { try { motion.finish() } catch { motion.cancel() } })")
+    page.evaluate(f"window.axe || (() => {{ {_source()} }})()")
+    found: list[dict[str, Any]] = page.evaluate(RUN, RULES)
+    return [f"{rule['id']}: {rule['help']}: {places(rule['places'])}" for rule in found]
+
+
+def places(found: list[list[str]]) -> str:
+    """The first places, with their markup."""
+    shown = "; ".join(f"{target} {html[:160]}" for target, html in found[:3])
+    return f"{shown} (and {len(found) - 3} more)" if len(found) > 3 else shown
