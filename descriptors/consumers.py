@@ -1,8 +1,9 @@
-"""The WebSocket door of the live feed.
+"""The WebSocket door of the live feed: for browsers by their session, for programs by a token at the handshake.
 
 Client → server: `{"subscribe": ["/courses"], "since": 123}` (replaces the paths listened to; `since` null: from now on).
 Server → client: `{"events": […], "settled": 120}`, `{"resync": true}` (too much was missed: read the page again),
-`{"closed": ["/path"]}` (may no longer be listened to), `{"error": "…"}`.
+`{"closed": ["/path"]}` (may no longer be listened to), `{"error": "…"}`. Closed with 4401: not, or no longer, signed in;
+with 4403: nothing is left that may be listened to.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from accounts import sockets
 from accounts.models import User
 from descriptors.feed import feed, may_listen
 from descriptors.selectors import folder_path
@@ -21,7 +23,7 @@ MOST_PATHS, MOST_CHARACTERS = 200, 65536
 
 
 class FeedConsumer(AsyncWebsocketConsumer):
-    """One browser window."""
+    """One browser window or program."""
 
     user: User
 
@@ -67,6 +69,13 @@ class FeedConsumer(AsyncWebsocketConsumer):
     async def tell(self, text: str) -> None:
         """Called by the feed."""
         await self.send(text)
+
+    async def prove(self) -> None:
+        """Called by the feed now and then: a token that is no good any more closes the socket."""
+        bearer = self.scope.get("bearer")
+        if bearer and await sockets.owner(bearer) is None:
+            feed.leave(self)
+            await self.close(code=NOT_SIGNED_IN)
 
     async def lose(self, paths: list[str]) -> None:
         """Rights were taken away: stop telling, and close when nothing is left."""

@@ -36,12 +36,15 @@ PATIENCE = 20.0
 BACKLOG = 2000
 #: Rights are read again this often, and at once when an entry says that they changed.
 RECHECK = 30.0
-#: People whose rights are read again after one look at the journal: nobody's message waits for everybody's rights.
+#: People whose rights, and sockets whose tokens, are read again after one look at the journal: nobody's message waits
+#: for everybody's rights.
 REREAD = 5
 TOUCHES_RIGHTS = (
     *("grant.", "group.", "definition.edit", "folder.move", "folder.delete", "descriptor.move", "descriptor.delete"),
     *("user.update", "user.activate", "user.deactivate", "user.delete"),
 )
+#: After these the tokens of all sockets are asked for again as soon as possible.
+TOUCHES_TOKENS = ("token.revoke", "user.sign_out", "user.password", "user.deactivate", "user.delete")
 #: How far back a fresh tail, or a page's cursor, looks for ids that may still appear.
 WINDOW = 500
 #: Gaps that are looked for at once.
@@ -101,6 +104,9 @@ class Listener(Protocol):
     async def lose(self, paths: list[str]) -> None:
         """These paths may no longer be listened to."""
 
+    async def prove(self) -> None:
+        """Leave when what it came in with (a token) is no good any more."""
+
 
 @dataclass(eq=False)
 class Feed:
@@ -112,10 +118,12 @@ class Feed:
     _started: asyncio.Event = field(default_factory=asyncio.Event)
     _untold: list[Entry] = field(default_factory=list)
     _access: dict[int, tuple[Access, float]] = field(default_factory=dict)
+    _proved: dict[Listener, float] = field(default_factory=dict)
 
     async def join(self, listener: Listener) -> None:
         """Begin to listen: whatever becomes visible after this returns is told."""
         self.listeners.add(listener)
+        self._proved.setdefault(listener, time.monotonic())
         if self._task is None or self._task.done():
             self._started = asyncio.Event()
             self._task = asyncio.create_task(self._run(self._started))
@@ -124,6 +132,7 @@ class Feed:
     def leave(self, listener: Listener) -> None:
         """End listening; the last one stops the polling."""
         self.listeners.discard(listener)
+        self._proved.pop(listener, None)
 
     async def backlog(self, listener: Listener, since: int) -> str | None:
         """What happened after `since` for this listener, as a message; None when it is too much to tell."""
@@ -146,12 +155,15 @@ class Feed:
         return known[0]
 
     async def _refresh(self) -> None:
-        """Read the oldest rights again, a few at a time, and forget those of people who have left."""
+        """Read the oldest rights and tokens again, a few at a time, and forget those of people who have left."""
         here = {listener.user.pk for listener in self.listeners}
         self._access = {pk: known for pk, known in self._access.items() if pk in here}
         old = time.monotonic() - RECHECK
         for pk in sorted(pk for pk, known in self._access.items() if known[1] < old)[:REREAD]:
             self._access[pk] = (await _access(pk), time.monotonic())
+        for listener in [each for each, at in self._proved.items() if at < old][:REREAD]:
+            self._proved[listener] = time.monotonic()
+            await self._reach(listener, listener.prove())
 
     async def _run(self, started: asyncio.Event) -> None:
         try:
@@ -189,6 +201,8 @@ class Feed:
         if any(entry.verb.startswith(TOUCHES_RIGHTS) for entry in entries):
             self._access.clear()
             await self._recheck()
+        if any(entry.verb.startswith(TOUCHES_TOKENS) for entry in entries):
+            self._proved = dict.fromkeys(self._proved, float("-inf"))
         assert self.tail is not None  # noqa: S101 - only the poll that has it comes here
         texts = {entry.pk: _text(entry) for entry in entries}
         same: dict[tuple[bool, frozenset[str]], list[str]] = {}

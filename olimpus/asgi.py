@@ -1,4 +1,4 @@
-"""ASGI entry point: HTTP to Django, WebSockets to Channels (signed-in, same-origin only)."""
+"""ASGI entry point: HTTP to Django, WebSockets to Channels (signed-in by session or token, same-origin only)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "olimpus.settings.dev")
 http = get_asgi_application()
 
-from descriptors.routing import websocket_urlpatterns  # noqa: E402 - models load after Django is set up
+from accounts.sockets import BearerAuth  # noqa: E402 - models load after Django is set up
+from descriptors.routing import websocket_urlpatterns  # noqa: E402 - the same
 
 
 class SameOrigin(OriginValidator):
@@ -28,6 +29,8 @@ class SameOrigin(OriginValidator):
 application = ProtocolTypeRouter(
     {
         "http": http,
-        "websocket": SameOrigin(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ALLOWED_HOSTS),
+        "websocket": SameOrigin(
+            AuthMiddlewareStack(BearerAuth(URLRouter(websocket_urlpatterns))), settings.ALLOWED_HOSTS
+        ),
     }
 )

@@ -91,11 +91,12 @@ class ApiTokenAuthentication(Once):
             raise exceptions.AuthenticationFailed(_("This token is unknown, expired or revoked."))
         if token.read_only and request.method not in SAFE_METHODS:
             raise exceptions.PermissionDenied(_("This token may only read."))
-        _note_use(token)
+        note_use(token)
         return token.user, token
 
 
-def _note_use(token: ApiToken) -> None:
+def note_use(token: ApiToken) -> None:
+    """Note that the token was used now; written at most once a minute."""
     now = timezone.now()
     if token.last_used_at is None or token.last_used_at < now - USED_EVERY:
         stale = Q(last_used_at=None) | Q(last_used_at__lt=now - USED_EVERY)

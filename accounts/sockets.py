@@ -1,0 +1,58 @@
+"""The way of tokens into WebSockets: `Authorization: Bearer <API token or JWT>` at the handshake, beside the session."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.db import database_sync_to_async
+from django.contrib.auth.models import AnonymousUser
+from rest_framework_simplejwt.exceptions import TokenError
+
+from accounts import tokens
+from accounts.api.authentication import note_use
+from accounts.models import ApiToken, User
+
+Scope = dict[str, Any]
+Application = Callable[[Scope, Any, Any], Awaitable[Any]]
+
+
+class BearerAuth:
+    """Puts the owner of a token into the scope, and the token as `bearer`; nobody when the token is no good.
+
+    Without such a header the scope stays as it is: whoever the session says.
+    """
+
+    def __init__(self, inner: Application):
+        self.inner = inner
+
+    async def __call__(self, scope: Scope, receive: Any, send: Any) -> Any:
+        """Go on to the consumer."""
+        if text := _bearer_of(scope):
+            scope = {**scope, "user": await owner(text, used=True) or AnonymousUser(), "bearer": text}
+        return await self.inner(scope, receive, send)
+
+
+def _bearer_of(scope: Scope) -> str:
+    header = dict(scope.get("headers", ())).get(b"authorization", b"").decode("latin-1")
+    scheme, _space, rest = header.strip().partition(" ")
+    return rest.strip() if scheme.lower() in ("bearer", "token") else ""
+
+
+@database_sync_to_async
+def owner(text: str, *, used: bool = False) -> User | None:
+    """Whose token this is; None when it is unknown, expired or revoked, or the account is closed. One query.
+
+    `used`: note on a personal token that it was used now.
+    """
+    if not text.startswith(ApiToken.PREFIX):
+        try:
+            return tokens.verify(text)[0]
+        except TokenError:
+            return None
+    token = ApiToken.objects.of(text).usable().select_related("user").first()
+    if token is None:
+        return None
+    if used:
+        note_use(token)
+    return token.user
