@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from courses.faults import Faults
 from courses.roster import Student
 from descriptors.definition import nearest, validate
 from descriptors.documents import Positions, load_with_lines, locate
@@ -20,6 +19,7 @@ from descriptors.models import Kind
 from descriptors.names import ROOT, check_length, clean_name, clean_path, join
 from descriptors.permissions import OPERATIONS, ROLES
 from olimpus.errors import Invalid
+from olimpus.faults import Faults
 
 Definition = dict[str, Any]
 Keys = tuple[str | int, ...]

@@ -13,7 +13,6 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from accounts.roles import Role
-from courses.faults import Faults
 from courses.manifest import Course, Definition, Keys
 from courses.roster import Student
 from descriptors.cascade import Cascade
@@ -21,6 +20,7 @@ from descriptors.definition import changed
 from descriptors.models import Kind
 from descriptors.names import above, check_length, join
 from olimpus.errors import Conflict, Invalid, TooLarge
+from olimpus.faults import Faults
 
 #: More nodes than this are not imported in one go.
 MAX_NODES: Final = 100_000

@@ -5,11 +5,7 @@ No database: a function of the bytes. `docs/courses.md` documents encodings, sep
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,22 +14,15 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from accounts.models import username_validator
-from courses.faults import Faults
 from descriptors import names
-from olimpus.errors import Invalid, TooLarge
+from olimpus.errors import Invalid
+from olimpus.faults import Faults
+from olimpus.sheets import Record, Sheet, read_sheet
 
 MAX_BYTES: Final = 5 * 1024 * 1024
 MAX_ROWS: Final = 20_000
-MAX_COLUMNS: Final = 64
-MAX_CELL: Final = 1_000  # characters
 MAX_NAME: Final = 150
 MAX_EMAIL: Final = 254
-
-SEPARATORS: Final = ",;\t"
-#: Excel's own note about the separator, in the first line.
-SEP_LINE: Final = re.compile(r"\Asep=(.)\r?\n?", re.IGNORECASE)
-#: Anything that is no character of a text: controls but tab and line ends.
-CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 #: What a column may be called, the most telling name first; case, accents and punctuation do not matter.
 COLUMNS: Final[Mapping[str, Sequence[str]]] = {
@@ -82,143 +71,11 @@ def read_roster(data: bytes, *, name: str = "roster.csv") -> list[Student]:
     Raises TooLarge, or Invalid with up to 50 faults in `errors`, each with `where` "name:line: column". Never anything
     else, whatever is given.
     """
-    if len(data) > MAX_BYTES:
-        raise TooLarge(_("The roster is larger than %(limit)d MiB.") % {"limit": MAX_BYTES >> 20}, where=name)
-    text = _decoded(data, name)
-    separator, text, skipped = _separator_line(text)
-    rows = list(_rows(text, separator or _guess(text), name, skipped))
-    if not rows:
-        raise Invalid(_("The roster is empty."), where=name, hint=_needed())
-    (line, header), *body = rows
-    columns = _columns(header, f"{name}:{line}")
-    return _students(body, columns, len(header), name)
-
-
-def simplified(text: str) -> str:
-    """A column name without case, accents and punctuation: "Código del Alumno" → "codigo del alumno"."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(re.sub(r"[\W_]+", " ", bare.casefold()).split())
-
-
-# -- text ------------------------------------------------------------------------------------------------------------
-
-
-def _decoded(data: bytes, name: str) -> str:
-    """The text: by its byte order mark, as UTF-16 when every other byte is NUL, as UTF-8, or else as Windows-1252."""
-    for encoding in _encodings(data):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError as error:
-            failed = error
-            continue
-        _refuse_controls(text, name)
-        return text.removeprefix("\ufeff")
-    line = data.count(b"\n", 0, failed.start) + 1
-    raise Invalid(
-        _("The roster is not text in a known encoding."), where=f"{name}:{line}", hint=_("Save it as CSV UTF-8.")
-    )
-
-
-def _encodings(data: bytes) -> tuple[str, ...]:
-    if data.startswith(b"\xef\xbb\xbf"):
-        return ("utf-8-sig",)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return ("utf-16",)
-    head = data[:2000]
-    if head.count(b"\0") * 3 > len(head):
-        return ("utf-16-le",) if head[1:2] == b"\0" else ("utf-16-be",)
-    return ("utf-8", "cp1252")
-
-
-def _refuse_controls(text: str, name: str) -> None:
-    if found := CONTROL.search(text):
-        line = text.count("\n", 0, found.start()) + 1
-        message = _("The control character U+%(code)04X does not belong into a roster.") % {"code": ord(found[0])}
-        raise Invalid(message, where=f"{name}:{line}", hint=_("Save it as CSV from the spreadsheet."))
-
-
-def _separator_line(text: str) -> tuple[str, str, int]:
-    """The separator that the first line names ("" if it names none), the text after it, and how many lines it took."""
-    if found := SEP_LINE.match(text):
-        return found[1], text[found.end() :], 1
-    return "", text, 0
-
-
-def _guess(text: str) -> str:
-    """The separator under which the header has most columns that we know, then most columns."""
-
-    def worth(separator: str) -> tuple[int, int]:
-        header = next(filter(any, _csv(text, separator)), [])
-        return len(_known(header)), len(header)
-
-    return max(SEPARATORS, key=worth)
-
-
-def _csv(text: str, separator: str) -> Iterator[list[str]]:
-    """The rows until the first one that is malformed: enough to look at the header."""
-    try:
-        yield from csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    except csv.Error:
-        return
-
-
-def _rows(text: str, separator: str, name: str, skipped: int) -> Iterator[tuple[int, list[str]]]:
-    """(line where it begins, cells without spaces around) of every row but empty ones at both ends of the file."""
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    except (TypeError, ValueError):
-        raise Invalid(_("This separator is not possible."), where=f"{name}:1", hint=_("Use , or ;")) from None
-    begins, blank = 1, list[tuple[int, list[str]]]()
-    started, count = False, 0
-    try:
-        for cells in reader:
-            row = (begins + skipped, [" ".join(unicodedata.normalize("NFC", cell).split()) for cell in cells])
-            begins = reader.line_num + 1
-            if not any(row[1]):
-                blank += [row] if started and len(blank) < MAX_ROWS else []
-                continue
-            yield from blank
-            blank, started, count = [], True, count + 1
-            if count > MAX_ROWS + 1:
-                raise TooLarge(_("The roster has more than %(limit)d rows.") % {"limit": MAX_ROWS}, where=name)
-            yield row
-    except csv.Error as error:
-        message = _("The row is not CSV: %(error)s.") % {"error": error}
-        raise Invalid(
-            message, where=f"{name}:{begins + skipped}", hint=_("Look for a quote without its pair.")
-        ) from None
-
-
-# -- header ----------------------------------------------------------------------------------------------------------
-
-
-def _known(header: Sequence[str]) -> dict[str, int]:
-    """Field → index of the column that gives it. Of several the most telling; a column serves one field."""
-    titles = [simplified(title) for title in header[:MAX_COLUMNS]]
-    found = {}
-    for wanted, aliases in COLUMNS.items():
-        for alias in aliases:
-            if alias in titles and titles.index(alias) not in found.values():
-                found[wanted] = titles.index(alias)
-                break
-    return found
-
-
-def _columns(header: Sequence[str], where: str) -> dict[str, int]:
-    """Field or simplified title → index of its column. Raises Invalid for a header that cannot be used."""
-    if len(header) > MAX_COLUMNS:
-        raise Invalid(_("The roster has more than %(limit)d columns.") % {"limit": MAX_COLUMNS}, where=where)
-    known = _known(header)
-    if "username" not in known:
-        shown = ", ".join(f"“{title[:40]}”" for title in header[:10] if title)
-        message = _("No column tells the user names; the header has %(columns)s.") % {"columns": shown or "–"}
-        raise Invalid(message, where=where, hint=_needed())
-    titles = [simplified(title) for title in header]
-    twice = next((title for title in titles if title and titles.count(title) > 1), None)
-    if twice:
-        raise Invalid(_("Two columns are called “%(title)s”.") % {"title": twice[:40]}, where=where)
-    extra = {title: index for index, title in enumerate(titles) if title and index not in known.values()}
-    return {title: index for title, index in extra.items() if title not in known} | known
+    sheet = read_sheet(data, COLUMNS, name=name, max_bytes=MAX_BYTES, max_rows=MAX_ROWS, needed=_needed())
+    if "username" not in sheet.columns:
+        message = _("No column tells the user names; the header has %(columns)s.") % {"columns": sheet.titles()}
+        raise Invalid(message, where=sheet.where, hint=_needed())
+    return _students(sheet)
 
 
 def _needed() -> str:
@@ -231,48 +88,28 @@ def _needed() -> str:
 # -- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _students(
-    rows: Sequence[tuple[int, list[str]]], columns: Mapping[str, int], width: int, name: str
-) -> list[Student]:
+def _students(sheet: Sheet) -> list[Student]:
     faults = Faults()
     seen: dict[tuple[str, str], int] = {}
     students = []
-    for line, cells in rows:
-        if faults.full:
-            break
-        where = f"{name}:{line}"
-        if not any(cells):
-            faults.add(where, _("The row is empty."), _("Remove it; empty rows are accepted at the end only."))
-            continue
-        if _check_shape(cells, columns, width, where, faults):
-            student = _student(cells, columns, line)
-            _check_student(student, where, faults)
-            _check_unique(student, where, name, seen, faults)
-            students.append(student)
+    for record in sheet.records(faults):
+        student = _student(record)
+        _check_student(student, record.where, faults)
+        _check_unique(student, record.where, sheet.name, seen, faults)
+        students.append(student)
     if not students and not faults.found:
-        faults.add(name, _("The roster has a header and no student."))
+        faults.add(sheet.name, _("The roster has a header and no student."))
     faults.raise_if_any()
     return students
 
 
-def _check_shape(cells: Sequence[str], columns: Mapping[str, int], width: int, where: str, faults: Faults) -> bool:
-    before = len(faults.found)
-    if any(cells[width:]):
-        message = _("The row has more cells than the header, which has %(width)d.") % {"width": width}
-        faults.add(where, message, _("Put quotes around a text that contains the separator."))
-    for column, index in columns.items():
-        if index < len(cells) and len(cells[index]) > MAX_CELL:
-            faults.add(f"{where}: {column}", _("More than %(limit)d characters.") % {"limit": MAX_CELL})
-    return len(faults.found) == before
-
-
-def _student(cells: Sequence[str], columns: Mapping[str, int], line: int) -> Student:
-    given = {column: cells[index] if index < len(cells) else "" for column, index in columns.items()}
+def _student(record: Record) -> Student:
+    given = dict(record.cells)
     values = {name: given.pop(name, "") for name in COLUMNS}
     first, last = _split(values.pop("full_name"))
     values["first_name"] = values["first_name"] or ("" if values["last_name"] else first)
     values["last_name"] = values["last_name"] or last
-    return Student(**values, extra=given, line=line)
+    return Student(**values, extra=given, line=record.line)
 
 
 def _split(full_name: str) -> tuple[str, str]:

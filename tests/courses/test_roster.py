@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from courses.roster import MAX_BYTES, MAX_CELL, MAX_COLUMNS, MAX_ROWS, Student, read_roster
+from courses.roster import MAX_BYTES, MAX_ROWS, Student, read_roster
 from olimpus.errors import Invalid, TooLarge
+from olimpus.sheets import MAX_CELL, MAX_COLUMNS
 
 SPANISH = "Código;Apellidos y Nombres;Correo;Horario\n2020;Ñahui Peña, José Á.;jose@uni.edu;0831\n"
 
