@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
-from accounts import journal
+from accounts import journal, personal
 
 #: Path prefix → door. Everything else is the portal.
 DOORS = (("/api/", "api"), ("/admin/", "admin"))
@@ -46,6 +47,18 @@ class JournalContextMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         with journal.context(via=door(request.path), source=client_ip(request)):
+            return self.get_response(request)
+
+
+class TimeZoneMiddleware:
+    """Times are told in the zone that the person chose, else in the installation's."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        zone = personal.zone(request.user) if request.user.is_authenticated else None
+        with timezone.override(zone):
             return self.get_response(request)
 
 

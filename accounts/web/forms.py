@@ -13,8 +13,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts import actions
+from accounts import actions, personal
 from accounts.models import User
+from accounts.zones import zones
 
 #: Life of a new personal token in days; 0 means for ever.
 LIVES = [(30, _("30 days")), (90, _("90 days")), (365, _("1 year")), (0, _("no end"))]
@@ -82,13 +83,30 @@ class ProfileForm(Bootstrap, forms.ModelForm):
         label=_("Language"), required=False, choices=[("", _("as the browser says")), *settings.LANGUAGES]
     )
 
+    time_zone = forms.ChoiceField(
+        label=_("Time zone"), required=False, choices=lambda: [("", settings.TIME_ZONE), *((z, z) for z in zones())]
+    )
+    theme = forms.ChoiceField(
+        label=_("Theme"),
+        required=False,
+        choices=[("system", _("as the device")), ("light", _("light")), ("dark", _("dark"))],
+    )
+
     class Meta:
         model = User
         fields = ["first_name", "last_name", "email", "language"]
 
+    def __init__(self, *args: Any, instance: User, **kwargs: Any) -> None:
+        kept = {"time_zone": personal.zone_name(instance), "theme": personal.theme_of(instance) or "system"}
+        super().__init__(*args, instance=instance, initial=kept, **kwargs)
+
     def save(self, commit: bool = True) -> User:
-        """Save by the action."""
-        return actions.update_user(self.instance, actor=self.instance, **self.cleaned_data)
+        """Save by the actions."""
+        given = dict(self.cleaned_data)
+        personal.choose_zone(self.instance, given.pop("time_zone"))
+        if theme := given.pop("theme"):
+            personal.choose_theme(self.instance, theme)
+        return actions.update_user(self.instance, actor=self.instance, **given)
 
 
 class TokenForm(Bootstrap):

@@ -18,6 +18,8 @@ urlpatterns = [
     path("reset/<uidb64>/<token>/", views.PasswordResetConfirmView.as_view(), name="password_reset_confirm"),
     path("invitation/<uidb64>/<token>/", views.InvitationView.as_view(), name="invitation"),
     path("profile/", views.profile, name="profile"),
+    path("profile/theme/", views.theme, name="theme"),
+    path("profile/sessions/<slug:pk>/end/", views.end_sign_in, name="sign_in_end"),
     path("profile/tokens/", views.create_token, name="token_create"),
     path("profile/tokens/<int:pk>/revoke/", views.revoke_token, name="token_revoke"),
 ]

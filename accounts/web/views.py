@@ -9,19 +9,24 @@ from django.contrib import messages
 from django.contrib.auth import login, views
 from django.contrib.auth.decorators import login_required
 from django.contrib.messages.views import SuccessMessageMixin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from accounts import actions
-from accounts.models import ApiToken, User
+from accounts import actions, personal, tokens
+from accounts.models import ApiToken, Entry, SignIn, User
+from accounts.roles import may_open_console
 from accounts.web import forms
 from olimpus.errors import OlimpusError
+
+#: Sign-ins told in the profile.
+LAST_SIGN_INS = 8
 
 
 class LoginView(views.LoginView):
@@ -33,6 +38,18 @@ class LoginView(views.LoginView):
     def form_valid(self, form: forms.SignInForm) -> HttpResponse:
         """Enter, and remember the language chosen in the profile."""
         return speak(super().form_valid(form), form.get_user().language)
+
+
+class ConsoleLoginView(LoginView):
+    """The same sign-in page at the console's address; whoever is signed in and may not enter is told so."""
+
+    next_page = reverse_lazy("admin:index")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sending somebody without the right back to the console would send him round in a circle."""
+        if request.user.is_authenticated and not may_open_console(request.user):
+            raise PermissionDenied(_("The operator console is for managers. Ask an administrator to make you one."))
+        return super().dispatch(request, *args, **kwargs)
 
 
 def speak(response: HttpResponse, language: str) -> HttpResponse:
@@ -125,11 +142,38 @@ def revoke_token(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect("profile")
 
 
+@login_required
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the theme that was switched to on some page; nothing to answer."""
+    try:
+        personal.choose_theme(request.user, request.POST.get("theme", ""))
+    except OlimpusError as error:
+        return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
+    return HttpResponse(status=204)
+
+
+@login_required
+@require_POST
+def end_sign_in(request: HttpRequest, pk: str) -> HttpResponse:
+    """End one of one's own sign-ins through the API: a program that was left signed in somewhere."""
+    found = get_object_or_404(SignIn, pk=pk, user_id=request.user.pk)
+    tokens.revoke(found.pk)
+    messages.success(request, _("This sign-in has ended."))
+    return redirect("profile")
+
+
 def _profile_page(request: HttpRequest, **context: Any) -> HttpResponse:
-    tokens = ApiToken.objects.filter(user_id=request.user.pk, revoked_at=None)
+    mine = request.user.pk
     context.setdefault("form", forms.ProfileForm(instance=request.user))
     context.setdefault("token_form", forms.TokenForm())
-    return render(request, "registration/profile.html", {"tokens": tokens, **context})
+    context |= {
+        "tokens": ApiToken.objects.filter(user_id=mine, revoked_at=None).order_by("-created_at"),
+        "programs": SignIn.objects.filter(user_id=mine, revoked_at=None, expires_at__gt=timezone.now()),
+        "sign_ins": Entry.objects.filter(actor_id=mine, verb="user.sign_in").order_by("-id")[:LAST_SIGN_INS],
+        "feed_cursor": "",
+    }
+    return render(request, "registration/profile.html", context)
 
 
 class LogoutView(views.LogoutView):

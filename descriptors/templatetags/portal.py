@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
-from accounts import roles
+from accounts import personal, roles
 from accounts.models import User
 from descriptors import selectors
 from descriptors.models import Operation, Status
@@ -116,6 +116,12 @@ def state_label(state: str) -> str:
 def role_label(user: User) -> str:
     """What the account is: superuser, manager or simple user."""
     return str(roles.LABELS[roles.kind_of(user)])
+
+
+@register.filter
+def theme(user: User) -> str:
+    """The theme kept with the account; "" for nobody and for who chose none."""
+    return personal.theme_of(user) if getattr(user, "is_authenticated", False) else ""
 
 
 @register.filter

@@ -49,6 +49,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "accounts.middleware.JournalContextMiddleware",
+    "accounts.middleware.TimeZoneMiddleware",
     "accounts.idempotency.IdempotencyMiddleware",
     "axes.middleware.AxesMiddleware",
 ]

@@ -5,7 +5,17 @@ const words = () => document.getElementById("words")?.dataset ?? {}
 function toggleTheme() {
   const root = document.documentElement
   root.dataset.bsTheme = root.dataset.bsTheme === "dark" ? "light" : "dark"
-  try { localStorage.setItem("olimpus-theme", root.dataset.bsTheme) } catch { /* remembered for this page only */ }
+  keepTheme(root.dataset.bsTheme)
+}
+
+/** Remember a theme in this browser, and with the account when somebody is signed in. */
+export function keepTheme(theme) {
+  const root = document.documentElement
+  try { localStorage.setItem("olimpus-theme", theme) } catch { /* remembered for this page only */ }
+  const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value
+  if (!root.dataset.themeUrl || !token) return
+  root.dataset.theme = theme
+  fetch(root.dataset.themeUrl, { method: "POST", body: new URLSearchParams({ theme }), headers: { "X-CSRFToken": token } }).catch(() => {})
 }
 
 async function copy(button) {
