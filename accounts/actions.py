@@ -5,17 +5,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -24,10 +26,10 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 
-from accounts import journal, roles, tokens
+from accounts import journal, lockout, people_import, roles, tokens
 from accounts.models import ApiToken, User
 from accounts.roles import Kind
-from olimpus.errors import Conflict, Forbidden, Invalid
+from olimpus.errors import Conflict, Forbidden, Invalid, Stale
 
 #: What `update_user` may change, and what of it one may change oneself.
 FIELDS: Final = frozenset(
@@ -153,6 +155,44 @@ def invite(user: User, *, actor: User | None, base_url: str = "") -> None:
     _note(actor, "user.invite", user)
 
 
+def unlock(user: User, *, actor: User | None) -> int:
+    """Forget the failed sign-ins of an account, from every address; return how many there were. May be repeated."""
+    require_people_manager(actor)
+    forgotten = lockout.unlock(user.get_username())
+    if forgotten:
+        _note(actor, "user.unlock", user, failures=forgotten)
+    return forgotten
+
+
+def plan_people(
+    data: bytes, *, actor: User | None, name: str = "users.csv", make_groups: bool = True
+) -> people_import.PeoplePlan:
+    """What importing this CSV file would do; nothing is written. Forbidden, TooLarge, Invalid (see `people_import`)."""
+    require_people_manager(actor)
+    return people_import.make_plan(data, name=name, make_groups=make_groups)
+
+
+@transaction.atomic
+def import_people(
+    data: bytes, *, actor: User | None, name: str = "users.csv", make_groups: bool = True, expected: str = ""
+) -> people_import.PeoplePlan:
+    """Make and change accounts and groups as the CSV file says, all or nothing; return what was done. May be repeated.
+
+    New accounts have no password: invite them. Invalid with all faults; Stale when `expected` is not the plan's digest.
+    """
+    plan = plan_people(data, actor=actor, name=name, make_groups=make_groups)
+    if plan.faults:
+        first = plan.faults[0]
+        faults = [dict(fault) for fault in plan.faults]
+        raise Invalid(first["message"], where=first["where"], hint=first["hint"], errors=faults)
+    if expected and expected != plan.digest():
+        raise Stale(_("Users or groups changed since the preview."), where=name, hint=_("Look at the new preview."))
+    if not plan.is_empty:
+        _carry_out(plan, actor)
+        journal.record(actor, "user.import", data={"file": name, **plan.counts()})
+    return plan
+
+
 @transaction.atomic
 def create_group(name: str, *, actor: User | None) -> Group:
     """Create and return a group."""
@@ -223,6 +263,52 @@ def revoke_token(token: ApiToken, *, actor: User | None) -> None:
         token.revoked_at = timezone.now()
         token.save(update_fields=["revoked_at"])
         journal.record(actor, "token.revoke", data={"name": token.name, "user": token.user.username})
+
+
+def _carry_out(plan: people_import.PeoplePlan, actor: User | None) -> None:
+    groups = {name: create_group(name, actor=actor) for name in plan.new_groups}
+    made = _make_accounts(plan.new, actor)
+    for change in plan.changed:
+        for field, (_before, after) in change.fields.items():
+            setattr(change.user, field, after)
+        change.user.align()
+    written = [change for change in plan.changed if change.fields]
+    User.objects.bulk_update([change.user for change in written], [*people_import.FIELDS, "is_staff"], batch_size=100)
+    journal.record_many(
+        journal.Draft(actor, "user.update", data={"user": change.user.username, "changed": sorted(change.fields)})
+        for change in written
+    )
+    _join(
+        groups, [*((made[p.username], p.groups) for p in plan.new), *((c.user, c.groups) for c in plan.changed)], actor
+    )
+
+
+def _make_accounts(people: Iterable[people_import.Person], actor: User | None) -> dict[str, User]:
+    """Accounts without a usable password: made once, since hashing thousands would take minutes."""
+    unusable = make_password(None)
+    users = [User(username=person.username, password=unusable, **person.values) for person in people]
+    for user in users:
+        user.align()
+    try:
+        with transaction.atomic():
+            User.objects.bulk_create(users, batch_size=200)
+    except IntegrityError as error:
+        message = _("One of the accounts was made meanwhile, or the database takes two names for the same.")
+        raise Conflict(message, where="username", hint=_("Look at the new preview.")) from error
+    journal.record_many(
+        journal.Draft(actor, "user.create", data={"user": user.username, "kind": user.role}) for user in users
+    )
+    return {user.username: user for user in users}
+
+
+def _join(groups: dict[str, Group], memberships: Iterable[tuple[User, Iterable[str]]], actor: User | None) -> None:
+    joining: dict[str, list[User]] = defaultdict(list)
+    for user, names in memberships:
+        for name in names:
+            joining[name].append(user)
+    known = {group.name: group for group in Group.objects.filter(name__in=joining.keys() - groups.keys())} | groups
+    for name, users in joining.items():
+        add_members(known[name], users, actor=actor)
 
 
 @transaction.atomic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from axes.handlers.proxy import AxesProxyHandler
 from axes.helpers import get_cool_off
@@ -10,6 +11,7 @@ from axes.models import AccessAttempt
 from axes.utils import reset
 from django.conf import settings
 from django.contrib.auth import authenticate
+from django.db.models import Sum
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import ngettext
@@ -26,6 +28,21 @@ def is_locked(request: HttpRequest, username: str) -> bool:
 def forgive(request: HttpRequest, username: str) -> None:
     """Forget the failures of this account from this address, after it signed in well."""
     reset(ip=client_ip(request), username=username)
+
+
+def unlock(username: str) -> int:
+    """Forget the failures of this account from every address; return how many rows there were. May be repeated."""
+    return reset(username=username)
+
+
+def locked(usernames: Collection[str]) -> set[str]:
+    """Which of these accounts are locked for some address now. One query."""
+    if not settings.AXES_ENABLED:
+        return set()
+    fresh = timezone.now() - settings.AXES_COOLOFF_TIME
+    attempts = AccessAttempt.objects.filter(username__in=usernames, attempt_time__gt=fresh).order_by()
+    places = attempts.values("username", "ip_address").annotate(failures=Sum("failures_since_start"))
+    return set(places.filter(failures__gte=settings.AXES_FAILURE_LIMIT).values_list("username", flat=True))
 
 
 def seconds_left(request: HttpRequest, username: str) -> int:

@@ -24,6 +24,7 @@ from accounts.models import User
 from olimpus.api import problem_responses
 from olimpus.db import containing
 from olimpus.errors import Forbidden, Invalid
+from olimpus.parsers import MultiPartParser
 
 METHODS = ["get", "post", "patch", "delete", "head", "options"]
 ID = "[0-9]{1,18}"
@@ -137,6 +138,33 @@ class UserViewSet(viewsets.ModelViewSet[User]):
         """Open a closed account again."""
         user = actions.activate(self.get_object(), actor=request.user)
         return Response(serializers.UserSerializer(user).data)
+
+    @extend_schema(request=None, responses={200: serializers.UserSerializer, **problem_responses(403, 404)})
+    @action(detail=True, methods=["post"])
+    def unlock(self, request: Request, pk: str) -> Response:
+        """Forget failed sign-ins, so that a locked account may try again at once. May be repeated."""
+        user = self.get_object()
+        actions.unlock(user, actor=request.user)
+        return Response(serializers.UserSerializer(user).data)
+
+    @extend_schema(
+        operation_id="users_import",
+        request={"multipart/form-data": serializers.ImportSerializer},
+        responses={200: serializers.ImportedSerializer, **problem_responses(400, 403, 409, 413)},
+    )
+    @action(detail=False, methods=["post"], url_path="import", parser_classes=[MultiPartParser])
+    def import_file(self, request: Request) -> Response:
+        """Make and change accounts and groups from a CSV file, all or nothing. May be repeated.
+
+        A dry run tells faults in its answer; otherwise they are a 400 with each of them in `errors`.
+        """
+        form = serializers.ImportSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        act = actions.plan_people if given["dry_run"] else actions.import_people
+        file = given["file"]
+        plan = act(file.read(), actor=request.user, name=file.name, make_groups=given["make_groups"])
+        return Response({"applied": not given["dry_run"], **plan.as_data()})
 
 
 def base_url(request: Request) -> str:

@@ -97,6 +97,34 @@ class MembersSerializer(Strict):
     )
 
 
+class ImportSerializer(Strict):
+    """A file of users and groups, and how to take it."""
+
+    file = serializers.FileField(
+        help_text="CSV, at most 2 MiB and 10,000 rows; columns username, email, first name, last name, kind, groups.",
+        allow_empty_file=True,
+    )
+    dry_run = serializers.BooleanField(default=False, help_text="Only tell what it would do.")
+    make_groups = serializers.BooleanField(default=True, help_text="Make groups that are not there; else a fault.")
+
+
+class ImportedSerializer(serializers.Serializer[Any]):
+    """What an import did or, as a dry run, would do. With faults nothing is done."""
+
+    applied = serializers.BooleanField()
+    counts = serializers.DictField(
+        child=serializers.IntegerField(), help_text="new, changed, unchanged, superusers, groups, faults."
+    )
+    new = serializers.ListField(child=serializers.DictField())
+    changed = serializers.ListField(
+        child=serializers.DictField(), help_text="`username`, `line`, `fields` with before and after, `groups` joined."
+    )
+    superusers = serializers.ListField(child=serializers.CharField(), help_text="In the file, and left alone.")
+    new_groups = serializers.ListField(child=serializers.CharField())
+    ignored = serializers.ListField(child=serializers.CharField(), help_text="Columns without a meaning here.")
+    faults = serializers.ListField(child=serializers.DictField(), help_text="`where` is file:line: column.")
+
+
 class CredentialsSerializer(serializers.Serializer[Any]):
     """Name and password."""
 
