@@ -1,7 +1,8 @@
 """Five pages of an installation with 20,000 machines in headless Chromium, as Lighthouse would look at them.
 
-Measured with an empty cache on loopback: the largest contentful paint (milliseconds from the start of the navigation, median),
-the worst layout shift of any load, with a second of live feed after it, and the bytes of all scripts as they are sent (compressed).
+Measured with an empty cache on loopback: the largest contentful paint (milliseconds from the start of the navigation,
+median), the worst layout shift of any load, with a second of live feed after it, and the bytes of all scripts as they are
+sent (compressed).
 Floor: the same page and files answered by the browser's own replay of a recording (HAR), so without server and database.
 """
 
@@ -62,7 +63,8 @@ def run() -> list[Figure]:
     with web() as address, sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         for name, page in PAGES.items():
-            figures += measure(browser, name, address + page, session, Path(folder) / "page.har")
+            cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": address}
+            figures += measure(browser, name, address + page, cookie, Path(folder) / "page.har")
         browser.close()
     return figures
 
@@ -78,9 +80,8 @@ def build() -> str:
     return session_of(root)
 
 
-def measure(browser: Browser, name: str, url: str, session: str, har: Path) -> list[Figure]:
+def measure(browser: Browser, name: str, url: str, cookie: Any, har: Path) -> list[Figure]:
     """Load from the server, then from a recording."""
-    cookie: Any = {"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}
     load(browser, url, cookie)  # the server's own caches are warm
     loads = [load(browser, url, cookie) for _ in range(LOADS)]
     load(browser, url, cookie, record_har_path=har)
