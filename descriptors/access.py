@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Interval = tuple[str, str]  # from the first key up to, not including, the second
@@ -31,6 +31,11 @@ def key_of(path: str) -> str:
 def end_of(key: str) -> str:
     """The first key after the branch that starts at `key`."""
     return f"{key[:-1]}0"
+
+
+def moved_path(path: str, old: str, new: str) -> str:
+    """Where a path is once the branch at `old` is at `new`; paths outside of it stay."""
+    return new + path[len(old) :] if path == old or path.startswith(f"{old}/") else path
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,11 @@ class Access:
         self.defaults = defaults
         self.marks = {mark.key: mark for mark in sorted(marks, key=lambda mark: mark.key)}
         self._intervals: dict[str, list[Interval]] = {}
+
+    def moved(self, old: str, new: str) -> Access:
+        """The same access once the branch at `old` is at `new`."""
+        marks = [replace(mark, path=moved_path(mark.path, old, new)) for mark in self.marks.values()]
+        return Access(marks, self.defaults, everything=self.everything)
 
     def can(self, operation: str, path: str) -> bool:
         """Whether `operation` is allowed at `path`."""

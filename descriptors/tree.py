@@ -141,6 +141,15 @@ def insert(groups: Sequence[tuple[int | Node, Sequence[Draft]]]) -> list[Node]:
         return [seat.node for seat in seats]
 
 
+def check_insert(parent: Node, drafts: Sequence[Draft]) -> None:
+    """Raises as `insert` does for drafts below one parent. Changes nothing."""
+    _require_folder(parent)
+    seats: list[_Seat] = []
+    for draft in drafts:
+        _seat(draft, parent, parent, 0, seats)
+    _require_free(seats)
+
+
 def _seat(draft: Draft, above: Node, parent: Node, left: int, seats: list[_Seat]) -> int:
     """Seats a draft and all below it from position `left`, in document order; returns the next free position."""
     name = names.clean_name(draft.name)
@@ -279,14 +288,21 @@ def rename(node: int | Node, name: str) -> Node:
         return _settle(old, old.parent or root, name)
 
 
+def destination(node: Node, parent: Node, name: str | None = None) -> str:
+    """The path that `move` would give to `node`; raises as `move` does. Changes nothing."""
+    _require_movable(node, parent)
+    path = names.join(parent.path, names.clean_name(node.name if name is None else name))
+    if path != node.path:
+        _require_path(path, node)
+    return path
+
+
 def _settle(old: Node, above: Node, name: str | None) -> Node:
     """`move` with current rows, under the lock."""
-    _require_movable(old, above)
-    new = names.clean_name(old.name if name is None else name)
-    path = names.join(above.path, new)
+    path = destination(old, above, name)
+    new = path.rpartition("/")[2]
     if path == old.path:
         return old
-    _require_path(path, old)
     if above.pk != old.parent_id:
         _relocate(old, above)
     _rewrite(old, above, new, path)

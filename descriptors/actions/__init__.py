@@ -9,12 +9,14 @@ from descriptors.actions.applying import ApplyPlan, apply, export, plan_apply
 from descriptors.actions.cancelling import cancel, retry_failed
 from descriptors.actions.editing import EditPlan, edit, plan_edit
 from descriptors.actions.granting import grant, grant_many, revoke, set_inherit_grants
+from descriptors.actions.planning import ShapePlan, plan_copy, plan_move
 from descriptors.actions.requesting import request, request_many
 from descriptors.actions.shaping import copy, create_descriptor, create_folder, duplicate, move, remove, rename
 
 __all__ = [
     "ApplyPlan",
     "EditPlan",
+    "ShapePlan",
     "adopt",
     "apply",
     "cancel",
@@ -28,7 +30,9 @@ __all__ = [
     "grant_many",
     "move",
     "plan_apply",
+    "plan_copy",
     "plan_edit",
+    "plan_move",
     "remove",
     "rename",
     "request",

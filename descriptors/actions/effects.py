@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from descriptors import selectors
-from descriptors.access import Access, Interval, end_of, key_of
+from descriptors.access import Access, Interval, end_of, key_of, moved_path
 from descriptors.cascade import Cascade
 from descriptors.definition import Effect, changed, check_edit, effect
 from descriptors.models import Descriptor, Node
@@ -99,8 +99,8 @@ def plan(changes: Definitions, machines: Iterable[Descriptor], *, moved: Mapping
 
 def _moved(path: str, moved: Mapping[str, str]) -> str:
     for old, new in moved.items():
-        if path == old or path.startswith(f"{old}/"):
-            return new + path[len(old) :]
+        if (target := moved_path(path, old, new)) != path:
+            return target
     return path
 
 

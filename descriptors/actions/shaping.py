@@ -39,7 +39,7 @@ def create_descriptor(parent: Node, name: str, *, actor: User, definition: objec
 def _create(parent: Node, name: str, kind: Kind, actor: User, definition: object) -> Node:
     require(actor, "create_nodes", parent)
     with tree.lock():
-        parent = _fresh(parent)
+        parent = reread(parent)
         require(actor, "create_nodes", parent)
         draft = tree.Draft(name, kind, {} if definition is None else definition)  # type: ignore[arg-type]
         return insert([(parent, [draft])], actor=actor)[0]
@@ -49,7 +49,7 @@ def insert(groups: Iterable[tuple[Node, list[tree.Draft]]], *, actor: User) -> l
     """Check drafts and put them below their parents, told to the journal. The caller has checked `create_nodes`."""
     groups = list(groups)
     for parent, drafts in groups:
-        _check_drafts(parent.path, drafts, actor)
+        check_drafts(parent.path, drafts, actor)
     nodes = tree.insert(groups)
     changes = {node.path: node.definition for node in nodes}
     plan(
@@ -60,11 +60,11 @@ def insert(groups: Iterable[tuple[Node, list[tree.Draft]]], *, actor: User) -> l
     return nodes
 
 
-def _check_drafts(path: str, drafts: Iterable[tree.Draft], actor: User) -> None:
+def check_drafts(path: str, drafts: Iterable[tree.Draft], actor: User) -> None:
     for draft in drafts:
         draft.name = clean_name(draft.name)
         draft.definition = checked(join(path, draft.name), draft.definition, actor=actor, before={}, new=True)
-        _check_drafts(join(path, draft.name), draft.children, actor)
+        check_drafts(join(path, draft.name), draft.children, actor)
 
 
 def rename(node: Node, name: str, *, actor: User) -> Node:
@@ -83,8 +83,8 @@ def move(node: Node, parent: Node, *, actor: User, name: str | None = None) -> N
     """
     require(actor, "move", node)
     with tree.lock():
-        node, parent = _fresh(node), _fresh(parent)
-        _require_branch(actor, "move", node)
+        node, parent = reread(node), reread(parent)
+        require_branch(actor, "move", node)
         if parent.pk != node.parent_id:
             require(actor, "create_nodes", parent)
         old, before = node.path, access_of(actor)
@@ -94,17 +94,16 @@ def move(node: Node, parent: Node, *, actor: User, name: str | None = None) -> N
             return fresh
         plan({}, machines, moved={old: fresh.path}).refuse_if_broken()
         forget()
-        _require_no_gain(actor, before, old, fresh.path)
+        require_no_gain(before, old, fresh.path)
         journal.record(actor, f"{fresh.kind}.move", path=fresh.path, node_id=fresh.pk, data={"from": old})
         return fresh
 
 
-def _require_no_gain(actor: User, before: Access, old: str, new: str) -> None:
+def require_no_gain(before: Access, old: str, new: str) -> None:
     """Nobody moves a node to where more is allowed to him than where it was."""
-    after = access_of(actor)
+    after = before.moved(old, new)
     gained = [label for name, label in OPERATIONS.items() if after.can(name, new) and not before.can(name, old)]
     if gained:
-        forget()  # what was just read is rolled back
         raise Forbidden(
             _("There you could do what you may not do here: %s.") % ", ".join(map(str, gained)),
             where=f"{old} → {new}",
@@ -122,15 +121,21 @@ def copy(node: Node, parent: Node, *, actor: User, name: str | None = None, new_
     require(actor, "see", node)
     require(actor, "create_nodes", parent)
     with tree.lock():
-        return _copy(_fresh(node), _fresh(parent), actor, name, new_addresses)
+        return _copy(reread(node), reread(parent), actor, name, new_addresses)
 
 
 def _copy(node: Node, parent: Node, actor: User, name: str | None, new_addresses: bool) -> Node:
+    draft = draft_of(node, parent, name, actor=actor, new_addresses=new_addresses)
+    return insert([(parent, [draft])], actor=actor)[0]
+
+
+def draft_of(node: Node, parent: Node, name: str | None, *, actor: User, new_addresses: bool) -> tree.Draft:
+    """What `copy` would put below `parent`. Conflict for a folder into itself, Invalid for too many nodes."""
     if node.is_folder and (parent.pk == node.pk or parent.path.startswith(f"{node.path.rstrip('/')}/")):
         raise Conflict(_("A folder cannot be copied into itself."), where=f"{node.path} → {parent.path}")
     draft = _drafts(node, actor, new_addresses=new_addresses)
     draft.name = name or node.name
-    return insert([(parent, [draft])], actor=actor)[0]
+    return draft
 
 
 def duplicate(node: Node, *, actor: User) -> Node:
@@ -161,7 +166,7 @@ def _drafts(node: Node, actor: User, *, new_addresses: bool) -> tree.Draft:
     made: dict[int, tree.Draft] = {}
     for row in rows:
         definition = (
-            _without_addresses(row.definition) if new_addresses else joined(row.definition, cards.get(row.pk, {}))
+            without_addresses(row.definition) if new_addresses else joined(row.definition, cards.get(row.pk, {}))
         )
         made[row.pk] = tree.Draft(row.name, Kind(row.kind), definition, [], row.pk not in stops)
         if row.pk != node.pk and row.parent_id in made:
@@ -169,7 +174,7 @@ def _drafts(node: Node, actor: User, *, new_addresses: bool) -> tree.Draft:
     return made[node.pk]
 
 
-def _without_addresses(definition: Mapping[str, Any]) -> dict[str, Any]:
+def without_addresses(definition: Mapping[str, Any]) -> dict[str, Any]:
     nics = definition.get("nics")
     if not nics:
         return dict(definition)
@@ -184,8 +189,8 @@ def remove(node: Node, *, actor: User) -> int:
     """Delete a node and all below it; returns how many. Conflict, naming them, while machines below stand on a hypervisor."""
     require(actor, "delete", node)
     with tree.lock():
-        fresh = _fresh(node)
-        _require_branch(actor, "delete", fresh)
+        fresh = reread(node)
+        require_branch(actor, "delete", fresh)
         number = (fresh.rght - fresh.lft + 1) // 2
         tree.remove([fresh])
         forget()
@@ -193,7 +198,7 @@ def remove(node: Node, *, actor: User) -> int:
         return number
 
 
-def _fresh(node: Node) -> Node:
+def reread(node: Node) -> Node:
     """The row as it is now, under the lock: positions and paths shift while others work."""
     fresh = Node.objects.filter(pk=node.pk).first()
     if fresh is None:
@@ -201,7 +206,7 @@ def _fresh(node: Node) -> Node:
     return fresh
 
 
-def _require_branch(actor: User, operation: str, node: Node) -> None:
+def require_branch(actor: User, operation: str, node: Node) -> None:
     """The operation must be allowed at the node and at everything below it."""
     require(actor, operation, node)
     access = access_of(actor)
