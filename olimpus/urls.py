@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
 from django.utils.translation import gettext_lazy as _
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from accounts.web.views import ConsoleLoginView
 from olimpus.api import not_found
 from olimpus.health import health
 
@@ -28,6 +31,10 @@ api = [
 urlpatterns = [
     re_path(r"^health/?$", health, name="health"),
     path("api/", include(api)),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}icons/olimpus.svg")),
+    path("admin/login/", ConsoleLoginView.as_view()),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="password_change")),
+    path("admin/", include("descriptors.admin.urls")),
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.web.urls")),
     path("i18n/", include("django.conf.urls.i18n")),

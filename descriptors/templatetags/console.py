@@ -1,0 +1,110 @@
+"""What the console's templates share: the menu on the left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+register = template.Library()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the menu: what it is called, its picture, its address (the first name that exists), the list it needs."""
+
+    label: Promise
+    icon: str
+    names: tuple[str, ...]
+    needs: str = ""
+
+
+def _list(label: Promise, icon: str, needs: str, *names: str) -> Entry:
+    app, model = needs.split(".")
+    return Entry(label, icon, (*names, f"admin:{app}_{model.lower()}_changelist"), needs)
+
+
+#: (title, entries): what an operator looks for, the most frequent first.
+MENU: Final[tuple[tuple[Promise | str, tuple[Entry, ...]], ...]] = (
+    ("", (Entry(_("Attention"), "eye", ("admin:index",)),)),
+    (
+        _("Machines"),
+        (
+            _list(_("Tree"), "binary-tree", "descriptors.Node", "admin:descriptors_node_tree"),
+            _list(_("Operations"), "activity", "descriptors.Operation"),
+            Entry(_("Drift"), "arrows-diff", ("console:drift",), "descriptors.Node"),
+            _list(_("Network cards"), "network", "descriptors.Nic"),
+        ),
+    ),
+    (
+        _("Hypervisors"),
+        (
+            _list(_("Hypervisors"), "server", "hypervisors.Hypervisor"),
+            _list(_("Machines nobody owns"), "device-desktop-question", "descriptors.Unowned"),
+        ),
+    ),
+    (
+        _("People"),
+        (
+            _list(_("Users"), "user", "accounts.User"),
+            _list(_("Groups"), "users", "auth.Group"),
+            _list(_("Tokens"), "key", "accounts.ApiToken"),
+            _list(_("Failed sign-ins"), "shield-lock", "axes.AccessAttempt"),
+        ),
+    ),
+    (_("Record"), (_list(_("Journal"), "history", "accounts.Entry"),)),
+)
+#: Lists of Django's apps that stay empty here.
+NOT_LISTED: Final = {"axes.AccessLog", "axes.AccessFailureLog"}
+
+
+@register.simple_tag(takes_context=True)
+def console_menu(context: template.Context) -> list[dict[str, Any]]:
+    """[{title, items: [{label, icon, url, current}]}] of what this person may open; no query."""
+    open_lists = _open_lists(context)
+    sections = [{"title": title, "items": _items(entries, open_lists)} for title, entries in MENU]
+    sections.append({"title": _("More"), "items": _others(open_lists)})
+    _mark_current(context, [item for section in sections for item in section["items"]])
+    return [section for section in sections if section["items"]]
+
+
+def _open_lists(context: template.Context) -> dict[str, dict[str, Any]]:
+    """ "app.Model" → what Django knows of that list, for those that the person may open."""
+    apps = context.get("available_apps") or []
+    return {f"{app['app_label']}.{row['object_name']}": row for app in apps for row in app["models"]}
+
+
+def _items(entries: tuple[Entry, ...], open_lists: dict[str, Any]) -> list[dict[str, Any]]:
+    chosen = [entry for entry in entries if not entry.needs or entry.needs in open_lists]
+    return [{"label": entry.label, "icon": entry.icon, "url": url} for entry in chosen if (url := _address(entry))]
+
+
+def _others(open_lists: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lists that the menu does not name: a new app's are found all the same."""
+    named = {entry.needs for _title, entries in MENU for entry in entries} | NOT_LISTED
+    return [
+        {"label": row["name"], "icon": "list-details", "url": row["admin_url"]}
+        for name, row in open_lists.items()
+        if name not in named and row["admin_url"]
+    ]
+
+
+def _address(entry: Entry) -> str:
+    for name in entry.names:
+        try:
+            return reverse(name)
+        except NoReverseMatch:
+            continue
+    return ""
+
+
+def _mark_current(context: template.Context, items: list[dict[str, Any]]) -> None:
+    """The item whose address begins that of the page; of several the longest."""
+    here = getattr(context.get("request"), "path", "")
+    fitting = [item for item in items if here.startswith(item["url"])]
+    for item in sorted(fitting, key=lambda item: len(item["url"]))[-1:]:
+        item["current"] = True
