@@ -123,6 +123,12 @@ def _revert(gateway: Gateway, job: Job) -> Outcome:
     return Outcome(gateway.revert(job.ref, job.arguments["name"]), result={"snapshot": job.arguments["name"]})
 
 
+def _delete_snapshot(gateway: Gateway, job: Job) -> Outcome:
+    """Also right for one that is gone already. The power is asked for, so that a missing machine is told."""
+    gateway.delete_snapshot(job.ref, job.arguments["name"])
+    return Outcome(gateway.observe(job.ref), result={"snapshot": job.arguments["name"]})
+
+
 def _reapply(gateway: Gateway, job: Job) -> Outcome:
     return Outcome(gateway.reconfigure(job.ref, job.spec), applied=True)
 
@@ -255,6 +261,18 @@ _ROWS = (
         icon="history",
         tone="danger",
         warns=_("Everything written to its disks since the snapshot is lost."),
+        breaks=False,
+        arguments=("name",),
+    ),
+    Verb(
+        "delete_snapshot",
+        _("Delete snapshot"),
+        Descriptor.begin_snapshot,
+        _delete_snapshot,
+        _plain(Descriptor.finish_unchanged),
+        icon="trash",
+        tone="danger",
+        warns=_("One cannot go back to the snapshot any more. The disks stay as they are."),
         breaks=False,
         arguments=("name",),
     ),

@@ -348,7 +348,7 @@ class NewGrantSerializer(Form):
 
 
 class ArgumentsSerializer(Form):
-    """What a verb needs: `name` for snapshot and revert."""
+    """What a verb needs: `name` for snapshot, revert and delete_snapshot."""
 
     name = serializers.CharField(required=False, max_length=128, help_text="Of the snapshot.")
     description = serializers.CharField(required=False, allow_blank=True, max_length=1000)

@@ -105,6 +105,17 @@ def test_snapshot_and_revert(world, effects):
     assert effects() == ["create", "snapshot", "power_on", "shutdown", "revert"]
 
 
+def test_a_snapshot_is_deleted_whatever_the_power_and_twice_is_once(world, effects):
+    world.do("create", world.sam.web)
+    world.do("snapshot", world.sam.web, name="clean")
+    world.do("start", world.sam.web)
+    deleted = world.do("delete_snapshot", world.sam.web, name="clean")
+    assert (deleted.status, deleted.result) == (Status.SUCCEEDED, {"snapshot": "clean"})
+    assert world.do("delete_snapshot", world.sam.web, name="clean").status == Status.SUCCEEDED
+    assert world.sam.web.state == "running"
+    assert gateway_for(world.hypervisor).snapshots(world.sam.web.vm_ref) == []
+
+
 def test_an_unknown_snapshot_fails_the_operation_and_not_the_machine(world):
     world.do("create", world.sam.web)
     operation = world.do("revert", world.sam.web, name="never taken")
