@@ -7,7 +7,7 @@ Each action checks the actor's rights, changes rows in one transaction, writes t
 from descriptors.actions.adoption import adopt
 from descriptors.actions.applying import ApplyPlan, apply, export, plan_apply
 from descriptors.actions.cancelling import cancel, retry_failed
-from descriptors.actions.editing import EditPlan, edit, plan_edit
+from descriptors.actions.editing import EditPlan, Preview, edit, plan_edit, preview_edit
 from descriptors.actions.granting import grant, grant_many, revoke, set_inherit_grants
 from descriptors.actions.planning import ShapePlan, plan_copy, plan_move
 from descriptors.actions.requesting import request, request_many
@@ -16,6 +16,7 @@ from descriptors.actions.shaping import copy, create_descriptor, create_folder, 
 __all__ = [
     "ApplyPlan",
     "EditPlan",
+    "Preview",
     "ShapePlan",
     "adopt",
     "apply",
@@ -33,6 +34,7 @@ __all__ = [
     "plan_copy",
     "plan_edit",
     "plan_move",
+    "preview_edit",
     "remove",
     "rename",
     "request",

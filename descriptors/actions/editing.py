@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -13,13 +14,13 @@ from accounts import journal
 from accounts.models import User
 from descriptors.access import Access, Mark, Stand
 from descriptors.actions.effects import EditPlan, machines_under, plan
-from descriptors.cascade import Layer, compute
+from descriptors.cascade import Computed, Layer, compute, facts_of
 from descriptors.definition import validate
 from descriptors.models import Node
 from descriptors.permissions import DEFAULTS, OPERATIONS, ROLES, access_of, can, forget, require
 from descriptors.selectors import chain
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import Forbidden, NotFound, Stale
+from olimpus.errors import Forbidden, Invalid, NotFound, Stale
 
 #: Parameters whose change needs this instead of `edit`.
 NEEDS = {"prototypes": "define_prototypes", "networks": "define_prototypes", "rights": "grant"}
@@ -32,6 +33,28 @@ def plan_edit(node: Node, definition: object, *, actor: User) -> EditPlan:
     """
     clean = checked(node.path, definition, actor=actor, before=node.definition)
     return _plan(node, clean, actor)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a local definition that is not saved comes to, beside what the saved one comes to (None: it is broken)."""
+
+    before: Computed | None
+    after: Computed
+
+
+def preview_edit(node: Node, definition: object, *, actor: User) -> Preview:
+    """The computed definition of the node as it would be. Changes nothing, looks at no machine below; one query.
+
+    Raises Invalid and Forbidden like `edit`.
+    """
+    clean = checked(node.path, definition, actor=actor, before=node.definition)
+    above, facts = chain(node)[:-1], None if node.is_folder else facts_of(node.path)
+    after = compute([*above, Layer(node.path, clean)], facts=facts)
+    try:
+        return Preview(compute([*above, Layer(node.path, node.definition)], facts=facts), after)
+    except Invalid:
+        return Preview(None, after)
 
 
 @retry_on_deadlock

@@ -1,0 +1,8 @@
+export { EditorState, Compartment } from "@codemirror/state"
+export { EditorView, keymap, lineNumbers, highlightActiveLine, hoverTooltip, tooltips } from "@codemirror/view"
+export { history, historyKeymap, defaultKeymap, indentMore, indentLess } from "@codemirror/commands"
+export { syntaxHighlighting, HighlightStyle, indentUnit } from "@codemirror/language"
+export { yaml } from "@codemirror/lang-yaml"
+export { autocompletion, completionKeymap, startCompletion } from "@codemirror/autocomplete"
+export { setDiagnostics, lintGutter } from "@codemirror/lint"
+export { tags } from "@lezer/highlight"
