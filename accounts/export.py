@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIRequest
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 
 from accounts.models import Entry
+from olimpus.streams import streamed
 
 COLUMNS: Final = ("id", "at", "actor", "verb", "path", "node", "operation", "source", "via", "data")
 #: Rows fetched at once.
@@ -48,19 +47,9 @@ def pages(entries: QuerySet[Entry]) -> Iterator[str]:
 
 def response(request: HttpRequest, entries: QuerySet[Entry]) -> StreamingHttpResponse:
     """Answer with `entries` as a file, streamed under ASGI and WSGI alike."""
-    content: Any = pages(entries)
-    answer = StreamingHttpResponse(
-        _apart(content) if isinstance(request, ASGIRequest) else content, content_type="text/csv; charset=utf-8"
-    )
+    answer = streamed(request, pages(entries), "text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="journal.csv"'
     return answer
-
-
-async def _apart(content: Iterator[str]) -> AsyncIterator[str]:
-    """Fetch each page on the database's thread, so that the event loop stays free."""
-    fetch = sync_to_async(next)
-    while (page := await fetch(content, None)) is not None:
-        yield page
 
 
 def _lines(rows: list[list[str]]) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings as project
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -13,17 +16,21 @@ from django.utils.translation import gettext as _
 
 from accounts import journal
 from accounts.models import User
-from hypervisors import health
+from hypervisors import connection, health
 from hypervisors.drivers.base import Check
 from hypervisors.gateway import Gateway, gateway_for
 from hypervisors.models import Health, Hypervisor
-from hypervisors.registry import driver_class, nearest
+from hypervisors.registry import clean_settings, driver_class, nearest
 from olimpus.errors import Conflict, Forbidden, HypervisorError, Invalid, NotFound, OlimpusError, Stale
 
 #: What may be given; `settings` is the driver's, and `name` and `driver` are given once.
 FIELDS = ("name", "driver", "settings", "description", "concurrency", "queue", "reconcile_interval")
+#: Beside them, for a change: names of secrets to remove.
+FORGET = "forget_secrets"
 FIXED = ("name", "driver")
 SHOWN = 5
+#: What a driver is told that its hypervisor is called before it has a name.
+UNNAMED = "unsaved"
 
 
 def create(fields: Mapping[str, Any], *, actor: User) -> Hypervisor:
@@ -47,11 +54,13 @@ def create(fields: Mapping[str, Any], *, actor: User) -> Hypervisor:
 def update(
     hypervisor: Hypervisor, changes: Mapping[str, Any], *, actor: User, expected_version: int | None = None
 ) -> Hypervisor:
-    """Change some fields; returns the record as saved. A secret left empty keeps its value.
+    """Change some fields; returns the record as saved. A secret left empty keeps its value; `forget_secrets` names others.
 
     `Forbidden`, `Invalid`, `Stale` when `expected_version` is no longer the record's, `NotFound` when it is gone.
     """
     require_superuser(actor)
+    changes = dict(changes)
+    forget = changes.pop(FORGET, ())
     _require_known(changes)
     fresh = _locked(hypervisor)
     if expected_version is not None and expected_version != fresh.version:
@@ -63,11 +72,11 @@ def update(
             raise Invalid(_("This is given once and cannot change."), where=name)
     for name in changes.keys() - {*FIXED, "settings"}:
         setattr(fresh, name, changes[name])
-    if "settings" in changes:
-        fresh.set_settings(changes["settings"] or {})
+    if "settings" in changes or forget:
+        fresh.set_settings(changes.get("settings", fresh.settings) or {}, forget=forget)
     _clean(fresh)
     _save(fresh)
-    _journal(actor, "update", fresh, changed=sorted(changes))
+    _journal(actor, "update", fresh, changed=sorted(changes), **({"removed": sorted(forget)} if forget else {}))
     return fresh
 
 
@@ -100,21 +109,31 @@ def set_maintenance(hypervisor: Hypervisor, on: bool, reason: str = "", *, actor
 
 def test(hypervisor: Hypervisor, *, actor: User) -> list[Check]:
     """Try the connection step by step and keep the health and the capacity that were found. `Forbidden`."""
-    require_superuser(actor)
-    checks, gateway = _try(hypervisor)
-    failed = next((check for check in checks if not check.ok), None)
-    if failed:
-        kind = Health.UNREACHABLE if failed.step in {"name", "port"} else Health.ERROR
-        health.mark_failing(hypervisor, kind, f"{failed.label}: {failed.detail}")
-    else:
-        health.mark_ok(hypervisor)
-        if gateway:
-            _keep_capacity(hypervisor, gateway)
-    _journal(actor, "test", hypervisor, ok=failed is None, failed=failed.step if failed else "")
-    return checks
+    return list(testing(hypervisor, actor=actor))
 
 
 test.__test__ = False  # a verb, not a test for pytest to collect
+
+
+def testing(hypervisor: Hypervisor, *, actor: User) -> Iterator[Check]:
+    """The same, each step as it ends; what was found is kept after the last one. `Forbidden` at once."""
+    require_superuser(actor)
+    return _testing(hypervisor, actor, journal.current())
+
+
+def try_settings(
+    driver: str, settings: Mapping[str, Any], *, actor: User, hypervisor: Hypervisor | None = None
+) -> Iterator[Check]:
+    """Test settings that are not saved, each step as it ends; no record changes. `Forbidden`, `Invalid` at once.
+
+    Secrets left empty are those of `hypervisor`, if its driver is the same.
+    """
+    require_superuser(actor)
+    same = hypervisor is not None and hypervisor.driver == driver
+    kept = {name: hypervisor.clear_secrets()[name] for name in hypervisor.secrets_set()} if same else {}
+    public, secret = clean_settings(driver, settings, kept=kept)
+    values = public | kept | secret
+    return _trying(driver, values, hypervisor.name if same else "", actor, journal.current())
 
 
 def require_open(hypervisor: Hypervisor) -> None:
@@ -133,12 +152,43 @@ def require_superuser(actor: User) -> None:
 # -- inside ------------------------------------------------------------------------------------------------------------
 
 
-def _try(hypervisor: Hypervisor) -> tuple[list[Check], Gateway | None]:
+def _testing(hypervisor: Hypervisor, actor: User, door: journal.Context) -> Iterator[Check]:
+    gateway, failed = None, None
     try:
         gateway = gateway_for(hypervisor)
     except OlimpusError as error:  # a missing library, a key that does not fit
-        return [Check("settings", _("Settings"), ok=False, detail=str(error))], None
-    return gateway.check(), gateway
+        failed = Check("settings", _("Settings"), ok=False, detail=str(error))
+        yield failed
+    for check in connection.steps(gateway) if gateway else ():
+        failed = failed or (None if check.ok else check)
+        yield check
+    with journal.context(via=door.via, source=door.source):
+        _conclude(hypervisor, gateway, failed)
+        _journal(actor, "test", hypervisor, ok=failed is None, failed=failed.step if failed else "")
+
+
+def _trying(driver: str, values: Mapping[str, Any], name: str, actor: User, door: journal.Context) -> Iterator[Check]:
+    failed = ""
+    with tempfile.TemporaryDirectory() as elsewhere:
+        home = Path(project.OLIMPUS_HOME if name else elsewhere)
+        gateway = Gateway(driver_class(driver)(name or UNNAMED, values, home), 1)
+        for check in connection.steps(gateway):
+            failed = failed or ("" if check.ok else check.step)
+            yield check
+        gateway.close()
+    data = {"hypervisor": name, "driver": driver, "unsaved": True, "ok": not failed, "failed": failed}
+    with journal.context(via=door.via, source=door.source):
+        journal.record(actor, "hypervisor.test", data=data)
+
+
+def _conclude(hypervisor: Hypervisor, gateway: Gateway | None, failed: Check | None) -> None:
+    if failed:
+        kind = Health.UNREACHABLE if failed.step in {"name", "port", connection.LATE} else Health.ERROR
+        health.mark_failing(hypervisor, kind, f"{failed.label}: {failed.detail}")
+        return
+    health.mark_ok(hypervisor)
+    if gateway:
+        _keep_capacity(hypervisor, gateway)
 
 
 def _keep_capacity(hypervisor: Hypervisor, gateway: Gateway) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -82,15 +82,15 @@ class Hypervisor(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def set_settings(self, data: Mapping[str, Any]) -> None:
-        """Take settings as the driver declares them; empty secrets keep their old value. `Invalid`; saves nothing.
+    def set_settings(self, data: Mapping[str, Any], *, forget: Collection[str] = ()) -> None:
+        """Take settings as the driver declares them; empty secrets keep their old value, unless they are in `forget`.
 
-        Secrets that no key reads any more count as absent, so that they can be entered again.
+        `Invalid`; saves nothing. Secrets that no key reads any more count as absent, so that they can be entered again.
         """
-        kept = self._readable_secrets()
+        kept = {name: value for name, value in self._readable_secrets().items() if name not in forget}
         public, secret = clean_settings(self.driver, data, kept=kept)
         self.settings = public
-        if secret:
+        if secret or forget:
             self.secrets = secrets.encrypt(kept | secret)
 
     def clear_settings(self) -> dict[str, Any]:

@@ -72,12 +72,26 @@ class HypervisorWriteSerializer(Strict):
     name = serializers.CharField(max_length=NAME_LENGTH, validators=[name_validator])
     driver = serializers.ChoiceField(sorted(DRIVERS))
     settings = serializers.DictField(required=False)
+    forget_secrets = serializers.ListField(
+        child=serializers.CharField(max_length=NAME_LENGTH),
+        required=False,
+        max_length=100,
+        help_text="Names of secrets to remove, for a change.",
+    )
     description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
     concurrency = serializers.IntegerField(required=False, min_value=1, max_value=1000)
     queue = serializers.CharField(required=False, max_length=NAME_LENGTH, validators=[name_validator])
     reconcile_interval = serializers.IntegerField(
         required=False, validators=[MinValueValidator(5), MaxValueValidator(86_400)]
     )
+
+
+class TrySerializer(Strict):
+    """Settings to test before they are saved; secrets left empty are those of `hypervisor`, a name."""
+
+    driver = serializers.ChoiceField(sorted(DRIVERS))
+    settings = serializers.DictField(required=False)
+    hypervisor = serializers.CharField(required=False, max_length=NAME_LENGTH)
 
 
 class MaintenanceSerializer(Strict):
@@ -120,6 +134,7 @@ class SettingSerializer(serializers.Serializer[Setting]):
     choices = serializers.ListField(child=serializers.CharField())
     minimum = serializers.FloatField(allow_null=True)
     maximum = serializers.FloatField(allow_null=True)
+    example = serializers.CharField()
 
     def get_label(self, setting: Setting) -> str:
         return gettext(setting.label)

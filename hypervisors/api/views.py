@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -19,8 +21,9 @@ from hypervisors.api.serializers import (
     HypervisorSerializer,
     HypervisorWriteSerializer,
     MaintenanceSerializer,
+    TrySerializer,
 )
-from hypervisors.drivers.base import Driver
+from hypervisors.drivers.base import Check, Driver
 from hypervisors.models import Hypervisor
 from hypervisors.registry import DRIVERS, driver_class
 from olimpus.api import etag, expected_version, problem_responses
@@ -98,8 +101,21 @@ class HypervisorViewSet(viewsets.GenericViewSet):
     def test(self, request: Request, pk: str) -> Response:
         """Try the connection step by step; 200 also when a step fails: see `ok`."""
         checks = actions.test(self.get_object(), actor=request.user)
-        answer = {"ok": all(check.ok for check in checks), "checks": checks}
-        return Response(ConnectionTestSerializer(answer).data)
+        return _tested(checks)
+
+    @extend_schema(
+        operation_id="hypervisors_try", request=TrySerializer, responses={200: ConnectionTestSerializer, **WRITE}
+    )
+    @action(detail=False, methods=["post"], url_path="test")
+    def try_settings(self, request: Request) -> Response:
+        """Test settings that are not saved; no record changes. 200 also when a step fails: see `ok`."""
+        actions.require_superuser(request.user)
+        body = TrySerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        given = body.validated_data
+        known = get_object_or_404(Hypervisor, name=given["hypervisor"]) if given.get("hypervisor") else None
+        settings = given.get("settings") or {}
+        return _tested(actions.try_settings(given["driver"], settings, actor=request.user, hypervisor=known))
 
     @extend_schema(request=MaintenanceSerializer, responses={200: HypervisorSerializer, **WRITE})
     @action(detail=True, methods=["post"])
@@ -141,6 +157,12 @@ class DriverViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
     @extend_schema(responses={200: DriverSerializer(many=True), **problem_responses(401, 403)})
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return super().list(request, *args, **kwargs)
+
+
+def _tested(checks: Iterable[Check]) -> Response:
+    checks = list(checks)
+    answer = {"ok": all(check.ok for check in checks), "checks": checks}
+    return Response(ConnectionTestSerializer(answer).data)
 
 
 def _installed(name: str) -> type[Driver] | None:

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -90,6 +91,8 @@ class Setting:
     choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    example: str = ""
+    group: str = ""  # heading under which forms show it
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,19 @@ VmInfos = list[VmInfo]
 Snapshots = list[Snapshot]
 
 
+_listener: ContextVar[Callable[[Check], None] | None] = ContextVar("checklist_listener", default=None)
+
+
+@contextmanager
+def listening(tell: Callable[[Check], None]) -> Iterator[None]:
+    """Tell each step of the checklists made inside, as soon as it ends; in the thread that makes them."""
+    token = _listener.set(tell)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
 class Checklist:
     """Collects the steps of `Driver.check`: the first failure is reported and the later steps are not tried.
 
@@ -203,6 +219,8 @@ class Checklist:
         except HypervisorError as error:
             ok, detail = False, [f"{error.message} {error.hint}".strip()]
         self.checks.append(Check(step, label, ok, " ".join(detail), time.perf_counter() - begun))
+        if tell := _listener.get():
+            tell(self.checks[-1])
 
 
 class Driver(ABC):
@@ -212,6 +230,8 @@ class Driver(ABC):
     label: ClassVar[str]
     settings: ClassVar[tuple[Setting, ...]] = ()
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    #: (code, label) of what `check` tries, in its order: pages show what is still to come.
+    steps: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
         """`hypervisor` is the record's name, `settings` are clear, with secrets; `home` is a folder for local data."""

@@ -147,6 +147,12 @@ class MockDriver(Driver):
         ),
     )
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CONSOLE_VNC}
+    steps: ClassVar[tuple[tuple[str, str], ...]] = (
+        ("port", gettext_noop("Connect")),
+        ("login", gettext_noop("Sign in")),
+        ("version", gettext_noop("Version")),
+        ("inventory", gettext_noop("Read the inventory")),
+    )
 
     def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
         super().__init__(hypervisor, settings, home)
@@ -156,17 +162,18 @@ class MockDriver(Driver):
     # -- looking ----------------------------------------------------------------------------------------------------
 
     def check(self) -> Checks:
+        port, login, version, inventory = self.steps
         checks = Checklist()
-        with checks.step("port", gettext_noop("Connect")):
+        with checks.step(*port):
             self._connect()
         if not checks.failed:
-            with checks.step("login", gettext_noop("Sign in")) as detail:
+            with checks.step(*login) as detail:
                 self._sign_in()
                 detail.append("api_token" if self.values["api_token"] else "anonymous")
         if not checks.failed:
-            with checks.step("version", gettext_noop("Version")) as detail:
+            with checks.step(*version) as detail:
                 detail.append(VERSION)
-            with checks.step("inventory", gettext_noop("Read the inventory")) as detail:
+            with checks.step(*inventory) as detail:
                 detail.append(f"{self.capacity().vms} VMs")
         return checks.checks
 
