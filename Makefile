@@ -20,7 +20,12 @@ $(VENV)/.product: requirements.txt
 	$(PIP) install --only-binary=:all: -r requirements.txt
 	touch $@
 
-$(VENV)/.tools: requirements-dev.txt $(VENV)/.product
+# In place, so that `olimpus` runs what stands here; a plain .pth file, since a finder would slow every start of Python.
+$(VENV)/bin/olimpus: pyproject.toml $(VENV)/.product
+	$(PIP) install --no-deps --config-settings editable_mode=compat --editable .
+	touch $@
+
+$(VENV)/.tools: requirements-dev.txt $(VENV)/.product | $(VENV)/bin/olimpus
 	@echo "Installing what the tests need (once) ..."
 	$(PIP) install --only-binary=:all: -r requirements-dev.txt
 	touch $@
@@ -32,7 +37,7 @@ $(VENV)/.mysql: requirements-mysql.txt $(VENV)/.tools
 %.mo: %.po $(VENV)/.product
 	@$(PY) -m olimpus.translations
 
-run: $(VENV)/.product $(CATALOGS) ## set up, then serve with embedded defaults and demo data
+run: $(VENV)/bin/olimpus $(CATALOGS) ## set up, then serve with embedded defaults and demo data
 	@exec $(PY) -m olimpus.embedded
 
 test: $(VENV)/.tools $(CATALOGS) ## unit, property, concurrency and process tests on SQLite

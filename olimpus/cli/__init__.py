@@ -1,0 +1,1 @@
+"""The command line `olimpus`: a client of the REST API that knows nothing but HTTP."""

@@ -1,0 +1,60 @@
+"""Dates and numbers as people say them, in the language and time zone of whoever types."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+from olimpus.cli.words import language
+
+#: Seconds that are still told one by one; older moments share their words.
+RECENT: Final = 60
+
+
+def moment(iso: str) -> datetime:
+    """A moment as the API writes it."""
+    return datetime.fromisoformat(iso)
+
+
+def ago(iso: str | None) -> str:
+    """`3 minutes ago`, `hace 3 minutos`; "" for no moment."""
+    if not iso:
+        return ""
+    seconds = round((datetime.now(UTC) - moment(iso)).total_seconds())
+    return _ago(seconds if abs(seconds) < RECENT else seconds // RECENT * RECENT, language())
+
+
+def exact(iso: str | None) -> str:
+    """Date and time in the local time zone; "" for no moment."""
+    if not iso:
+        return ""
+    from babel.dates import format_datetime
+
+    return str(format_datetime(moment(iso).astimezone(), "medium", locale=language()))
+
+
+def duration(seconds: float) -> str:
+    """`2 minutes`, `2 minutos`."""
+    from babel.dates import format_timedelta
+
+    return str(format_timedelta(seconds, granularity="second", threshold=1.5, locale=language()))
+
+
+def number(value: float) -> str:
+    """`20,000`, `20.000`."""
+    return _number(value, language())
+
+
+@lru_cache(maxsize=4096)
+def _ago(seconds: int, locale: str) -> str:
+    from babel.dates import format_timedelta
+
+    return str(format_timedelta(-seconds, granularity="second", threshold=1.5, add_direction=True, locale=locale))
+
+
+@lru_cache(maxsize=4096)
+def _number(value: float, locale: str) -> str:
+    from babel.numbers import format_decimal
+
+    return str(format_decimal(value, locale=locale))

@@ -1,0 +1,170 @@
+"""Everything that commands print: tables for people, JSON and YAML for scripts.
+
+JSON and YAML are the data of the API as it is, whatever the language; tables are for eyes and may change.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple, TextIO
+
+from olimpus.cli.errors import Exit, Failure
+from olimpus.cli.table import Row, drawn
+from olimpus.cli.yaml import as_yaml
+
+COLOURS = {
+    "bold": "1",
+    "dim": "2",
+    "red": "31",
+    "green": "32",
+    "yellow": "33",
+    "blue": "34",
+    "cyan": "36",
+}
+
+
+class Format(StrEnum):
+    """What `-o` takes."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class Styled(NamedTuple):
+    """A cell in a colour (a key of `COLOURS`); the colour never says anything that the text does not."""
+
+    text: str
+    colour: str = ""
+
+
+Cell = str | Styled | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: a key of the row, or a function of it."""
+
+    title: str
+    value: str | Callable[[Mapping[str, Any]], Cell]
+    #: Only with `-o wide`.
+    wide: bool = False
+    #: Numbers stand to the right.
+    right: bool = False
+    #: May be cut to fit into the terminal. Names and paths never are.
+    cut: bool = False
+
+    def cell(self, row: Mapping[str, Any]) -> Styled:
+        """The cell of a row."""
+        value = row.get(self.value) if isinstance(self.value, str) else self.value(row)
+        return value if isinstance(value, Styled) else Styled("" if value is None else str(value))
+
+
+class Out:
+    """Where a command prints. What it found goes to the standard output, what it has to say to the standard error."""
+
+    def __init__(self, form: Format = Format.TABLE, stream: TextIO | None = None):
+        self.form = form
+        self._stream = stream or sys.stdout
+        self.colours = coloured(self._stream)
+
+    @property
+    def for_people(self) -> bool:
+        """Whether a table is wanted, not data."""
+        return self.form in (Format.TABLE, Format.WIDE)
+
+    def rows(self, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], *, headings: bool = True) -> None:
+        """Print rows of the API as a table; as JSON and YAML whole. No rows: nothing, or an empty list."""
+        found = list(rows)
+        if not self.for_people:
+            self.data(found)
+            return
+        shown = [column for column in columns if self.form == Format.WIDE or not column.wide]
+        cells: list[Row] = [[column.cell(row) for column in shown] for row in found]
+        if cells and headings:
+            cells.insert(0, [Styled(column.title.upper(), "bold") for column in shown])
+        rights = [column.right for column in shown]
+        cuts = [column.cut for column in shown]
+        self.write(drawn(cells, rights, cuts, width=self.width, paint=self.paint))
+
+    def facts(self, facts: Iterable[tuple[str, Cell]], data: Any) -> None:
+        """Print what is known of one thing, a line for each fact that is not empty; `data` as JSON and YAML."""
+        if not self.for_people:
+            self.data(data)
+            return
+        told = [(label, cell) for label, cell in facts if cell]
+        lines: list[Row] = [[Styled(label, "bold"), _styled(cell)] for label, cell in told]
+        self.write(drawn(lines, [False, False], [False, False], width=None, paint=self.paint))
+
+    def document(self, data: Any) -> None:
+        """Print a document: as JSON where that is asked for, otherwise as YAML."""
+        self.write(as_json(data) if self.form == Format.JSON else as_yaml(data))
+
+    def data(self, data: Any) -> None:
+        """Print data for scripts."""
+        self.document(data)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Print lines as they are, but for characters that would steer a terminal."""
+        self.write("".join(f"{printable(line)}\n" for line in lines))
+
+    def done(self, told: str, data: Any = None) -> None:
+        """Say what was done; where data is asked for, print it instead."""
+        if self.for_people:
+            self.write(f"{printable(told)}\n")
+        else:
+            self.data(data)
+
+    def note(self, text: str) -> None:
+        """Say something beside the results."""
+        print(printable(text), file=sys.stderr, flush=True)
+
+    def write(self, text: str) -> None:
+        """Print text that is ready. Raises Failure when who reads it has gone."""
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError as error:
+            raise Failure("", Exit.BROKEN_PIPE) from error
+
+    def paint(self, text: str, colour: str) -> str:
+        """The text in a colour where the terminal has some."""
+        return f"\x1b[{COLOURS[colour]}m{text}\x1b[0m" if self.colours and colour else text
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None when nobody looks."""
+        return _width() if self._stream.isatty() else None
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether to use colours: on a terminal, unless NO_COLOR is set; anywhere when FORCE_COLOR is."""
+    no, force, term = (os.environ.get(name, "") for name in ("NO_COLOR", "FORCE_COLOR", "TERM"))
+    return not no and (bool(force) or (stream.isatty() and term != "dumb"))
+
+
+def as_json(data: Any) -> str:
+    """Readable JSON; letters of all languages as they are."""
+    return f"{json.dumps(data, indent=2, ensure_ascii=False)}\n"
+
+
+def printable(text: str) -> str:
+    """The text without characters that would steer a terminal."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def _styled(cell: Cell) -> Styled:
+    return cell if isinstance(cell, Styled) else Styled(cell or "")
+
+
+def _width() -> int:
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except OSError:
+        return 80

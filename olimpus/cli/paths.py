@@ -1,0 +1,85 @@
+"""From what was typed to nodes: absolute paths, and patterns that the server resolves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from olimpus.cli.context import Context
+from olimpus.cli.errors import Exit, Failure
+from olimpus.cli.words import gettext as _
+
+Row = dict[str, Any]
+WILDCARDS = frozenset("*?[")
+
+
+def is_pattern(path: str) -> bool:
+    """Whether the server has to look for what matches."""
+    return not WILDCARDS.isdisjoint(path)
+
+
+def checked(path: str) -> str:
+    """An absolute path without a slash at its end (`/` stays). Raises Failure."""
+    if not path.startswith("/"):
+        hint = _shell_hint(path) or _("For example: /courses/TEL141")
+        raise Failure(_("A path begins with a slash."), Exit.USAGE, where=path or '""', hint=hint)
+    return path.rstrip("/") or "/"
+
+
+def brief(ctx: Context, **query: Any) -> list[Row]:
+    """The rows of `GET nodes/brief`. Raises Failure; a path that does not exist is one."""
+    answer = ctx.client.get("/nodes/brief", **query)
+    return list(answer["results"])
+
+
+def expand(ctx: Context, patterns: Iterable[str], **filters: Any) -> list[Row]:
+    """The nodes that paths and patterns name, each once, in the order of the arguments and then of the tree.
+
+    Rows of `GET nodes/brief`: id, path, kind, state, state_since, hypervisor, verb, reason. Raises Failure where one
+    names nothing that may be seen.
+    """
+    found: dict[int, Row] = {}
+    for pattern in patterns:
+        rows = _matching(ctx, checked(pattern), filters)
+        found |= {row["id"]: row for row in rows}
+    return list(found.values())
+
+
+def one(ctx: Context, path: str) -> Row:
+    """The one node that a path names, with all details. Raises Failure."""
+    path = checked(path)
+    if not is_pattern(path):
+        return dict(asked(ctx, "/nodes/by-path", path))
+    rows = expand(ctx, [path])
+    if len(rows) > 1:
+        raise Failure(_("%(count)d paths match; name one.") % {"count": len(rows)}, Exit.USAGE, where=path)
+    return dict(ctx.client.get(f"/nodes/{rows[0]['id']}"))
+
+
+def asked(ctx: Context, address: str, path: str, **query: Any) -> Any:
+    """What the server says about a path; says where the path may have come from when it does not exist."""
+    try:
+        return ctx.client.get(address, path=path, **query)
+    except Failure as failure:
+        if failure.code == Exit.NOT_FOUND:
+            failure.hint = _shell_hint(path) or failure.hint
+            failure.where = failure.where or path
+        raise
+
+
+def _matching(ctx: Context, pattern: str, filters: dict[str, Any]) -> list[Row]:
+    if not is_pattern(pattern):
+        rows = list(asked(ctx, "/nodes/brief", pattern, depth=0, **filters)["results"])
+    else:
+        rows = brief(ctx, glob=pattern, **filters)
+    if not rows:
+        raise Failure(_("Nothing matches."), Exit.NOT_FOUND, where=pattern)
+    return rows
+
+
+def _shell_hint(path: str) -> str:
+    """A file of this computer under this name: the shell has resolved the pattern before we saw it."""
+    if path and os.path.lexists(path):
+        return _("This is a file of this computer. Put patterns in quotes: '/courses/*'")
+    return ""

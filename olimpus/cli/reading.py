@@ -1,0 +1,161 @@
+"""`ls`, `tree`, `find`: nodes in lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from olimpus.cli import states
+from olimpus.cli.context import Context
+from olimpus.cli.options import NodePath, NodePaths, Output, Quiet
+from olimpus.cli.output import Column, Format
+from olimpus.cli.panels import LOOKING
+from olimpus.cli.paths import Row, asked, checked, expand, is_pattern
+from olimpus.cli.words import gettext as _
+from olimpus.cli.words import ngettext
+
+StateOption = Annotated[
+    str, typer.Option("--state", metavar="STATE,…", help=_("Only machines in these states: running,failed"))
+]
+HypervisorOption = Annotated[str, typer.Option("--hypervisor", metavar="NAME", help=_("Only machines on it."))]
+LabelOption = Annotated[
+    list[str] | None, typer.Option("--label", metavar="KEY[=VALUE]", help=_("Only what carries this label."))
+]
+CustomOption = Annotated[
+    list[str] | None, typer.Option("--custom", metavar="KEY[=VALUE]", help=_("Only what has this custom field."))
+]
+
+
+def ls(
+    ctx: typer.Context,
+    paths: NodePaths = ("/",),  # type: ignore[assignment]
+    recursive: Annotated[bool, typer.Option("--recursive", "-R", help=_("All that is below, too."))] = False,
+    itself: Annotated[bool, typer.Option("--directory", "-d", help=_("The folder itself, not what is in it."))] = False,
+    quiet: Quiet = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """List what is in folders. A pattern lists what matches it."""
+    here = Context.of(ctx, output)
+    rows = [row for path in paths for row in _listed(here, path, recursive=recursive, itself=itself)]
+    alone = len(paths) == 1 and not is_pattern(paths[0]) and not recursive
+    if quiet:
+        here.out.lines(row["path"] for row in rows)
+        return
+    here.out.rows(states.columns(_name_column() if alone else _path_column()), rows)
+
+
+def _listed(here: Context, path: str, *, recursive: bool, itself: bool) -> list[Row]:
+    """What one argument of `ls` lists: a folder's content, a machine, what matches a pattern."""
+    if is_pattern(path):
+        return expand(here, [path])
+    path = checked(path)
+    rows: list[Row] = asked(here, "/nodes/brief", path, depth=0 if itself else None if recursive else 1)["results"]
+    return [row for row in rows if itself or row["path"] != path or row["kind"] != "folder"]
+
+
+def tree(
+    ctx: typer.Context,
+    path: NodePath = "/",
+    depth: Annotated[int | None, typer.Option("--depth", "-L", min=1, help=_("How many levels."))] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show a branch as a tree."""
+    here = Context.of(ctx, output)
+    path = checked(path)
+    rows: list[Row] = asked(here, "/nodes/brief", path, depth=depth)["results"]
+    if not here.out.for_people:
+        here.out.data(rows)
+        return
+    below = [row for row in rows if row["path"] != path]
+    here.out.write(f"{path}\n")
+    here.out.write("".join(f"{line}\n" for line in _drawn(below, path, here)))
+    machines = sum(row["kind"] != "folder" for row in below)
+    here.out.write(f"\n{_counted(len(below) - machines, machines)}\n")
+
+
+def _counted(folders: int, machines: int) -> str:
+    told = [
+        ngettext("%(count)d folder", "%(count)d folders", folders) % {"count": folders},
+        ngettext("%(count)d machine", "%(count)d machines", machines) % {"count": machines},
+    ]
+    return ", ".join(told)
+
+
+def _drawn(rows: Sequence[Row], top: str, here: Context) -> Iterator[str]:
+    """A line for each row. `rows` are in the order of a walk, parents first."""
+    last = _last_children(rows)
+    stems = {top: ""}
+    for row in rows:
+        parent, _slash, name = row["path"].rpartition("/")
+        stem = stems.get(parent or "/", "")
+        ends = row["path"] in last
+        stems[row["path"]] = stem + ("    " if ends else "│   ")
+        yield f"{stem}{'└── ' if ends else '├── '}{_leaf(row, name, here)}"
+
+
+def _last_children(rows: Sequence[Row]) -> frozenset[str]:
+    """The paths after which their parent has no other child."""
+    return frozenset({row["path"].rpartition("/")[0]: row["path"] for row in rows}.values())
+
+
+def _leaf(row: Row, name: str, here: Context) -> str:
+    text, colour = states.named(row, name)
+    shown = here.out.paint(text, colour)
+    if row["state"] is None:
+        return shown
+    word, colour = states.state(row["state"])
+    return f"{shown}  {here.out.paint(word, colour)}"
+
+
+def find(
+    ctx: typer.Context,
+    path: NodePath = "/",
+    name: Annotated[
+        str, typer.Option("--name", "-n", metavar="TEXT", help=_("Part of the name, or a pattern: 'web-*'"))
+    ] = "",
+    state: StateOption = "",
+    hypervisor: HypervisorOption = "",
+    label: LabelOption = None,
+    custom: CustomOption = None,
+    kind: Annotated[str, typer.Option("--kind", metavar="folder|machine", help=_("Only these."))] = "",
+    quiet: Quiet = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Find nodes below a folder by name, state, hypervisor, labels and custom fields."""
+    here = Context.of(ctx, output)
+    query: dict[str, Any] = {
+        "state": state or None,
+        "hypervisor": hypervisor or None,
+        "label": label or None,
+        "custom": custom or None,
+        "kind": {"machine": "descriptor"}.get(kind, kind) or None,
+    }
+    rows = _found(here, checked(path), name, query)
+    if quiet:
+        here.out.lines(row["path"] for row in rows)
+        return
+    here.out.rows(states.columns(_path_column()), rows)
+
+
+def _found(here: Context, path: str, name: str, query: dict[str, Any]) -> list[Row]:
+    if is_pattern(name):
+        asked(here, "/nodes/brief", path, depth=0)
+        return list(here.client.get("/nodes/brief", glob=f"{path.rstrip('/')}/**/{name}", **query)["results"])
+    return list(asked(here, "/nodes/brief", path, q=name or None, **query)["results"])
+
+
+def _name_column() -> Column:
+    return Column(_("Name"), lambda row: states.named(row, row["path"].rpartition("/")[2] or "/"))
+
+
+def _path_column() -> Column:
+    return Column(_("Path"), states.path)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("ls", help=_("List what is in folders, or what matches patterns."), rich_help_panel=LOOKING)(ls)
+    app.command("tree", help=_("Show a branch as a tree."), rich_help_panel=LOOKING)(tree)
+    app.command("find", help=_("Find nodes by name, state, hypervisor or label."), rich_help_panel=LOOKING)(find)
