@@ -20,12 +20,13 @@ from olimpus.errors import HypervisorError, NotFound
 
 @door
 def snapshots(request: SignedIn, node_id: int) -> HttpResponse:
-    """The snapshots, newest first, with a button to go back to each."""
+    """The snapshots, newest first, with what may be done to each: go back to it, delete it."""
     machine = _machine(request, node_id)
     found, fault = _asked(machine, lambda gateway: gateway.snapshots(machine.vm_ref))
     offers = {offer["verb"].name: offer for offer in offers_of(machine, request.user)}
     context = {"node": machine, "snapshots": sorted(found or [], key=lambda one: one.created_at, reverse=True)}
-    return render(request, "portal/snapshots.html", context | {"fault": fault, "revert": offers.get("revert")})
+    actions = [offers[name] for name in ("revert", "delete_snapshot") if name in offers]
+    return render(request, "portal/snapshots.html", context | {"fault": fault, "actions": actions})
 
 
 @door
