@@ -20,9 +20,9 @@ $(VENV)/.product: requirements.txt
 	$(PIP) install --only-binary=:all: -r requirements.txt
 	touch $@
 
-# In place, so that `olimpus` runs what stands here; a plain .pth file, since a finder would slow every start of Python.
+# In place: `olimpus` runs what stands here.
 $(VENV)/bin/olimpus: pyproject.toml $(VENV)/.product
-	$(PIP) install --no-deps --config-settings editable_mode=compat --editable .
+	$(PIP) install --no-deps --editable .
 	touch $@
 
 $(VENV)/.tools: requirements-dev.txt $(VENV)/.product | $(VENV)/bin/olimpus
