@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
     """`2 minutes`, `2 minutos`."""
     from babel.dates import format_timedelta
 
-    return str(format_timedelta(seconds, granularity="second", threshold=1.5, locale=language()))
+    return str(format_timedelta(seconds, granularity="second", locale=language()))
 
 
 def number(value: float) -> str:
@@ -50,7 +50,7 @@ def number(value: float) -> str:
 def _ago(seconds: int, locale: str) -> str:
     from babel.dates import format_timedelta
 
-    return str(format_timedelta(-seconds, granularity="second", threshold=1.5, add_direction=True, locale=locale))
+    return str(format_timedelta(-seconds, granularity="second", add_direction=True, locale=locale))
 
 
 @lru_cache(maxsize=4096)

@@ -87,7 +87,12 @@ class Out:
             return
         shown = [column for column in columns if self.form == Format.WIDE or not column.wide]
         cells: list[Row] = [[column.cell(row) for column in shown] for row in found]
-        if cells and headings:
+        if not cells:
+            return
+        # What no row has is left out: folders have no state.
+        used = [index for index in range(len(shown)) if index == 0 or any(row[index][0] for row in cells)]
+        shown, cells = [shown[index] for index in used], [[row[index] for index in used] for row in cells]
+        if headings:
             cells.insert(0, [Styled(column.title.upper(), "bold") for column in shown])
         rights = [column.right for column in shown]
         cuts = [column.cut for column in shown]
@@ -98,8 +103,8 @@ class Out:
         if not self.for_people:
             self.data(data)
             return
-        told = [(label, cell) for label, cell in facts if cell]
-        lines: list[Row] = [[Styled(label, "bold"), _styled(cell)] for label, cell in told]
+        told = [(label, _styled(cell)) for label, cell in facts]
+        lines: list[Row] = [[Styled(label, "bold"), cell] for label, cell in told if cell.text]
         self.write(drawn(lines, [False, False], [False, False], width=None, paint=self.paint))
 
     def document(self, data: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
@@ -28,16 +29,17 @@ def show(ctx: typer.Context, path: NodePath, output: Output = Format.TABLE) -> N
     definition = here.client.get(f"/nodes/{node['id']}/definition")
     verbs = here.client.get(f"/nodes/{node['id']}/verbs")
     whole = node | {"pending_changes": definition["pending"], "fault": definition["fault"], "verbs": verbs}
-    here.out.facts(_of_machine(whole), whole)
+    not_now = _not_now(whole) if output == Format.WIDE else ()
+    here.out.facts([*_of_machine(whole), *not_now], whole)
 
 
 def _of_folder(node: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     yield _("Path"), states.path(node)
     yield _("Id"), str(node["id"])
     counts = node["counts"] or {}
-    for name in sorted(counts, key=list(states.LOOKS).index):
+    for name in filter(counts.get, states.LOOKS):
         word, colour = states.state(name)
-        yield "", Styled(f"{word}: {number(counts[name])}", colour)
+        yield _("Machines"), Styled(f"{word}: {number(counts[name])}", colour)
     if node["inherit_grants"] is False:
         yield _("Grants"), _("Grants from above stop here.")
 
@@ -60,10 +62,14 @@ def _of_machine(node: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     for field in node["drift"]:
         yield _("Drift"), Styled(_change(field["field"], field["expected"], field["observed"]), "yellow")
     yield _("You may"), ", ".join(verb["verb"] for verb in node["verbs"] if verb["enabled"])
+    yield _("Id"), str(node["id"])
+
+
+def _not_now(node: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
+    """Verbs that wait for another state; each says for which."""
     for verb in node["verbs"]:
         if not verb["enabled"]:
             yield _("Not now"), Styled(f"{verb['verb']}: {verb['why']}", "dim")
-    yield _("Id"), str(node["id"])
 
 
 def _operation(operation: Mapping[str, Any] | None) -> str:
@@ -75,7 +81,8 @@ def _change(name: str, before: Any, after: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    return "–" if value is None else str(value)
+    """A value within a line, as JSON writes it where it is no text."""
+    return "–" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def get(
@@ -108,7 +115,7 @@ def get(
 def _print_value(here: Context, value: Any) -> None:
     """A single text or number stands alone, so that scripts can take it."""
     if here.out.for_people and not isinstance(value, dict | list):
-        here.out.lines(["" if value is None else str(value).lower() if isinstance(value, bool) else str(value)])
+        here.out.lines(["" if value is None else _value(value)])
     else:
         here.out.document(value)
 
