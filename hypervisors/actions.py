@@ -136,13 +136,6 @@ def try_settings(
     return _trying(driver, values, hypervisor.name if same else "", actor, journal.current())
 
 
-def require_open(hypervisor: Hypervisor) -> None:
-    """Raise `Conflict` while the hypervisor is in maintenance."""
-    if hypervisor.maintenance:
-        message = _("“%(name)s” is in maintenance.") % {"name": hypervisor.name}
-        raise Conflict(message, where=hypervisor.name, hint=hypervisor.maintenance_reason)
-
-
 def require_superuser(actor: User) -> None:
     """Raise `Forbidden` for everybody else."""
     if not (actor.is_active and actor.is_superuser):

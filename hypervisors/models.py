@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hypervisors import secrets
@@ -81,6 +82,10 @@ class Hypervisor(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def closed_because(self) -> str:
+        """Why it takes no new work now, in words; "" while it does."""
+        return gettext("%(hypervisor)s is in maintenance.") % {"hypervisor": self.name} if self.maintenance else ""
 
     def set_settings(self, data: Mapping[str, Any], *, forget: Collection[str] = ()) -> None:
         """Take settings as the driver declares them; empty secrets keep their old value, unless they are in `forget`.

@@ -229,12 +229,8 @@ def _no_hypervisor(candidate: Candidate, rule: Verb) -> OlimpusError | None:
     machine, hypervisor = candidate.descriptor, candidate.hypervisor
     if hypervisor is None:
         return Conflict(_("It is on no hypervisor."), where=machine.path)
-    if hypervisor.maintenance:
-        return Conflict(
-            _("%(hypervisor)s is in maintenance.") % {"hypervisor": hypervisor.name},
-            where=machine.path,
-            hint=hypervisor.maintenance_reason,
-        )
+    if closed := hypervisor.closed_because():
+        return Conflict(closed, where=machine.path, hint=hypervisor.maintenance_reason)
     return None
 
 

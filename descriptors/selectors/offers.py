@@ -41,10 +41,7 @@ def _why_not(verb: Verb, descriptor: Descriptor, operation: Operation | None) ->
         return _("“%(verb)s” is in progress.") % {"verb": VERBS[operation.verb].label}
     if not allowed_from(verb, descriptor):
         return not_from_here(verb, descriptor)
-    hypervisor = descriptor.hypervisor
-    if hypervisor is not None and hypervisor.maintenance:
-        return _("%(hypervisor)s is in maintenance.") % {"hypervisor": hypervisor.name}
-    return ""
+    return descriptor.hypervisor.closed_because() if descriptor.hypervisor else ""
 
 
 def allowed_from(verb: Verb, descriptor: Descriptor) -> bool:
