@@ -1,7 +1,17 @@
 """Reads: what a person sees of the tree, computed definitions, pending changes, drift, the verbs offered now."""
 
-from descriptors.selectors.definitions import chain, computed, computed_many, folders_above, parents, pending
+from descriptors.selectors.branches import children, counts_below, is_unfoldable, readiness, tops, with_ancestors
+from descriptors.selectors.definitions import (
+    chain,
+    computed,
+    computed_many,
+    folders_above,
+    last_editor,
+    parents,
+    pending,
+)
 from descriptors.selectors.drift import drift, expectation, up_to_date
+from descriptors.selectors.narrowing import UNKNOWN, Tally, granted_to, tallies, waiting, within_branches
 from descriptors.selectors.nodes import (
     RELATED,
     ancestors,
@@ -17,18 +27,34 @@ from descriptors.selectors.nodes import (
     nodes,
 )
 from descriptors.selectors.offers import allowed_from, available, not_from_here, open_operation, sources
-from descriptors.selectors.records import grants_of, history, open_operations, operations, outcome, results
+from descriptors.selectors.places import in_trouble, places, tallies_below
+from descriptors.selectors.records import (
+    grants_of,
+    history,
+    open_operations,
+    operations,
+    outcome,
+    results,
+    with_running,
+)
+from descriptors.selectors.rights import Loss, Reason, losses, matrix, members_of, people, why
 from descriptors.selectors.walks import matching, walk
 
 __all__ = [
     "RELATED",
+    "UNKNOWN",
+    "Loss",
+    "Reason",
+    "Tally",
     "allowed_from",
     "ancestors",
     "available",
     "chain",
+    "children",
     "computed",
     "computed_many",
     "counts",
+    "counts_below",
     "drift",
     "expectation",
     "filtered",
@@ -36,12 +62,19 @@ __all__ = [
     "folders_above",
     "get",
     "get_many",
+    "granted_to",
     "grants_of",
     "history",
+    "in_trouble",
     "inheriting",
     "inside",
+    "is_unfoldable",
+    "last_editor",
     "listing",
+    "losses",
     "matching",
+    "matrix",
+    "members_of",
     "my_machines",
     "nodes",
     "not_from_here",
@@ -51,8 +84,19 @@ __all__ = [
     "outcome",
     "parents",
     "pending",
+    "people",
+    "places",
+    "readiness",
     "results",
     "sources",
+    "tallies",
+    "tallies_below",
+    "tops",
     "up_to_date",
+    "waiting",
     "walk",
+    "why",
+    "with_ancestors",
+    "with_running",
+    "within_branches",
 ]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Count, IntegerField, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts import journal
 from accounts.models import Entry, User
@@ -15,6 +16,7 @@ from descriptors.models import (
     NodeGroupObjectPermission,
     NodeUserObjectPermission,
     Operation,
+    Status,
 )
 from descriptors.names import above
 from descriptors.permissions import PERMISSION_OF, access_of, can, visible
@@ -54,6 +56,13 @@ def operations(user: User) -> QuerySet[Operation]:
     if access_of(user).everything:
         return rows
     return rows.filter(Q(actor=user) | Q(pk__in=visible(user, Operation.objects.order_by(), path="path").values("pk")))
+
+
+def with_running(rows: QuerySet[Operation]) -> QuerySet[Operation]:
+    """The operations with `running_now`: how many machines of a folder's operation a hypervisor works on now."""
+    begun = Operation.objects.filter(parent=OuterRef("pk"), status=Status.RUNNING).order_by().values("parent")
+    counted = Subquery(begun.annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+    return rows.annotate(running_now=Coalesce(counted, 0))
 
 
 def results(operation: Operation, user: User) -> QuerySet[Operation]:

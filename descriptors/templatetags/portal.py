@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, Final
@@ -14,7 +16,7 @@ from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import escape, format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
@@ -23,10 +25,10 @@ from accounts import personal, roles
 from accounts.models import User
 from descriptors import selectors
 from descriptors.models import Operation, Status
+from descriptors.panes.lines import words_of
 from descriptors.states import CHOICES, ON_THE_WAY, State
 from descriptors.verbs import VERBS, Verb
 from descriptors.web import sidebar
-from descriptors.web.definitions import words_of
 
 register = template.Library()
 
@@ -70,6 +72,12 @@ def state_badge(state: str, extra: str = "") -> SafeString:
         icon(ICONS[state], motion),
         LABELS[state],
     )
+
+
+@register.simple_tag
+def state_icon(state: str) -> SafeString:
+    """The picture of a state, for a count that stands beside its word."""
+    return icon(ICONS[state])
 
 
 @register.simple_tag
@@ -162,6 +170,23 @@ def under(path: str, folder: str) -> str:
 def get(mapping: Any, key: Any) -> Any:
     """`mapping[key]`, or None."""
     return mapping.get(key) if mapping else None
+
+
+@register.filter
+def marked(text: str, words: Sequence[str]) -> SafeString:
+    """The text with every place marked where one of the words is, whatever its case."""
+    pattern = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+    if not pattern:
+        return SafeString(escape(text))
+    # The odd parts of a split by a group are what the group found.
+    parts = enumerate(re.split(f"({pattern})", text, flags=re.IGNORECASE))
+    return format_html_join("", "{}", ((format_html("<mark>{}</mark>", part) if at % 2 else part,) for at, part in parts))
+
+
+@register.filter
+def toggled(filters: Any, state: str) -> str:
+    """The query string of a folder's filters with this state shown too, or no more."""
+    return str(filters.toggled(state).query)
 
 
 register.filter("shown", words_of)

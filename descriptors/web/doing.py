@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from django.contrib import messages
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
@@ -20,12 +19,12 @@ from descriptors.permissions import visible
 from descriptors.templatetags.portal import state_label, tree_url
 from descriptors.verbs import VERBS, Verb
 from descriptors.web import rows
+from descriptors.web.choosing import Choice
 from descriptors.web.doors import SignedIn, back, door, is_fragment, page, wants_json
 from olimpus.errors import Invalid
 
 #: Machines listed by name in a question.
 NAMED: Final = 12
-MOST_SELECTED: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,14 @@ class Reach:
 @require_GET
 def ask(request: SignedIn, node_id: int, verb: str) -> HttpResponse:
     """The question, as a page or for the dialog: what happens, to how many, what is lost."""
-    node, rule, chosen = selectors.get(request.user, node_id), rule_of(verb), chosen_ids(request)
-    many = node.is_folder or bool(chosen)
+    node, rule = selectors.get(request.user, node_id), rule_of(verb)
+    choice = Choice.read(request.GET, node)
     context = {
         "node": node,
         "verb": rule,
-        "chosen": chosen,
-        "many": many,
-        "reach": reach(request, node, rule, chosen) if many else None,
+        "choice": choice,
+        "many": choice.many,
+        "reach": reach(request, rule, choice) if choice.many else None,
         "name_given": request.GET.get("name", "")[:128],
         "next": back(request, tree_url(node.path)),
     }
@@ -66,13 +65,13 @@ def ask(request: SignedIn, node_id: int, verb: str) -> HttpResponse:
 @require_POST
 def do(request: SignedIn, node_id: int, verb: str) -> HttpResponse:
     """Ask the core for the verb. Answers at once: the operation goes on without this page."""
-    node, rule, chosen = selectors.get(request.user, node_id), rule_of(verb), chosen_ids(request)
-    if chosen or node.is_folder:
-        _check_number(request, node, rule, chosen)
+    node, rule = selectors.get(request.user, node_id), rule_of(verb)
+    choice = Choice.read(request.POST, node)
+    if choice.many:
+        _check_number(request, rule, choice)
     arguments = {name: request.POST.get(name, "").strip() for name in rule.arguments}
-    if chosen:
-        nodes = list(selectors.nodes(request.user).filter(pk__in=chosen))
-        operation = actions.request_many(verb, nodes, actor=request.user)
+    if choice.several:
+        operation = actions.request_many(verb, choice.nodes(request.user), actor=request.user)
     else:
         operation = actions.request(verb, node, actor=request.user, arguments=arguments)
     return _accepted(request, node, operation)
@@ -92,18 +91,9 @@ def rule_of(name: str) -> Verb:
     return VERBS[name]
 
 
-def chosen_ids(request: SignedIn) -> list[int]:
-    """The ids of the selected rows."""
-    given = (request.POST if request.method == "POST" else request.GET).getlist("ids")
-    ids = [int(text) for text in given if text.isascii() and text.isdigit() and len(text) < 19]
-    if len(ids) > MOST_SELECTED:
-        raise Invalid(_("That is a larger selection than one page holds."), where="ids")
-    return ids
-
-
-def reach(request: SignedIn, node: Node, rule: Verb, chosen: Sequence[int]) -> Reach:
+def reach(request: SignedIn, rule: Verb, choice: Choice) -> Reach:
     """How many machines would take part; two queries."""
-    machines = _machines(request, node, chosen)
+    machines = choice.machines(request.user)
     able = Q(state__in=selectors.sources(rule), open_operation=None)
     left_out = machines.exclude(able).order_by().values_list("state").annotate(n=Count("pk"))
     taking_part = visible(request.user, machines.filter(able), rule.permission)
@@ -112,21 +102,11 @@ def reach(request: SignedIn, node: Node, rule: Verb, chosen: Sequence[int]) -> R
     return Reach(count, [{"state": state_label(state), "n": n} for state, n in left_out], names)
 
 
-def _machines(request: SignedIn, node: Node, chosen: Sequence[int]) -> QuerySet[Descriptor]:
-    seen = visible(request.user, Descriptor.objects.all())
-    if not chosen:
-        return seen.filter(selectors.inside(node.path))
-    inside = Q(pk__in=chosen)
-    for folder in Node.objects.filter(pk__in=chosen, kind="folder"):
-        inside |= selectors.inside(folder.path)
-    return seen.filter(inside)
-
-
-def _check_number(request: SignedIn, node: Node, rule: Verb, chosen: Sequence[int]) -> None:
+def _check_number(request: SignedIn, rule: Verb, choice: Choice) -> None:
     """What loses something on many machines is done only when their number was typed."""
     if not rule.warns:
         return
-    count = reach(request, node, rule, chosen).count
+    count = reach(request, rule, choice).count
     if request.POST.get("number", "").strip() != str(count):
         message = _("Type the number of machines, %(n)s, to go on.") % {"n": count}
         raise Invalid(message, where="number", hint=_("Nothing was done."))

@@ -1,23 +1,21 @@
-"""Home (my machines), search, and the level of the folder tree that is opened."""
+"""Home (my machines), and the level of the folder tree that is opened."""
 
 from __future__ import annotations
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 
 from accounts.roles import is_manager
 from descriptors import feed, selectors
 from descriptors.models import Node, Operation
 from descriptors.permissions import can
-from descriptors.templatetags.portal import tree_url
 from descriptors.web import sidebar
 from descriptors.web.doors import SignedIn, door, page
-from descriptors.web.rows import rows_of, rows_of_machines
+from descriptors.web.rows import rows_of_machines
 from olimpus.db import containing
-from olimpus.errors import NotFound
 
 #: Up to so many machines are shown as cards, more as a table.
 CARDS = 24
@@ -55,37 +53,6 @@ def last_operations(request: SignedIn) -> HttpResponse:
 
 def _last_operations(request: SignedIn) -> QuerySet[Operation]:
     return selectors.operations(request.user).filter(parent=None)[:LAST]
-
-
-@door
-def search(request: SignedIn) -> HttpResponse:
-    """Nodes whose name or path holds the text; a whole path opens its page at once."""
-    text = " ".join(request.GET.get("q", "").split())[:200]
-    if text.startswith("/"):
-        try:
-            return redirect(tree_url(selectors.get(request.user, text).path))
-        except NotFound:
-            pass  # not a whole path: search for it as a part of one
-    cursor = feed.last_id()
-    found = Paginator(matching(request, text), PAGE).get_page(request.GET.get("page"))
-    rows = rows_of(found.object_list, request.user)
-    context = {
-        "feed_cursor": cursor,
-        "search_text": text,
-        "found": found,
-        "rows": rows,
-        "show_path": True,
-        "base": "",
-    }
-    return page(request, "portal/search.html", context | {"feed_paths": [row.node.path for row in rows]})
-
-
-def matching(request: SignedIn, text: str) -> QuerySet[Node]:
-    """Visible nodes for a text; none for an empty one."""
-    nodes = selectors.nodes(request.user).order_by("path")
-    if not text:
-        return nodes.none()
-    return containing(nodes, ["path" if "/" in text else "name"], text)
 
 
 @door

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import User
-from descriptors.models import Kind, Node
+from accounts.preferences import preference
+from descriptors.access import end_of, key_of
+from descriptors.models import Descriptor, Kind, Node
 from descriptors.permissions import access_of, visible, within
+from descriptors.states import State
 
 #: Folders listed below one folder; the folder's own page has all of them, paged.
 MOST: Final = 150
 #: Places where somebody's view of the tree begins.
 MOST_TOPS: Final = 60
+
+#: Failed machines that are counted for the marks.
+MOST_FAILED: Final = 1000
 
 #: Characters of a path that fit at the top; of a longer one only its name is shown.
 LONGEST_TOP: Final = 24
@@ -23,22 +30,46 @@ Item = dict[str, Any]
 
 
 def folder_tree(user: User, node: Node | None) -> list[Item]:
-    """The tree as nested items: {id, path, label, inner, open, current, children, more}. Two queries."""
+    """The tree as nested items: {id, path, label, inner, open, current, failed, children, more}. Three queries.
+
+    Open are the folders on the way to `node` and those that this person left open.
+    """
     below: dict[int, list[Item]] = defaultdict(list)
-    on_the_way = Q(parent__parent=None) if node is None else _parent_on_the_way(node)
+    on_the_way = (Q(parent__parent=None) if node is None else _parent_on_the_way(node)) | Q(parent__in=opened(user))
     for item in _items(visible(user, _folders().filter(on_the_way, parent__isnull=False))):
         below[item["parent_id"]].append(item)
-    tops = _items(tops_of(user)[:MOST_TOPS])
+    tops, failed = _items(tops_of(user)[:MOST_TOPS]), failed_paths(user)
     for item in tops:
         item["label"] = item["path"] if len(item["path"]) <= LONGEST_TOP else f"…/{item['label']}"
         _open(item, below, node)
+    mark_failed(tops, failed)
     return tops
 
 
 def children(user: User, parent: Node) -> tuple[list[Item], int]:
-    """The folders right below `parent` and how many were left out; one query."""
+    """The folders right below `parent` and how many were left out; two queries."""
     items = _items(visible(user, _folders().filter(parent=parent)))
+    mark_failed(items, failed_paths(user))
     return items[:MOST], len(items) - len(items[:MOST])
+
+
+def opened(user: User) -> list[int]:
+    """The folders that this person has opened in the tree; no query."""
+    return [pk for pk in preference(user, "tree", []) if isinstance(pk, int)]
+
+
+def failed_paths(user: User) -> list[str]:
+    """The paths of failed machines, sorted; beyond a number that nobody counts they are left out. One query."""
+    failed = visible(user, Descriptor.objects.filter(state=State.FAILED)).order_by()
+    return sorted(failed.values_list("path", flat=True)[:MOST_FAILED])
+
+
+def mark_failed(items: list[Item], failed: list[str]) -> None:
+    """Write on each item how many failed machines are below it."""
+    for item in items:
+        key = key_of(item["path"])
+        item["failed"] = bisect_left(failed, end_of(key)) - bisect_left(failed, key)
+        mark_failed(item["children"], failed)
 
 
 def tops_of(user: User) -> QuerySet[Node]:

@@ -3,6 +3,8 @@ import "./shell.js"
 import "./tree.js"
 import "./table.js"
 import "./verbs.js"
+import "./suggest.js"
+import "./keys.js"
 import { connect } from "./live.js"
 
 connect()

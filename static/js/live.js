@@ -51,6 +51,7 @@ export class Feed {
       show(event)
     }
     if (event.operation) showStatus(event.operation)
+    document.dispatchEvent(new CustomEvent("olimpus:event", { detail: event }))
     if (CHANGES_TREE.test(event.verb)) offerReload()
     for (const place of document.querySelectorAll("[data-refresh]")) refresh(place)
   }

@@ -30,8 +30,9 @@ function showState(place, state, since) {
   for (const badge of place.querySelectorAll(".state")) {
     if (!fresh || badge.dataset.state === state) continue
     const next = fresh.cloneNode(true)
-    next.classList.toggle("state-big", badge.classList.contains("state-big"))
+    for (const size of ["state-big", "state-small"]) next.classList.toggle(size, badge.classList.contains(size))
     badge.replaceWith(next)
+    if (place.dataset.name) place.title = `${place.dataset.name}: ${next.textContent.trim()}`
   }
   if (!since) return
   for (const time of place.querySelectorAll("[data-slot=since] time")) { time.dateTime = since; time.textContent = age(since) }

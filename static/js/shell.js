@@ -40,10 +40,15 @@ document.addEventListener("click", event => {
   if ("dismiss" in button.dataset) button.closest(".notice")?.remove()
 })
 
+/** Whether single letters are keys: who speaks to the computer switches that off, in the dialog of keys. */
+export function lettersAreKeys() {
+  try { return localStorage.getItem("olimpus-keys") !== "off" } catch { return true }
+}
+
 export const typing = element => element?.closest?.("input, textarea, select, [contenteditable]")
 
 document.addEventListener("keydown", event => {
-  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || !lettersAreKeys()) return
   const search = document.getElementById("search")
   if (!search) return
   event.preventDefault()

@@ -1,49 +1,92 @@
-// Tables of nodes by keyboard: j and k move, x selects, Enter opens. Selection shows its bar with the count.
-import { typing } from "./shell.js"
+// Lists of nodes by keyboard: j and k move, x selects, Shift-x up to here, Enter opens. Selection tells the bar below.
+import { lettersAreKeys, typing } from "./shell.js"
 
-const rows = () => [...document.querySelectorAll("tr[data-node]")]
-const boxes = () => [...document.querySelectorAll("input[data-select]")]
+const shown = element => element.offsetParent !== null || element.getClientRects().length > 0
+const items = () => [...document.querySelectorAll("[data-item]")].filter(shown)
+const boxes = () => [...document.querySelectorAll("input[data-select]")].filter(box => !box.closest("[hidden]"))
+const here = () => document.activeElement?.closest?.("[data-item]")
+let last = null // where a range of selected rows begins
 
-function move(step) {
-  const all = rows()
-  const now = all.indexOf(document.activeElement?.closest?.("tr[data-node]"))
-  all[Math.max(0, Math.min(all.length - 1, now + step))]?.focus()
+/** The selection as fields of a form: `ids`, or `all` with the filter. */
+export function selected() {
+  const form = document.getElementById("bulk")
+  if (form?.elements.all?.value) return [["all", "1"], ["filter", form.elements.filter.value]]
+  return boxes().filter(box => box.checked).map(box => ["ids", box.value])
 }
 
-function showSelection() {
-  const bar = document.getElementById("selection")
-  if (!bar) return
-  const chosen = boxes().filter(box => box.checked).length
-  bar.hidden = chosen === 0
-  bar.querySelector("[data-selected]").textContent = chosen
+/** Tell who listens that the selection is another. */
+export function changed() {
   const all = document.querySelector("input[data-select-all]")
+  const chosen = boxes().filter(box => box.checked).length
   if (all) { all.checked = chosen > 0 && chosen === boxes().length; all.indeterminate = chosen > 0 && !all.checked }
+  document.dispatchEvent(new CustomEvent("olimpus:selection", { detail: { chosen, shown: boxes().length } }))
+}
+
+function move(step) {
+  const all = items()
+  all[Math.max(0, Math.min(all.length - 1, all.indexOf(here()) + step))]?.focus()
+}
+
+function toggle(row) {
+  const box = row?.querySelector("input[data-select]")
+  if (!box) return
+  box.checked = !box.checked
+  last = box
+  changed()
+}
+
+function upTo(row) {
+  const all = boxes()
+  const [from, to] = [all.indexOf(last), all.indexOf(row?.querySelector("input[data-select]"))].sort((a, b) => a - b)
+  if (to < 0) return
+  for (const box of all.slice(Math.max(0, from), to + 1)) box.checked = true
+  changed()
+}
+
+export function none() {
+  for (const box of boxes()) box.checked = false
+  changed()
+}
+
+function all() {
+  const on = boxes().some(box => !box.checked)
+  for (const box of boxes()) box.checked = on
+  changed()
 }
 
 const KEYS = {
   j: () => move(1),
   k: () => move(-1),
-  x: row => { const box = row?.querySelector("input[data-select]"); if (box) { box.checked = !box.checked; showSelection() } },
-  Enter: row => row?.querySelector("a[data-open]")?.click(),
+  x: toggle,
+  X: upTo,
+  a: all,
+  z: row => row?.querySelector("[data-fold]")?.click(),
+  f: () => document.querySelector("#filters input[name=q]")?.focus(),
+  n: () => document.querySelector(".pages a[rel=next]")?.click(),
+  p: () => document.querySelector(".pages a[rel=prev]")?.click(),
+  Enter: row => (row?.matches("a") ? row : row?.querySelector("a[data-open]"))?.click(),
 }
 
 document.addEventListener("keydown", event => {
-  if (!KEYS[event.key] || event.ctrlKey || event.metaKey || event.altKey) return
+  if (!KEYS[event.key] || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return
   if (typing(event.target) && event.target.type !== "checkbox") return
-  const row = document.activeElement?.closest?.("tr[data-node]")
-  if (event.key === "Enter" && document.activeElement !== row) return
+  const row = here()
+  if (event.key === "Enter" ? document.activeElement !== row : !lettersAreKeys()) return
+  event.preventDefault()
   KEYS[event.key](row)
+})
+
+document.addEventListener("click", event => {
+  const box = event.target.closest("input[data-select]")
+  if (box && event.shiftKey) upTo(box.closest("[data-item]"))
+  if (box) last = box
+  if (event.target.closest("[data-select-none]")) none()
 })
 
 document.addEventListener("change", event => {
   if (event.target.matches("[data-select-all]")) for (const box of boxes()) box.checked = event.target.checked
-  if (event.target.matches("[data-select], [data-select-all]")) showSelection()
+  if (event.target.matches("[data-select], [data-select-all]")) changed()
 })
 
-document.addEventListener("click", event => {
-  if (!event.target.closest("[data-select-none]")) return
-  for (const box of boxes()) box.checked = false
-  showSelection()
-})
-
-addEventListener("pageshow", showSelection)
+addEventListener("pageshow", changed)
+document.addEventListener("htmx:afterSwap", event => { if (event.target.id === "results") changed() })

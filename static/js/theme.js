@@ -4,5 +4,6 @@
   let chosen = root.dataset.theme
   try { chosen ||= localStorage.getItem("olimpus-theme") } catch { /* storage is off: follow the system */ }
   const dark = chosen === "dark" || (chosen !== "light" && matchMedia("(prefers-color-scheme: dark)").matches)
+  try { if (localStorage.getItem("olimpus-sidebar") === "closed") root.dataset.sidebar = "closed" } catch { /* the folders stay */ }
   root.dataset.bsTheme = dark ? "dark" : "light"
 })()

@@ -25,7 +25,7 @@ document.addEventListener("submit", event => {
   else act(address, data, submitter)
 })
 
-async function ask(address, data) {
+export async function ask(address, data) {
   data.delete("csrfmiddlewaretoken")
   const wanted = new URL(address, location.href)
   for (const [name, value] of data) wanted.searchParams.append(name, value)
@@ -35,7 +35,7 @@ async function ask(address, data) {
   if (!dialog.open) dialog.showModal()
 }
 
-async function act(address, data, button) {
+export async function act(address, data, button) {
   button?.classList.add("working")
   const answer = await send(address, { method: "POST", body: data })
   button?.classList.remove("working")
@@ -44,7 +44,7 @@ async function act(address, data, button) {
   if (!answer.ok) return refuse(told)
   if (dialog.open) dialog.close()
   for (const node of told.nodes ?? []) showAnswer(node)
-  if (told.line) showLine(told.line)
+  if (told.line) { showLine(told.line); document.dispatchEvent(new CustomEvent("olimpus:accepted")) }
   if (told.go) location.assign(told.go)
 }
 
