@@ -38,6 +38,14 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "account": ("login", "logout", "whoami"),
     "reading": ("ls", "tree", "find"),
     "showing": ("show", "get"),
+    "editing": ("set", "edit"),
+    "documents": ("apply", "diff", "export"),
+    "shaping": ("mkdir", "cp", "mv", "rm"),
+    "verbs": (
+        *("create", "start", "stop", "force-off", "pause", "resume", "restart"),
+        *("snapshot", "revert", "delete-snapshot", "reapply", "recover", "destroy"),
+    ),
+    "operations": ("ops",),
 }
 #: Options before the command that take a value.
 VALUED: Final = frozenset({"--server", "-s", "--lang"})
@@ -110,6 +118,7 @@ def build(command: str = "") -> typer.Typer:
         name=PROGRAM,
         help=_("One tree of virtual machines over any hypervisor: the command line."),
         no_args_is_help=True,
+        suggest_commands=False,  # click does it, too
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
