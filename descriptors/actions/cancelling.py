@@ -130,16 +130,20 @@ def _verdict(parent: Operation) -> Status:
     return Status.FAILED if parent.failed else Status.CANCELLED
 
 
-def retry_failed(operation: Operation, *, actor: User) -> Operation:
-    """Ask again for the verb on the machines that failed, alone or of a folder; they are recovered by hand first.
+def retry_failed(operation: Operation, *, actor: User, reason: str | None = None, verb: str = "") -> Operation:
+    """Ask again for the verb, or for `verb`, on the machines that failed; with `reason` only those that failed so.
 
-    Conflict when nothing failed, or when none of the failed machines can do the verb now.
+    Machines in the state "failed" are recovered first. Conflict when nothing failed, or when none of them can do it now.
     """
-    family = Q(operations__parent=operation) if operation.total else Q(operations=operation)
-    failed = Node.objects.filter(family, operations__status=Status.FAILED)
+    result = Operation.objects.filter(status=Status.FAILED)
+    result = result.filter(parent=operation) if operation.total else result.filter(pk=operation.pk)
+    if reason is not None:
+        result = result.filter(error__message=reason) if reason else result.filter(error__message=None)
+    failed = Node.objects.filter(pk__in=result.order_by().values("node"))
     nodes = [node for node in failed if can(actor, "see", node)]
     if not nodes:
         raise Conflict(_("Nothing failed here."), where=operation.path)
+    name, arguments = verb or operation.verb, {} if verb else operation.arguments
     if operation.total:
-        return request_many(operation.verb, nodes, actor=actor, arguments=operation.arguments)
-    return request(operation.verb, nodes[0], actor=actor, arguments=operation.arguments)
+        return request_many(name, nodes, actor=actor, arguments=arguments)
+    return request(name, nodes[0], actor=actor, arguments=arguments)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from descriptors.panes.operations import address
 
 register = template.Library()
 
@@ -108,3 +111,11 @@ def _mark_current(context: template.Context, items: list[dict[str, Any]]) -> Non
     fitting = [item for item in items if here.startswith(item["url"])]
     for item in sorted(fitting, key=lambda item: len(item["url"]))[-1:]:
         item["current"] = True
+
+
+@register.simple_tag(takes_context=True)
+def operation_address(context: template.Context, pk: UUID) -> str:
+    """The page of an operation in the frame in which it is shown: `console` of the context or of the query says which."""
+    request = context.get("request")
+    asked = request.GET.get("console") == "1" if request else False
+    return address(pk, console=bool(context.get("console")) or asked)

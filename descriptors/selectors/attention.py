@@ -1,0 +1,224 @@
+"""What an operator should look at first. Each answer is one query, of a bounded number of rows whatever the tree's size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from django.db.models import Case, CharField, Count, IntegerField, Max, Min, Q, QuerySet, Sum, Value, When
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from descriptors.models import OPEN, Descriptor, Operation, Status
+from descriptors.permissions import visible
+from descriptors.selectors.narrowing import UNKNOWN
+from descriptors.selectors.records import operations
+from descriptors.states import CHOICES, State
+from hypervisors.models import Health, Hypervisor
+
+#: Rows of each list; whatever is more is told as such.
+FEW: Final = 8
+#: Hypervisors on the first page; those in trouble come first.
+MANY: Final = 60
+#: How far back failed operations are told.
+RECENT: Final = timedelta(days=1)
+#: A queued operation whose time has come this long ago waits for a worker.
+PATIENCE: Final = timedelta(seconds=60)
+#: Why an operation is stuck.
+CAUSES: Final = {
+    "late": _("past its deadline"),
+    "unreachable": _("the hypervisor does not answer"),
+    "waiting": _("waits for a worker"),
+}
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Few(Sequence[T]):
+    """The first rows of a list, and whether there are more."""
+
+    rows: list[T]
+    more: bool
+
+    @classmethod
+    def of(cls, found: Any) -> Few[T]:
+        """The first of a sliceable; one query."""
+        rows = list(found[: FEW + 1])
+        return cls(rows[:FEW], len(rows) > FEW)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass
+class Share:
+    """The machines of one hypervisor: how many there are, and what those that run have of it."""
+
+    machines: int = 0
+    running: int = 0
+    cpus: int = 0
+    memory_mib: int = 0
+
+
+@dataclass
+class Census:
+    """How many machines are in each state, how many drift, and how they share the hypervisors."""
+
+    states: dict[str, int]
+    drifted: int = 0
+    shares: dict[int, Share] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All machines."""
+        return sum(self.states.values())
+
+
+def census(user: User) -> Census:
+    """The machines this person may see, counted. On a hypervisor that does not answer a state is `unknown`."""
+    rows = visible(user, Descriptor.objects.order_by()).values("state", "hypervisor", "drifted", "hypervisor__health")
+    if user.is_superuser:
+        rows = rows.annotate(**{f"sum_{name}": _observed(name) for name in ("cpus", "memory_mib")})
+    counted = Census({state: 0 for state, _label in CHOICES} | {UNKNOWN: 0})
+    for row in rows.annotate(n=Count("pk")):
+        _count(counted, row)
+    return counted
+
+
+def _observed(name: str) -> Sum:
+    return Sum(Cast(KeyTextTransform(name, "observed"), IntegerField()), filter=Q(state=State.RUNNING))
+
+
+def _count(counted: Census, row: dict[str, Any]) -> None:
+    silent = row["hypervisor__health"] == Health.UNREACHABLE and row["state"] != State.PROVISIONED
+    counted.states[UNKNOWN if silent else row["state"]] += row["n"]
+    counted.drifted += row["n"] if row["drifted"] else 0
+    if row["hypervisor"] is None:
+        return
+    share = counted.shares.setdefault(row["hypervisor"], Share())
+    share.machines += row["n"]
+    share.running += row["n"] if row["state"] == State.RUNNING else 0
+    share.cpus += row.get("sum_cpus") or 0
+    share.memory_mib += row.get("sum_memory_mib") or 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Machines that failed for the same reason."""
+
+    reason: str
+    count: int
+    latest: datetime
+    path: str
+
+
+def failures(user: User) -> Few[Failure]:
+    """Failed machines grouped by reason, the newest first."""
+    groups = failed_machines(user).order_by().values_list("reason")
+    groups = groups.annotate(n=Count("pk"), latest=Max("state_since"), path=Min("path")).order_by("-latest", "reason")
+    found: Few[tuple[Any, ...]] = Few.of(groups)
+    return Few([Failure(*row) for row in found], found.more)
+
+
+def failed_machines(user: User) -> QuerySet[Descriptor]:
+    """The failed machines that this person may see."""
+    return visible(user, Descriptor.objects.filter(state=State.FAILED))
+
+
+def failed_operations(user: User) -> Few[Operation]:
+    """What was asked for within a day and failed, wholly or in part; newest first."""
+    recent = operations(user).filter(created_at__gte=timezone.now() - RECENT, parent=None)
+    return Few.of(recent.filter(status__in=(Status.FAILED, Status.PARTIAL)).order_by("-created_at"))
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """Operations that do not go on, for the same cause on the same hypervisor."""
+
+    cause: str
+    hypervisor: str
+    count: int
+    since: datetime
+    path: str
+
+    @property
+    def words(self) -> str:
+        """The cause as people say it."""
+        return str(CAUSES[self.cause])
+
+
+def stuck(user: User) -> Few[Stuck]:
+    """Operations on machines that are open and do not go on, grouped, the oldest first."""
+    rows = stuck_operations(user).order_by().values_list("cause", "hypervisor__name")
+    rows = rows.annotate(n=Count("pk"), since=Min("created_at"), path=Min("path")).order_by("since")
+    found: Few[tuple[Any, ...]] = Few.of(rows)
+    return Few([Stuck(cause, name or "", *rest) for cause, name, *rest in found], found.more)
+
+
+def stuck_operations(user: User) -> QuerySet[Operation]:
+    """Open operations on machines with the `cause` that holds each."""
+    now = timezone.now()
+    failing = Q(hypervisor__health__in=(Health.UNREACHABLE, Health.ERROR))
+    cause = Case(
+        When(deadline__lt=now, then=Value("late")),
+        When(failing, then=Value("unreachable")),
+        When(status=Status.QUEUED, wake_at__lt=now - PATIENCE, then=Value("waiting")),
+        default=Value(""),
+        output_field=CharField(),
+    )
+    return operations(user).filter(status__in=OPEN, total=0).annotate(cause=cause).exclude(cause="")
+
+
+def drifted(user: User) -> QuerySet[Descriptor]:
+    """The machines that reconcile found changed, of those this person may see; with all that `drift` reads."""
+    rows = Descriptor.objects.filter(drifted=True).select_related("hypervisor", "open_operation")
+    return visible(user, rows).order_by("path")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A hypervisor as the first page shows it."""
+
+    hypervisor: Hypervisor
+    share: Share
+    room: bool  # whether this person may know its capacity
+
+    @property
+    def failing(self) -> bool:
+        """Whether it does not answer, or refuses us."""
+        return self.hypervisor.health in (Health.UNREACHABLE, Health.ERROR)
+
+    @property
+    def troubled(self) -> bool:
+        """Whether somebody should look at it."""
+        return self.failing or self.hypervisor.maintenance
+
+    @property
+    def gauges(self) -> list[dict[str, Any]]:
+        """What it reports of its room: [{name, total, given, running}], memory in MiB; a total of None has no bound."""
+        seen = self.hypervisor.capacity if self.room else {}
+        if not seen:
+            return []
+        rows = (
+            ("cpus", seen.get("cpus_total"), seen.get("cpus_used") or 0, self.share.cpus),
+            ("memory", seen.get("memory_mib_total"), seen.get("memory_mib_used") or 0, self.share.memory_mib),
+            ("machines", seen.get("vms_max"), seen.get("vms") or 0, self.share.running),
+        )
+        return [dict(zip(("name", "total", "given", "running"), row, strict=True)) for row in rows]
+
+
+def places(user: User, counted: Census) -> list[Place]:
+    """The hypervisors: all of them for superusers, for others those of their machines; in trouble first."""
+    trouble = Case(When(Q(health__in=("unreachable", "error")) | Q(maintenance=True), then=Value(0)), default=Value(1))
+    rows = Hypervisor.objects.defer("secrets", "settings").order_by(trouble, "name")
+    if not user.is_superuser:
+        rows = rows.filter(pk__in=counted.shares)
+    return [Place(row, counted.shares.get(row.pk, Share()), user.is_superuser) for row in rows[:MANY]]
