@@ -9,6 +9,7 @@ import typer
 
 from olimpus.cli.client import Client
 from olimpus.cli.errors import Failure
+from olimpus.cli.paths import contents
 from olimpus.cli.settings import Settings
 
 #: Who presses Tab does not wait longer.
@@ -35,8 +36,7 @@ def _beginning(client: Client, incomplete: str) -> list[str]:
 
 def _children(client: Client, incomplete: str) -> list[str]:
     folder = incomplete.rpartition("/")[0] or "/"
-    rows = client.get("/nodes/brief", path=folder, depth=1)["results"]
-    return [_shown(row) for row in rows if row["path"] != folder]
+    return [_shown(row) for row in contents(client, folder) if row["path"] != folder]
 
 
 def _shown(row: dict[str, Any]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from olimpus.cli.client import Client
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
 from olimpus.cli.words import gettext as _
@@ -33,6 +35,27 @@ def brief(ctx: Context, **query: Any) -> list[Row]:
     return list(answer["results"])
 
 
+def contents(client: Client, folder: str) -> list[Row]:
+    """What is in a folder; where nothing directly in it may be seen, the topmost of what may be seen below it."""
+    return client.get("/nodes/brief", path=folder, depth=1)["results"] or tops(
+        client.get("/nodes/brief", path=folder)["results"]
+    )
+
+
+def tops(rows: Sequence[Row]) -> list[Row]:
+    """The rows, in the order of the tree, that are below no other one."""
+    found: list[Row] = []
+    for row in rows:
+        if not found or not row["path"].startswith(f"{found[-1]['path']}/"):
+            found.append(row)
+    return found
+
+
+def relative(path: str, folder: str) -> str:
+    """The path as seen from a folder above it; the whole path where that is none."""
+    return path.removeprefix(folder if folder == "/" else f"{folder}/")
+
+
 def expand(ctx: Context, patterns: Iterable[str], **filters: Any) -> list[Row]:
     """The nodes that paths and patterns name, each once, in the order of the arguments and then of the tree.
 
@@ -58,9 +81,16 @@ def one(ctx: Context, path: str) -> Row:
 
 
 def asked(ctx: Context, address: str, path: str, **query: Any) -> Any:
-    """What the server says about a path; says where the path may have come from when it does not exist."""
-    try:
+    """What the server says about a path. Raises Failure."""
+    with explained(path):
         return ctx.client.get(address, path=path, **query)
+
+
+@contextlib.contextmanager
+def explained(path: str) -> Iterator[None]:
+    """Say where a path may have come from when there is none of this name."""
+    try:
+        yield
     except Failure as failure:
         if failure.code == Exit.NOT_FOUND:
             failure.hint = _shell_hint(path) or failure.hint

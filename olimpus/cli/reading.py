@@ -12,7 +12,7 @@ from olimpus.cli.context import Context
 from olimpus.cli.options import NodePath, NodePaths, Output, Quiet
 from olimpus.cli.output import Column, Format
 from olimpus.cli.panels import LOOKING
-from olimpus.cli.paths import Row, asked, checked, expand, is_pattern
+from olimpus.cli.paths import Row, asked, checked, contents, expand, explained, is_pattern, relative
 from olimpus.cli.words import gettext as _
 from olimpus.cli.words import ngettext
 
@@ -43,7 +43,7 @@ def ls(
     if quiet:
         here.out.lines(row["path"] for row in rows)
         return
-    here.out.rows(states.columns(_name_column() if alone else _path_column()), rows)
+    here.out.rows(states.columns(_name_column(checked(paths[0])) if alone else _path_column()), rows)
 
 
 def _listed(here: Context, path: str, *, recursive: bool, itself: bool) -> list[Row]:
@@ -51,8 +51,10 @@ def _listed(here: Context, path: str, *, recursive: bool, itself: bool) -> list[
     if is_pattern(path):
         return expand(here, [path])
     path = checked(path)
-    rows: list[Row] = asked(here, "/nodes/brief", path, depth=0 if itself else None if recursive else 1)["results"]
-    return [row for row in rows if itself or row["path"] != path or row["kind"] != "folder"]
+    if itself or recursive:
+        return list(asked(here, "/nodes/brief", path, depth=0 if itself else None)["results"])
+    with explained(path):
+        return contents(here.client, path)
 
 
 def tree(
@@ -84,20 +86,30 @@ def _counted(folders: int, machines: int) -> str:
 
 
 def _drawn(rows: Sequence[Row], top: str, here: Context) -> Iterator[str]:
-    """A line for each row. `rows` are in the order of a walk, parents first."""
-    last = _last_children(rows)
+    """A line for each row. `rows` are in the order of a walk; a row whose parent may not be seen hangs from the nearest
+    folder that may."""
+    parents = _parents(rows, top)
+    last = {parent: path for path, parent in parents.items()}
     stems = {top: ""}
     for row in rows:
-        parent, _slash, name = row["path"].rpartition("/")
-        stem = stems.get(parent or "/", "")
-        ends = row["path"] in last
-        stems[row["path"]] = stem + ("    " if ends else "│   ")
-        yield f"{stem}{'└── ' if ends else '├── '}{_leaf(row, name, here)}"
+        path = row["path"]
+        parent = parents[path]
+        ends = last[parent] == path
+        stems[path] = stems[parent] + ("    " if ends else "│   ")
+        yield f"{stems[parent]}{'└── ' if ends else '├── '}{_leaf(row, relative(path, parent), here)}"
 
 
-def _last_children(rows: Sequence[Row]) -> frozenset[str]:
-    """The paths after which their parent has no other child."""
-    return frozenset({row["path"].rpartition("/")[0]: row["path"] for row in rows}.values())
+def _parents(rows: Sequence[Row], top: str) -> dict[str, str]:
+    """Path → the nearest path above it that is shown, too."""
+    shown = {top}
+    found = {}
+    for row in rows:
+        above = row["path"].rpartition("/")[0] or "/"
+        while above not in shown:
+            above = above.rpartition("/")[0] or "/"
+        found[row["path"]] = above
+        shown.add(row["path"])
+    return found
 
 
 def _leaf(row: Row, name: str, here: Context) -> str:
@@ -146,8 +158,9 @@ def _found(here: Context, path: str, name: str, query: dict[str, Any]) -> list[R
     return list(asked(here, "/nodes/brief", path, q=name or None, **query)["results"])
 
 
-def _name_column() -> Column:
-    return Column(_("Name"), lambda row: states.named(row, row["path"].rpartition("/")[2] or "/"))
+def _name_column(folder: str) -> Column:
+    """The name within the folder that is listed; a machine that is listed itself has its whole path."""
+    return Column(_("Name"), lambda row: states.named(row, relative(row["path"], folder)))
 
 
 def _path_column() -> Column:
