@@ -46,6 +46,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         *("snapshot", "revert", "delete-snapshot", "reapply", "recover", "destroy"),
     ),
     "operations": ("ops",),
+    "watching": ("watch",),
 }
 #: Options before the command that take a value.
 VALUED: Final = frozenset({"--server", "-s", "--lang"})
