@@ -261,6 +261,12 @@ def left(operation: Operation) -> int:
 
 
 @register.filter
+def waiting(operation: Operation) -> int:
+    """How many machines of a folder operation no hypervisor works on yet (`with_running`)."""
+    return max(0, left(operation) - getattr(operation, "running_now", 0))
+
+
+@register.filter
 def remaining(operation: Operation) -> str:
     """How long a folder operation will still take at its pace so far; "" while that cannot be said."""
     began, so_far = operation.started_at, ended(operation)

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from descriptors import actions, feed, selectors
 from descriptors.models import Operation
-from descriptors.panes.operations import address, listed, shown
+from descriptors.panes.operations import address, listed, reasons, shown
 from descriptors.web.doors import SignedIn, done, door, page
 
 
@@ -36,7 +36,17 @@ def operation(request: SignedIn, pk: UUID) -> HttpResponse:
 @door
 def line(request: SignedIn, pk: UUID) -> HttpResponse:
     """What one operation looks like now, for pages that show it live."""
-    return render(request, "components/operation_line.html", {"operation": _found(request, pk)})
+    found = _found(request, pk)
+    failed = reasons(selectors.results(found, request.user)) if found.failed else []
+    return render(request, "components/operation_line.html", {"operation": found, "line_reasons": failed})
+
+
+@door
+def report(request: SignedIn, pk: UUID) -> HttpResponse:
+    """What failed, by reason, as it is now, for the page of one operation."""
+    context = shown(_found(request, pk), request.user, {})
+    console = request.GET.get("console") == "1"
+    return render(request, "components/operation_reasons.html", context | {"console": console})
 
 
 @door

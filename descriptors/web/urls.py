@@ -31,6 +31,7 @@ urlpatterns = [
     path("operations/", operations.operations, name="operations"),
     path("operations/<uuid:pk>", operations.operation, name="operation"),
     path("operations/<uuid:pk>/line", operations.line, name="operation-line"),
+    path("operations/<uuid:pk>/report", operations.report, name="operation-report"),
     path("operations/<uuid:pk>/cancel", operations.cancel, name="operation-cancel"),
     path("operations/<uuid:pk>/retry", operations.retry, name="operation-retry"),
     path("apply/", importing.apply, name="apply"),

@@ -50,7 +50,7 @@ export class Feed {
       this.latest.set(event.node, event.id)
       show(event)
     }
-    if (event.operation) showStatus(event.operation)
+    if (event.operation) showStatus(event.operation, event.error?.message)
     document.dispatchEvent(new CustomEvent("olimpus:event", { detail: event }))
     if (CHANGES_TREE.test(event.verb)) offerReload()
     for (const place of document.querySelectorAll("[data-refresh]")) refresh(place)
@@ -91,10 +91,11 @@ function show(event) {
 }
 
 /** The status of an operation wherever it is shown; a folder's counts are the server's, as its children end. */
-function showStatus({ id, status, parent }) {
+function showStatus({ id, status, parent }, said) {
   for (const place of document.querySelectorAll(`[data-operation="${id}"]`)) {
     place.dataset.status = status
     for (const element of place.querySelectorAll("[data-status-of]")) element.hidden = element.dataset.statusOf !== status
+    for (const element of place.querySelectorAll("[data-slot=said]")) element.textContent = said ?? ""
   }
   for (const line of document.querySelectorAll(`[data-line="${parent ?? id}"]`)) refresh(line)
   refreshBell()
