@@ -159,6 +159,9 @@ def _of_stranger(status: int, address: str) -> Failure:
 
 
 def _of_sign_in(problem: dict[str, Any], asker: Asker) -> Failure:
+    if not asker.has_token and problem.get("type") == "http:authentication_failed":
+        # A password was wrong; whoever types it knows how to sign in.
+        return Failure(str(problem["title"]), Exit.SIGNED_OUT)
     hint = _("Sign in: olimpus login %(address)s") % {"address": asker.address}
     title = str(problem["title"]) if asker.has_token else _("You are not signed in.")
     return Failure(title, Exit.SIGNED_OUT, where=asker.address, hint=hint)
