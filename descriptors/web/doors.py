@@ -45,7 +45,8 @@ def door(view: View) -> View:
 
 def page(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
     """Render a whole page; `context["feed_cursor"]` should have been read before anything that the page shows."""
-    context.setdefault("feed_cursor", feed.last_id())
+    if "feed_cursor" not in context:
+        context["feed_cursor"] = feed.last_id()
     return render(request, template, context, status=status)
 
 

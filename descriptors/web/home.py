@@ -2,47 +2,89 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from accounts.models import User
 from accounts.roles import is_manager
 from descriptors import feed, selectors
 from descriptors.models import Node, Operation
 from descriptors.permissions import can
-from descriptors.web import sidebar
+from descriptors.web import guide, sidebar
 from descriptors.web.doors import SignedIn, door, page
-from descriptors.web.rows import rows_of_machines
+from descriptors.web.rows import Row, offers_of, rows_of_machines, ways_in
 from olimpus.db import containing
 
 #: Up to so many machines are shown as cards, more as a table.
 CARDS = 24
 PAGE = 50
 SUGGESTIONS = 12
-#: Operations listed at home.
+#: Operations listed at home, and machines that somebody should look at.
 LAST = 8
+TROUBLED = 6
 
 
 @door
 def home(request: SignedIn) -> HttpResponse:
-    """My machines, attention first, and what is or was going on."""
+    """Who runs classes: what is not ready, place by place. Everybody else: my machines, attention first."""
     cursor = feed.last_id()
-    machines = Paginator(selectors.my_machines(request.user), PAGE).get_page(request.GET.get("page"))
-    rows = rows_of_machines(machines.object_list, request.user)
+    user = request.user
+    steps = guide.guide(user)
     context = {
         "feed_cursor": cursor,
-        "rows": rows,
-        "machines": machines,
         "operations": _last_operations(request),
+        "may_manage": is_manager(user),
+        "guide": steps,
+        "guide_done": all(step.done for step in steps),
+    }
+    return page(request, "portal/home.html", context | (_classes(user) if is_manager(user) else _mine(request)))
+
+
+def _mine(request: SignedIn) -> dict[str, Any]:
+    """My machines as cards; as a table when they are many."""
+    machines = Paginator(selectors.my_machines(request.user), PAGE).get_page(request.GET.get("page"))
+    rows = rows_of_machines(machines.object_list, request.user)
+    return {
+        "rows": rows,
+        "cards": [{"row": row, "ways": ways_in(row)} for row in rows],
+        "machines": machines,
         "feed_paths": [row.node.path for row in rows],
         "as_cards": machines.paginator.count <= CARDS,
         "show_path": True,
         "base": "",
-        "may_manage": is_manager(request.user),
     }
-    return page(request, "portal/home.html", context)
+
+
+def _classes(user: User) -> dict[str, Any]:
+    """The places with their counts, and the first machines that somebody should look at."""
+    found = _places(user)
+    troubled = list(selectors.in_trouble(user)[: TROUBLED + 1])
+    rows = [Row(one, one, offers=offers_of(one, user)) for one in troubled[:TROUBLED]]
+    paths = [place["node"].path for place in found]
+    return {
+        "places": found,
+        "troubled": rows,
+        "more_trouble": len(troubled) > TROUBLED,
+        "total": sum(place["tally"].total for place in found),
+        "feed_paths": paths or [row.node.path for row in rows],
+    }
+
+
+def _places(user: User) -> list[dict[str, Any]]:
+    nodes = selectors.places(user)
+    tallies = selectors.tallies_below(user, [node.path for node in nodes])
+    return [{"node": node, "tally": tallies[node.path]} for node in nodes]
+
+
+@door
+def places(request: SignedIn) -> HttpResponse:
+    """How my classes are doing now, for a page that shows it live."""
+    return render(request, "portal/home_places.html", {"places": _places(request.user)})
 
 
 @door

@@ -16,12 +16,14 @@ from descriptors import selectors
 from descriptors.cascade import Computed
 from descriptors.definition import sizing
 from descriptors.models import Node, Operation, Status
+from descriptors.panes.lines import Link, definition_rows
+from descriptors.permissions import can
 from descriptors.states import State
+from descriptors.templatetags.portal import tree_url
 from descriptors.verbs import VERBS
-from descriptors.web.definitions import definition_rows
 from descriptors.web.doors import SignedIn, door
 from descriptors.web.home import may
-from descriptors.web.rows import Row, rows_of
+from descriptors.web.rows import Row, rows_of, ways_in
 from olimpus.errors import Invalid, NotFound
 
 Offer = dict[str, Any]
@@ -61,7 +63,7 @@ def machine(request: SignedIn, node: Node) -> dict[str, Any]:
         "drift": drift,
         "repair": repair_of(drift, offers),
         "pending": selectors.pending(descriptor, row.values) if row.values else {},
-        "summary": summary_of(node),
+        "summary": summary_of(node, lambda path: _definition_url(path, request)),
         "ways": ways_in(row),
         "trouble": trouble_of(row, operations),
         "operations": operations,
@@ -89,7 +91,7 @@ def grouped(offers: Iterable[Offer]) -> dict[str, list[Offer]]:
     return groups
 
 
-def summary_of(node: Node) -> list[dict[str, Any]]:
+def summary_of(node: Node, link: Link) -> list[Any]:
     """The values that matter with the folder that set each: lines of `definition_rows`; one query.
 
     A size that only the flavor sets says so. Empty when the definition cannot be computed: the page says why elsewhere.
@@ -98,10 +100,14 @@ def summary_of(node: Node) -> list[dict[str, Any]]:
         computed = selectors.computed(node)
     except Invalid:
         return []
-    known = {line["key"]: line for line in definition_rows(computed, node.path)}
+    known: dict[str, Any] = {line.key: line for line in definition_rows(computed, node.path, link)}
     implied = _implied(computed)
     lines = [known.get(name) or implied.get(name) for name in SUMMARY]
     return [line for line in lines if line]
+
+
+def _definition_url(path: str, request: SignedIn) -> str:
+    return f"{tree_url(path)}?tab=definition" if can(request.user, "see", path) else ""
 
 
 def _implied(computed: Computed) -> dict[str, dict[str, Any]]:
@@ -117,14 +123,6 @@ def _implied(computed: Computed) -> dict[str, dict[str, Any]]:
         for name, (value, unit) in sizes.items()
         if flavor and value
     }
-
-
-def ways_in(row: Row) -> list[dict[str, str]]:
-    """How one gets in: {ip, ssh} of each address. `custom.ssh_user` names who signs in there, when somebody wrote it."""
-    custom = row.values.get("custom")
-    user = custom.get("ssh_user") if isinstance(custom, Mapping) else None
-    user = user if isinstance(user, str) and user.isprintable() and " " not in user else ""
-    return [{"ip": card.ip, "ssh": f"ssh {user}@{card.ip}" if user else ""} for card in row.cards if card.ip]
 
 
 def trouble_of(row: Row, operations: Sequence[Operation]) -> dict[str, Any] | None:

@@ -103,6 +103,14 @@ def _row(node: Node, machine: Descriptor | None, computed: Computed | OlimpusErr
     )
 
 
+def ways_in(row: Row) -> list[dict[str, str]]:
+    """How one gets in: {ip, ssh} of each address. `custom.ssh_user` names who signs in there, when somebody wrote it."""
+    custom = row.values.get("custom")
+    user = custom.get("ssh_user") if isinstance(custom, Mapping) else None
+    user = user if isinstance(user, str) and user.isprintable() and " " not in user else ""
+    return [{"ip": card.ip, "ssh": f"ssh {user}@{card.ip}" if user else ""} for card in row.cards if card.ip]
+
+
 def offers_of(machine: Descriptor, user: User) -> list[dict[str, Any]]:
     """The verbs this person may use here: {verb, enabled, why, likely, primary}."""
     offers = selectors.available(machine, user)
