@@ -10,16 +10,19 @@ from descriptors.actions.cancelling import cancel, retry_failed
 from descriptors.actions.editing import EditPlan, Preview, edit, plan_edit, preview_edit
 from descriptors.actions.granting import grant, grant_many, revoke, set_inherit_grants
 from descriptors.actions.planning import ShapePlan, plan_copy, plan_move
+from descriptors.actions.rehearsing import BREAK, break_machine
 from descriptors.actions.requesting import request, request_many
 from descriptors.actions.shaping import copy, create_descriptor, create_folder, duplicate, move, remove, rename
 
 __all__ = [
+    "BREAK",
     "ApplyPlan",
     "EditPlan",
     "Preview",
     "ShapePlan",
     "adopt",
     "apply",
+    "break_machine",
     "cancel",
     "copy",
     "create_descriptor",
