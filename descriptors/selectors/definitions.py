@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from accounts.models import Entry
 from descriptors.cascade import Cascade, Computed, Layer, compute, facts_of
 from descriptors.definition import changed
 from descriptors.models import Descriptor, Node
@@ -71,3 +72,9 @@ def pending(descriptor: Descriptor, values: Mapping[str, Any]) -> dict[str, dict
         for kind in ("creation", "run")
         for name in sorted(differ[kind])
     }
+
+
+def last_editor(node: Node) -> str:
+    """Who saved the definition last; "" when the journal does not tell. One query."""
+    entries = Entry.objects.filter(node_id=node.pk, verb="definition.edit").order_by("-id")
+    return entries.values_list("actor_name", flat=True).first() or ""

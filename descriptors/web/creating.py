@@ -11,12 +11,13 @@ from accounts.models import User
 from descriptors import actions, selectors
 from descriptors.documents import Positions, locate
 from descriptors.models import Node
+from descriptors.panes.texts import PLACE, parsed
 from descriptors.parameters import PARAMETERS
 from descriptors.permissions import require
 from descriptors.templatetags.portal import tree_url
 from descriptors.web.doors import SignedIn, done, door
 from descriptors.web.form_pages import form_page
-from descriptors.web.forms import PLACE, NewNodeForm, parsed
+from descriptors.web.forms import NewNodeForm
 from olimpus.errors import Invalid, OlimpusError
 
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts.roles import Role
-from descriptors.documents import Positions, load_with_lines
 from descriptors.models import NAME_LENGTH, PATH_LENGTH
+from descriptors.panes.texts import sentence
 from olimpus.errors import Invalid, OlimpusError
 
-#: How the parser of documents says where, when the document is called "line".
-PLACE = re.compile(r"^line:(\d+):(\d+):? ?")
 CODE = {"spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
 FIRST = {**CODE, "autofocus": True}
 
@@ -45,45 +40,12 @@ class CoreForm(forms.Form):
         return found if found in self.fields else None
 
 
-def sentence(fault: dict[str, Any]) -> str:
-    """Place, message and hint of a fault in one line."""
-    where, message = str(fault.get("where", "")), str(fault["message"])
-    if found := PLACE.match(where):
-        place = gettext("Line %(line)s, column %(column)s") % {"line": found[1], "column": found[2]}
-        where = f"{place}: {where[found.end() :]}".rstrip(": ")
-    text = f"{where}: {message}" if where else message
-    return f"{text}{'' if text[-1:] in '.?!' else '.'} {fault['hint']}" if fault.get("hint") else text
-
-
 class YamlField(forms.CharField):
     """YAML or JSON text of a definition; its cleaned value is the text, `CoreForm`s parse it with `parsed`."""
 
     def __init__(self, **kwargs: Any):
-        widget = forms.Textarea(attrs={**CODE, "class": "code", "rows": 14, "data-code": ""})
+        widget = forms.Textarea(attrs={**CODE, "class": "code", "rows": 14, "data-editor": ""})
         super().__init__(widget=widget, required=False, strip=False, max_length=2 * 1024 * 1024, **kwargs)
-
-
-def parsed(text: str) -> tuple[dict[str, Any], Positions]:
-    """The mapping that a text says and where everything stands. Invalid with line and column."""
-    data, positions = load_with_lines(text, name="line")
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
-        raise Invalid(gettext("A definition is a mapping: “name: value” on each line."))
-    return data, positions
-
-
-def fingerprint(text: str) -> str:
-    """Tells whether the text is the one whose plan was shown."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-class DefinitionForm(CoreForm):
-    """A local definition as YAML. `version` is what was read, `planned` the text whose plan was shown."""
-
-    definition = YamlField(label=_("Definition (YAML or JSON)"))
-    version = forms.IntegerField(widget=forms.HiddenInput)
-    planned = forms.CharField(widget=forms.HiddenInput, required=False)
 
 
 class NewNodeForm(CoreForm):
@@ -136,14 +98,6 @@ class RemoveForm(CoreForm):
     """Deleting asks for the name."""
 
     name = forms.CharField(label=_("Type the name to confirm"), widget=forms.TextInput(attrs=FIRST))
-
-
-class GrantForm(CoreForm):
-    """A role for a user or a group."""
-
-    role = forms.ChoiceField(label=_("Role"), choices=[(Role.USER, _("Simple user")), (Role.MANAGER, _("Manager"))])
-    kind = forms.ChoiceField(label=_("To"), choices=[("user", _("User")), ("group", _("Group"))])
-    holder = forms.CharField(label=_("Name"), max_length=150, widget=forms.TextInput(attrs=CODE))
 
 
 class DocumentForm(CoreForm):

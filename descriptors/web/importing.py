@@ -8,8 +8,9 @@ from django.utils.translation import gettext as _
 
 from descriptors import actions, selectors
 from descriptors.documents import dump_yaml, load_with_lines, locate
+from descriptors.panes.texts import fingerprint
 from descriptors.web.doors import SignedIn, done, door, page
-from descriptors.web.forms import DocumentForm, fingerprint
+from descriptors.web.forms import DocumentForm
 from olimpus.errors import Invalid, OlimpusError
 
 
