@@ -15,8 +15,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from descriptors import actions, feed, selectors
+from descriptors.admin.branches import TreePages
 from descriptors.admin.filters import DriftFilter, FolderFilter, HypervisorFilter, KindFilter, StateFilter
 from descriptors.admin.pages import NODES, NodePages, page_of
+from descriptors.admin.placing import TreeDialogs
 from descriptors.models import Node, Operation
 from descriptors.permissions import visible
 from descriptors.states import CHOICES
@@ -34,7 +36,7 @@ def _verb_action(verb: Verb) -> Callable[..., HttpResponse | None]:
 
 
 @admin.register(Node)
-class NodeAdmin(NodePages):
+class NodeAdmin(TreePages, TreeDialogs, NodePages):
     """The tree, one level at a time."""
 
     list_display = ("shown", "state", "since", "host", "drift", "doing", "pages")
