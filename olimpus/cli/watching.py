@@ -19,7 +19,7 @@ from olimpus.cli.moments import ago, number
 from olimpus.cli.options import Output
 from olimpus.cli.output import Format, printable
 from olimpus.cli.panels import RECORDS
-from olimpus.cli.paths import asked, checked
+from olimpus.cli.paths import below, checked
 from olimpus.cli.states import LOOKS, state
 from olimpus.cli.words import gettext as _
 from olimpus.cli.words import ngettext
@@ -107,7 +107,7 @@ class Watch:
 
     def _fill(self) -> None:
         try:
-            self.board.fill(asked(self._here, "/nodes/brief", self._path)["results"])
+            self.board.fill(below(self._here, self._path))
         except Failure as failure:
             if failure.code == Exit.UNREACHABLE:
                 raise Lost(failure.message) from failure
@@ -171,7 +171,7 @@ def watch(
     """Watch machines change, until Ctrl-C."""
     here = Context.of(ctx, output)
     path = checked(path)
-    asked(here, "/nodes/brief", path, depth=1)  # what is wrong with path or token is told in the usual words
+    below(here, path, depth=1)  # what is wrong with path or token is told in the usual words
     watched = Watch(here, path)
     if here.out.for_people and sys.stdout.isatty():
         _live(watched, path)
