@@ -47,6 +47,11 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "operations": ("ops",),
     "watching": ("watch",),
+    "records": ("journal",),
+    "granting": ("grants",),
+    "people": ("user",),
+    "groups": ("group",),
+    "hypervisors": ("hypervisor",),
 }
 #: Options before the command that take a value.
 VALUED: Final = frozenset({"--server", "-s", "--lang"})

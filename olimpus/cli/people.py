@@ -27,6 +27,7 @@ First = Annotated[str | None, typer.Option("--first-name", help=_("First name.")
 Last = Annotated[str | None, typer.Option("--last-name", help=_("Last name."))]
 Kind = Annotated[str | None, typer.Option("--kind", metavar="simple|manager", help=_("What the account is."))]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help=_("Read the password from the standard input."))]
+COLUMNS_HELP = _("Columns: username, email, first name, last name, kind, groups.")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -162,9 +163,7 @@ def delete(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
 @app.command("import", help=_("Make and change accounts and groups from a CSV file, all or nothing."))
 def import_(
     ctx: typer.Context,
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help=_("Columns: username, email, first name, last name, kind, groups."))
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=COLUMNS_HELP)],
     dry_run: DryRun = False,
     make_groups: Annotated[bool, typer.Option(help=_("Make groups that are not there."))] = True,
     output: Output = Format.TABLE,
