@@ -4,11 +4,12 @@ Each action checks the actor's rights, changes rows in one transaction, writes t
 `olimpus.errors` without having changed anything.
 """
 
-from descriptors.actions.adoption import adopt
+from descriptors.actions.adoption import adopt, preview_adoption
 from descriptors.actions.applying import ApplyPlan, apply, export, plan_apply
 from descriptors.actions.cancelling import cancel, retry_failed
 from descriptors.actions.editing import EditPlan, Preview, edit, plan_edit, preview_edit
 from descriptors.actions.granting import grant, grant_many, revoke, set_inherit_grants
+from descriptors.actions.making import MOST_AT_ONCE, create_descriptors
 from descriptors.actions.planning import ShapePlan, plan_copy, plan_move
 from descriptors.actions.rehearsing import BREAK, break_machine
 from descriptors.actions.requesting import request, request_many
@@ -16,6 +17,7 @@ from descriptors.actions.shaping import copy, create_descriptor, create_folder, 
 
 __all__ = [
     "BREAK",
+    "MOST_AT_ONCE",
     "ApplyPlan",
     "EditPlan",
     "Preview",
@@ -26,6 +28,7 @@ __all__ = [
     "cancel",
     "copy",
     "create_descriptor",
+    "create_descriptors",
     "create_folder",
     "duplicate",
     "edit",
@@ -37,6 +40,7 @@ __all__ = [
     "plan_copy",
     "plan_edit",
     "plan_move",
+    "preview_adoption",
     "preview_edit",
     "remove",
     "rename",

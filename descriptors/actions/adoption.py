@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -17,7 +19,7 @@ from descriptors.models import Descriptor, Node, Unowned
 from descriptors.verbs import LANDING
 from hypervisors.drivers.base import VmInfo
 from hypervisors.gateway import gateway_for
-from olimpus.errors import Forbidden, HypervisorError
+from olimpus.errors import Forbidden, HypervisorError, VMNotFound
 
 
 def adopt(unowned: Unowned, folder: Node, *, actor: User, name: str | None = None) -> Descriptor:
@@ -38,6 +40,31 @@ def adopt(unowned: Unowned, folder: Node, *, actor: User, name: str | None = Non
         tree.remove([machine.pk])
         raise
     return _settle(machine, info, unowned, actor)
+
+
+def preview_adoption(vms: Iterable[Unowned], *, actor: User) -> dict[int, dict[str, Any] | HypervisorError]:
+    """Key of each VM → the definition that adopting it would write, or why it cannot be known. Superusers only.
+
+    One call to each hypervisor; nothing is changed.
+    """
+    if not actor.is_superuser:
+        raise Forbidden(_("Only a superuser adopts machines."))
+    by_host: dict[int, list[Unowned]] = defaultdict(list)
+    for vm in vms:
+        by_host[vm.hypervisor_id].append(vm)
+    told: dict[int, dict[str, Any] | HypervisorError] = {}
+    for group in by_host.values():
+        told |= _previews(group)
+    return told
+
+
+def _previews(vms: list[Unowned]) -> dict[int, dict[str, Any] | HypervisorError]:
+    try:
+        there = {info.ref: info for info in gateway_for(vms[0].hypervisor).list()}
+    except HypervisorError as error:
+        return {vm.pk: error for vm in vms}
+    gone = VMNotFound(_("It is no longer there."), hint=_("Let the hypervisor be compared again."))
+    return {vm.pk: _definition(there[vm.ref], vm) if vm.ref in there else gone for vm in vms}
 
 
 def _definition(info: VmInfo, unowned: Unowned) -> dict[str, Any]:

@@ -5,6 +5,6 @@ Nothing here saves a model: every change goes through `descriptors.actions`, and
 
 from __future__ import annotations
 
-from descriptors.admin import operations, strays, tree
+from descriptors.admin import hosting, operations, strays, tree
 
-__all__ = ["operations", "strays", "tree"]
+__all__ = ["hosting", "operations", "strays", "tree"]

@@ -128,3 +128,19 @@ def test_a_list_takes_a_constant_number_of_queries(api, root, django_assert_max_
         actions.create({"name": f"rack-{number}", "driver": "mock"}, actor=root)
     with django_assert_max_num_queries(3):
         assert api.get(URL).json()["count"] == 12
+
+
+def test_settings_can_be_tried_before_they_are_saved(api, teacher_api, hypervisor):
+    body = {"driver": "mock", "settings": {"api_token": "wrong"}, "hypervisor": "rack-1"}
+    answer = api.post(f"{URL}/test", body)
+    assert (answer.status_code, answer.json()["ok"]) == (200, False)
+    assert api.post(f"{URL}/test", {**body, "settings": {}}).json()["ok"] is True
+    assert Hypervisor.objects.get().health == "unknown"
+    assert api.post(f"{URL}/test", {**body, "settings": {"latency": "soon"}}).status_code == 400
+    assert api.post(f"{URL}/test", {**body, "hypervisor": "nowhere"}).status_code == 404
+    assert teacher_api.post(f"{URL}/test", body).status_code == 403
+
+
+def test_a_secret_can_be_removed(api, url):
+    assert api.patch(url, {"forget_secrets": ["api_token"]}).json()["secrets_set"] == []
+    assert api.post(URL, {"name": "rack-3", "driver": "mock", "forget_secrets": ["api_token"]}).status_code == 400

@@ -48,6 +48,9 @@ from olimpus.words import gettext_noop
 
 __all__ = ["Event", "MockDriver", "create_by_hand", "events", "tamper"]
 
+#: Headings of its settings.
+ACCESS, BEHAVIOUR = gettext_noop("Access"), gettext_noop("How it behaves")
+ROOM, FAULTS = gettext_noop("Room"), gettext_noop("Faults to rehearse")
 VERSION = "mock 1.0"
 WRONG_TOKEN = "wrong"  # noqa: S105 - the one token that the mock refuses, so that failing logins can be rehearsed
 CONNECT_SECONDS = 0.05
@@ -77,6 +80,8 @@ class MockDriver(Driver):
             minimum=0,
             maximum=600,
             help=gettext_noop("Of each verb."),
+            group=BEHAVIOUR,
+            example="0.2",
         ),
         Setting(
             "jitter",
@@ -86,8 +91,17 @@ class MockDriver(Driver):
             minimum=0,
             maximum=1,
             help=gettext_noop("Latency ± this."),
+            group=BEHAVIOUR,
         ),
-        Setting("listing_latency", gettext_noop("Listing latency (seconds)"), "float", 0.0, minimum=0, maximum=600),
+        Setting(
+            "listing_latency",
+            gettext_noop("Listing latency (seconds)"),
+            "float",
+            0.0,
+            minimum=0,
+            maximum=600,
+            group=BEHAVIOUR,
+        ),
         Setting(
             "failure_rate",
             gettext_noop("Failure rate"),
@@ -96,6 +110,7 @@ class MockDriver(Driver):
             minimum=0,
             maximum=1,
             help=gettext_noop("0 never, 1 always."),
+            group=FAULTS,
         ),
         Setting(
             "failure_kind",
@@ -104,9 +119,18 @@ class MockDriver(Driver):
             "transient",
             choices=("transient", "fatal", "lost"),
             help=gettext_noop("lost: the effect happens, its answer does not arrive."),
+            group=FAULTS,
         ),
-        Setting("seed", gettext_noop("Seed of the failures"), "int", None),
-        Setting("capacity_cpus", gettext_noop("CPUs in all"), "int", 0, minimum=0, help=gettext_noop("0 = unbounded.")),
+        Setting("seed", gettext_noop("Seed of the failures"), "int", None, group=FAULTS),
+        Setting(
+            "capacity_cpus",
+            gettext_noop("CPUs in all"),
+            "int",
+            0,
+            minimum=0,
+            help=gettext_noop("0 = unbounded."),
+            group=ROOM,
+        ),
         Setting(
             "capacity_memory_mib",
             gettext_noop("Memory in all (MiB)"),
@@ -114,14 +138,24 @@ class MockDriver(Driver):
             0,
             minimum=0,
             help=gettext_noop("0 = unbounded."),
+            group=ROOM,
         ),
-        Setting("capacity_vms", gettext_noop("VMs in all"), "int", 0, minimum=0, help=gettext_noop("0 = unbounded.")),
+        Setting(
+            "capacity_vms",
+            gettext_noop("VMs in all"),
+            "int",
+            0,
+            minimum=0,
+            help=gettext_noop("0 = unbounded."),
+            group=ROOM,
+        ),
         Setting(
             "unreachable",
             gettext_noop("Unreachable"),
             "bool",
             False,
             help=gettext_noop("Every call fails as if the host were down."),
+            group=FAULTS,
         ),
         Setting(
             "ignore_acpi",
@@ -129,6 +163,7 @@ class MockDriver(Driver):
             "bool",
             False,
             help=gettext_noop("A graceful stop has no effect."),
+            group=BEHAVIOUR,
         ),
         Setting(
             "images",
@@ -136,6 +171,8 @@ class MockDriver(Driver):
             "text",
             "",
             help=gettext_noop("Comma-separated; empty: every name is an image."),
+            group=ROOM,
+            example="debian-12, ubuntu-24.04",
         ),
         Setting(
             "api_token",
@@ -144,6 +181,7 @@ class MockDriver(Driver):
             "",
             secret=True,
             help=gettext_noop("Any token is right but “wrong”."),
+            group=ACCESS,
         ),
     )
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CONSOLE_VNC}
