@@ -65,6 +65,10 @@ class Client:
         """The data at an address. Raises Failure."""
         return data_of(self.request("GET", path, params=params))
 
+    def rows(self, path: str, /, **params: Any) -> list[dict[str, Any]]:
+        """The rows of an unpaged list. Raises Failure, also when what answers is no Olimpus."""
+        return self._rows_of(self.get(path, **params))
+
     def post(self, path: str, /, body: Any = None, **params: Any) -> Any:
         """Ask for something to be done; None when the answer is empty. Raises Failure."""
         return data_of(self.request("POST", path, params=params, body=body))
@@ -86,10 +90,14 @@ class Client:
         page: int | None = 1
         while page is not None:
             answer = self.get(path, **{"page_size": PAGE} | params | {"page": page})
-            if not isinstance(answer, dict) or "results" not in answer:
-                raise not_olimpus(self.address)
-            yield from answer["results"]
+            yield from self._rows_of(answer)
             page = page + 1 if answer.get("next") else None
+
+    def _rows_of(self, answer: Any) -> list[dict[str, Any]]:
+        rows = answer.get("results") if isinstance(answer, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise not_olimpus(self.address)
+        return rows
 
     @contextlib.contextmanager
     def stream(self, path: str, /, **params: Any) -> Iterator[Iterator[bytes]]:

@@ -31,15 +31,12 @@ def checked(path: str) -> str:
 
 def brief(ctx: Context, **query: Any) -> list[Row]:
     """The rows of `GET nodes/brief`. Raises Failure; a path that does not exist is one."""
-    answer = ctx.client.get("/nodes/brief", **query)
-    return list(answer["results"])
+    return ctx.client.rows("/nodes/brief", **query)
 
 
 def contents(client: Client, folder: str) -> list[Row]:
     """What is in a folder; where nothing directly in it may be seen, the topmost of what may be seen below it."""
-    return client.get("/nodes/brief", path=folder, depth=1)["results"] or tops(
-        client.get("/nodes/brief", path=folder)["results"]
-    )
+    return client.rows("/nodes/brief", path=folder, depth=1) or tops(client.rows("/nodes/brief", path=folder))
 
 
 def tops(rows: Sequence[Row]) -> list[Row]:
@@ -73,17 +70,18 @@ def one(ctx: Context, path: str) -> Row:
     """The one node that a path names, with all details. Raises Failure."""
     path = checked(path)
     if not is_pattern(path):
-        return dict(asked(ctx, "/nodes/by-path", path))
+        with explained(path):
+            return dict(ctx.client.get("/nodes/by-path", path=path))
     rows = expand(ctx, [path])
     if len(rows) > 1:
         raise Failure(_("%(count)d paths match; name one.") % {"count": len(rows)}, Exit.USAGE, where=path)
     return dict(ctx.client.get(f"/nodes/{rows[0]['id']}"))
 
 
-def asked(ctx: Context, address: str, path: str, **query: Any) -> Any:
-    """What the server says about a path. Raises Failure."""
+def below(ctx: Context, path: str, **query: Any) -> list[Row]:
+    """The rows of what is below a path, to the `depth` and with the filters of the query. Raises Failure."""
     with explained(path):
-        return ctx.client.get(address, path=path, **query)
+        return brief(ctx, path=path, **query)
 
 
 @contextlib.contextmanager
@@ -99,10 +97,9 @@ def explained(path: str) -> Iterator[None]:
 
 
 def _matching(ctx: Context, pattern: str, filters: dict[str, Any]) -> list[Row]:
-    if not is_pattern(pattern):
-        rows = list(asked(ctx, "/nodes/brief", pattern, depth=0, **filters)["results"])
-    else:
-        rows = brief(ctx, glob=pattern, **filters)
+    query = {"glob": pattern} if is_pattern(pattern) else {"path": pattern, "depth": 0}
+    with explained(pattern):
+        rows = brief(ctx, **query, **filters)
     if not rows:
         raise Failure(_("Nothing matches."), Exit.NOT_FOUND, where=pattern)
     return rows

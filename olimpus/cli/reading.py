@@ -10,9 +10,9 @@ import typer
 from olimpus.cli import states
 from olimpus.cli.context import Context
 from olimpus.cli.options import NodePath, NodePaths, Output, Quiet
-from olimpus.cli.output import Column, Format
+from olimpus.cli.output import Column, Format, printable
 from olimpus.cli.panels import LOOKING
-from olimpus.cli.paths import Row, asked, checked, contents, expand, explained, is_pattern, relative
+from olimpus.cli.paths import Row, below, brief, checked, contents, expand, explained, is_pattern, relative
 from olimpus.cli.words import gettext as _
 from olimpus.cli.words import ngettext
 
@@ -52,7 +52,7 @@ def _listed(here: Context, path: str, *, recursive: bool, itself: bool) -> list[
         return expand(here, [path])
     path = checked(path)
     if itself or recursive:
-        return list(asked(here, "/nodes/brief", path, depth=0 if itself else None)["results"])
+        return below(here, path, depth=0 if itself else None)
     with explained(path):
         return contents(here.client, path)
 
@@ -66,15 +66,15 @@ def tree(
     """Show a branch as a tree."""
     here = Context.of(ctx, output)
     path = checked(path)
-    rows: list[Row] = asked(here, "/nodes/brief", path, depth=depth)["results"]
+    rows = below(here, path, depth=depth)
     if not here.out.for_people:
         here.out.data(rows)
         return
-    below = [row for row in rows if row["path"] != path]
-    here.out.write(f"{path}\n")
-    here.out.write("".join(f"{line}\n" for line in _drawn(below, path, here)))
-    machines = sum(row["kind"] != "folder" for row in below)
-    here.out.write(f"\n{_counted(len(below) - machines, machines)}\n")
+    shown = [row for row in rows if row["path"] != path]
+    machines = sum(row["kind"] != "folder" for row in shown)
+    here.out.lines([path])
+    here.out.write("".join(f"{line}\n" for line in _drawn(shown, path, here)))
+    here.out.lines(["", _counted(len(shown) - machines, machines)])
 
 
 def _counted(folders: int, machines: int) -> str:
@@ -114,7 +114,7 @@ def _parents(rows: Sequence[Row], top: str) -> dict[str, str]:
 
 def _leaf(row: Row, name: str, here: Context) -> str:
     text, colour = states.named(row, name)
-    shown = here.out.paint(text, colour)
+    shown = here.out.paint(printable(text), colour)
     if row["state"] is None:
         return shown
     word, colour = states.state(row["state"])
@@ -153,9 +153,10 @@ def find(
 
 def _found(here: Context, path: str, name: str, query: dict[str, Any]) -> list[Row]:
     if is_pattern(name):
-        asked(here, "/nodes/brief", path, depth=0)
-        return list(here.client.get("/nodes/brief", glob=f"{path.rstrip('/')}/**/{name}", **query)["results"])
-    return list(asked(here, "/nodes/brief", path, q=name or None, **query)["results"])
+        with explained(path):
+            here.client.get("/nodes/by-path", path=path)
+        return brief(here, glob=f"{path.rstrip('/')}/**/{name}", **query)
+    return below(here, path, q=name or None, **query)
 
 
 def _name_column(folder: str) -> Column:

@@ -210,14 +210,6 @@ def test_a_read_is_tried_again_when_the_connection_breaks(stranger):
         assert len(server.asked) == 3
 
 
-def test_a_server_that_is_just_starting_is_waited_for(stranger):
-    port = free_port()
-    process = stranger.begin("-s", f"http://127.0.0.1:{port}", "ls")
-    _out, err = process.communicate(timeout=20)
-    assert process.returncode == 3
-    assert err.count("\n") == 1
-
-
 def test_a_password_is_never_sent_twice(stranger):
     def answer(handler, _record):
         handler.connection.shutdown(socket.SHUT_RDWR)
