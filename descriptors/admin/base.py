@@ -13,6 +13,11 @@ from accounts.roles import may_open_console
 from olimpus.errors import OlimpusError
 
 
+def refusals(error: OlimpusError) -> list[str]:
+    """What a refusal says: the whole first, then its single faults."""
+    return [str(error), *(f"{fault.get('where', '')}: {fault.get('message', '')}" for fault in error.errors[:20])]
+
+
 class ThroughActions(admin.ModelAdmin):
     """A list without Django's own add, change and delete; what our rules refuse is shown as a message."""
 
@@ -45,9 +50,8 @@ class ThroughActions(admin.ModelAdmin):
         try:
             return deed()
         except OlimpusError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            for fault in error.errors[:20]:
-                self.message_user(request, f"{fault.get('where', '')}: {fault.get('message', '')}", messages.ERROR)
+            for line in refusals(error):
+                self.message_user(request, line, messages.ERROR)
             return None
 
     def page(self, request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:

@@ -1,88 +1,67 @@
-"""The console's list of operations."""
+"""The console's pages of operations: what was asked for, narrowed and live; one of them with its results."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 
-from descriptors import actions, selectors
+from accounts.models import User
+from descriptors import feed, selectors
 from descriptors.admin.base import ThroughActions
 from descriptors.models import Operation
+from descriptors.panes.operations import address, listed, shown
 from descriptors.verbs import VERBS
-
-
-class FamilyFilter(admin.SimpleListFilter):
-    """Operations that somebody asked for, or the machines of one of them."""
-
-    title, parameter_name = _("operation"), "parent"
-    template = "admin/descriptors/family_filter.html"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        """Only links from the list lead here."""
-        return [("top", _("asked for"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Operation]) -> QuerySet[Operation]:
-        """By default what somebody asked for."""
-        try:
-            family = UUID(self.value() or "")
-        except ValueError:
-            return queryset.filter(parent=None)
-        return queryset.filter(parent=family)
+from hypervisors.models import Hypervisor
 
 
 @admin.register(Operation)
 class OperationAdmin(ThroughActions):
-    """What is going on and what came of it."""
-
-    list_display = ("path", "label", "actor", "status", "progress", "attempts", "fault", "created_at", "finished_at")
-    list_display_links = None
-    list_filter = (FamilyFilter, "status", "verb", "hypervisor")
-    search_fields = ("path",)
-    actions = ("cancel", "retry")
+    """The portal's list and page of an operation in the console's frame; cancel and retry are the portal's too."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Operation]:
         """What the person may see, newest first."""
-        return selectors.operations(request.user)
+        user: User = request.user  # type: ignore[assignment]
+        return selectors.operations(user)
 
-    @admin.display(description=_("verb"), ordering="verb")
-    def label(self, operation: Operation) -> str:
-        """The verb as its button says it."""
-        return str(VERBS[operation.verb].label) if operation.verb in VERBS else operation.verb
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """`?status=`, `?verb=`, `?actor=`, `?hypervisor=`, `?path=`; `?parent=` leads to the page of that one."""
+        if parent := _uuid(request.GET.get("parent", "")):
+            return redirect(address(parent, console=True))
+        cursor, asked, user = feed.last_id(), request.GET.dict(), request.user
+        context = {
+            "asked": asked,
+            "verbs": VERBS.values(),
+            "hypervisors": Hypervisor.objects.order_by("name").values_list("name", flat=True),
+            "narrowed": any(asked.get(name) for name in ("status", "verb", "actor", "hypervisor", "path")),
+            "mine": user.get_username(),
+        }
+        return self._framed(request, "operations", context | listed(user, asked), cursor)  # type: ignore[arg-type]
 
-    @admin.display(description=_("progress"))
-    def progress(self, operation: Operation) -> str:
-        """Counts of a verb on a folder, with a link to its machines."""
-        if not operation.total:
-            return ""
-        ended = operation.succeeded + operation.failed + operation.cancelled
-        text = f"{ended}/{operation.total}" + (f" ✘ {operation.failed}" if operation.failed else "")
-        return format_html('<a href="?parent={}">{}</a>', operation.pk, text)
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """One operation: progress, results by reason, cancel, recover, retry."""
+        cursor, pk = feed.last_id(), _uuid(object_id)
+        if pk is None:
+            raise Http404
+        found = get_object_or_404(selectors.with_running(self.get_queryset(request)), pk=pk)
+        context = shown(found, request.user, request.GET.dict())  # type: ignore[arg-type]
+        return self._framed(request, "operation", context | {"original": found}, cursor)
 
-    @admin.display(description=_("error"))
-    def fault(self, operation: Operation) -> str:
-        """Why it failed."""
-        return str((operation.error or {}).get("message", ""))[:200]
+    def _framed(self, request: HttpRequest, name: str, context: dict[str, Any], cursor: int | None) -> HttpResponse:
+        frame = self.admin_site.each_context(request) | {"opts": self.model._meta, "console": True}
+        frame |= {"feed_cursor": cursor, "title": self.model._meta.verbose_name_plural}
+        return TemplateResponse(request, f"admin/{name}.html", frame | context)
 
-    @admin.action(description=_("Cancel"))
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Operation]) -> None:
-        """Cancel each that is open."""
-        self._each(request, queryset, actions.cancel)
 
-    @admin.action(description=_("Ask again for what failed"))
-    def retry(self, request: HttpRequest, queryset: QuerySet[Operation]) -> None:
-        """A new operation for the machines that failed."""
-        self._each(request, queryset, actions.retry_failed)
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Operation], act: Callable[..., Operation]) -> None:
-        for operation in list(queryset):
-            done = self.attempt(request, lambda operation=operation: act(operation, actor=request.user))
-            if done:
-                text = f"{done.verb} {done.path}: {done.get_status_display()}"
-                self.message_user(request, text, messages.SUCCESS)
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -2,5 +2,16 @@
 
 from __future__ import annotations
 
+from django.contrib import admin
+from django.urls import path
+
+from descriptors.admin import attention, drifting
+
 app_name = "console"
-urlpatterns: list = []
+view = admin.site.admin_view
+urlpatterns = [
+    path("", view(attention.index), name="attention"),
+    path("now/", view(attention.now), name="now"),
+    path("recover/", view(attention.recover), name="recover"),
+    path("drift/", view(drifting.report), name="drift"),
+]

@@ -11,6 +11,7 @@ from django.db.models import Case, CharField, Count, IntegerField, Max, Min, Q, 
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -35,6 +36,7 @@ CAUSES: Final = {
     "unreachable": _("the hypervisor does not answer"),
     "waiting": _("waits for a worker"),
 }
+GAUGES: Final = {"cpus": _("CPUs"), "memory_mib": _("Memory"), "machines": _("Machines")}
 T = TypeVar("T")
 
 
@@ -184,6 +186,45 @@ def drifted(user: User) -> QuerySet[Descriptor]:
 
 
 @dataclass(frozen=True)
+class Gauge:
+    """One kind of room on a hypervisor: all of it (None: no bound is known), given to machines, and to those that run."""
+
+    name: str
+    total: int | None
+    given: int
+    running: int
+
+    @property
+    def given_part(self) -> int:
+        """Percent of all that is given; at most 100, though more may be promised."""
+        return min(100, round(100 * self.given / self.total)) if self.total else 0
+
+    @property
+    def running_part(self) -> int:
+        """Percent of all that machines use which run."""
+        return min(100, round(100 * self.running / self.total)) if self.total else 0
+
+    @property
+    def label(self) -> str:
+        """What it is."""
+        return str(GAUGES[self.name])
+
+    @property
+    def words(self) -> str:
+        """The same as the bar, in words."""
+        size = _gib if self.name == "memory_mib" else str
+        numbers = {"given": size(self.given), "running": size(self.running), "total": size(self.total or 0)}
+        text = (
+            _("%(given)s of %(total)s given, %(running)s running") if self.total else _("%(given)s given, %(running)s running")
+        )
+        return str(text) % numbers
+
+
+def _gib(mib: int) -> str:
+    return f"{number_format(mib / 1024, 1 if mib % 1024 else 0)} GiB"
+
+
+@dataclass(frozen=True)
 class Place:
     """A hypervisor as the first page shows it."""
 
@@ -202,17 +243,16 @@ class Place:
         return self.failing or self.hypervisor.maintenance
 
     @property
-    def gauges(self) -> list[dict[str, Any]]:
-        """What it reports of its room: [{name, total, given, running}], memory in MiB; a total of None has no bound."""
+    def gauges(self) -> list[Gauge]:
+        """What it reports of its room; memory in MiB. Empty while it never reported, or is not this person's to know."""
         seen = self.hypervisor.capacity if self.room else {}
         if not seen:
             return []
-        rows = (
-            ("cpus", seen.get("cpus_total"), seen.get("cpus_used") or 0, self.share.cpus),
-            ("memory", seen.get("memory_mib_total"), seen.get("memory_mib_used") or 0, self.share.memory_mib),
-            ("machines", seen.get("vms_max"), seen.get("vms") or 0, self.share.running),
-        )
-        return [dict(zip(("name", "total", "given", "running"), row, strict=True)) for row in rows]
+        return [
+            Gauge("cpus", seen.get("cpus_total"), seen.get("cpus_used") or 0, self.share.cpus),
+            Gauge("memory_mib", seen.get("memory_mib_total"), seen.get("memory_mib_used") or 0, self.share.memory_mib),
+            Gauge("machines", seen.get("vms_max"), seen.get("vms") or 0, self.share.running),
+        ]
 
 
 def places(user: User, counted: Census) -> list[Place]:

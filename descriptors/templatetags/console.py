@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from django import template
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from descriptors.panes.operations import address
+from hypervisors.drivers.base import POWER_WORDS, Power
 
 register = template.Library()
 
@@ -119,3 +124,38 @@ def operation_address(context: template.Context, pk: UUID) -> str:
     request = context.get("request")
     asked = request.GET.get("console") == "1" if request else False
     return address(pk, console=bool(context.get("console")) or asked)
+
+
+#: What can differ between a machine and its definition, in words.
+FIELDS: Final = {
+    "power": _("power"),
+    "cpus": _("CPUs"),
+    "memory_mib": _("memory (MiB)"),
+    "macs": _("network cards"),
+}
+
+
+@register.filter
+def drift_field(name: str) -> str:
+    """What differs, in words."""
+    return str(FIELDS.get(name, name))
+
+
+@register.filter
+def drift_value(value: Any) -> str:
+    """One side of a difference: a power in words, lists one after the other, "–" for nothing."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    if isinstance(value, str) and value in set(Power):
+        return gettext(POWER_WORDS[Power(value)])
+    return "–" if value is None else str(value)
+
+
+@register.filter
+def clock(moment: datetime | None) -> str:
+    """ "10:42" for today, with the date before."""
+    if moment is None:
+        return "–"
+    local = timezone.localtime(moment)
+    today = local.date() == timezone.localdate()
+    return date_format(local, "TIME_FORMAT" if today else "SHORT_DATETIME_FORMAT")

@@ -33,13 +33,22 @@ class Life:
 
 def dead() -> list[str]:
     """Names of the workers of this data folder that died without an end."""
-    return [path.name for path in _folder().glob("*") if not path.name.endswith(DRAFT) and _is_free(path)]
+    return [path.name for path in _workers() if _is_free(path)]
+
+
+def alive() -> list[str]:
+    """Names of the workers of this data folder that run now."""
+    return [path.name for path in _workers() if not _is_free(path)]
 
 
 def bury(workers: Iterable[str]) -> None:
     """Forget dead workers; call it when nothing is theirs any more."""
     for worker in workers:
         (_folder() / worker).unlink(missing_ok=True)
+
+
+def _workers() -> list[Path]:
+    return sorted(path for path in _folder().glob("*") if not path.name.endswith(DRAFT))
 
 
 def _is_free(path: Path) -> bool:

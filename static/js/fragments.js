@@ -7,12 +7,30 @@ export function refresh(place) {
   if (waiting.has(place)) { waiting.set(place, true); return }
   waiting.set(place, false)
   fetchInto(place)
-  setTimeout(() => { const again = waiting.get(place); waiting.delete(place); if (again && place.isConnected) refresh(place) }, REFRESH)
+  setTimeout(() => { const again = waiting.get(place); waiting.delete(place); if (again && place.isConnected) refresh(place) }, Number(place.dataset.pause ?? REFRESH))
 }
 
 async function fetchInto(place) {
   const answer = await fetch(place.dataset.refresh ?? place.dataset.url, { headers: { "X-Requested-With": "fetch" } }).catch(() => null)
-  if (answer?.ok) place.innerHTML = await answer.text()
+  if (answer?.ok) put(place, await answer.text())
+}
+
+/** A place in parts keeps those that are as they were: nothing that is scrolled or has the focus is taken away. */
+function put(place, html) {
+  if (!place.querySelector("[data-part]")) { place.innerHTML = html; return }
+  const fresh = document.createElement("template")
+  fresh.innerHTML = html
+  for (const part of fresh.content.querySelectorAll("[data-part]")) {
+    const here = place.querySelector(`[data-part="${part.dataset.part}"]`)
+    if (here && here.innerHTML !== part.innerHTML) swap(here, part)
+  }
+}
+
+function swap(here, part) {
+  const links = () => [...here.querySelectorAll("a, button")]
+  const focused = links().indexOf(document.activeElement)
+  here.replaceChildren(...part.childNodes)
+  if (focused >= 0) links()[focused]?.focus({ preventScroll: true })
 }
 
 // Rows whose addresses and marks may have changed: one request for all of them.
