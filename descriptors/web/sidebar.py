@@ -12,7 +12,7 @@ from accounts.models import User
 from accounts.preferences import preference
 from descriptors.access import end_of, key_of
 from descriptors.models import Descriptor, Kind, Node
-from descriptors.permissions import access_of, visible, within
+from descriptors.permissions import access_of, can, visible, within
 from descriptors.states import State
 
 #: Folders listed below one folder; the folder's own page has all of them, paged.
@@ -30,19 +30,23 @@ Item = dict[str, Any]
 
 
 def folder_tree(user: User, node: Node | None) -> list[Item]:
-    """The tree as nested items: {id, path, label, inner, open, current, failed, children, more}. Three queries.
+    """The tree as nested items: {id, path, label, inner, open, current, failed, children, more}. Two queries.
 
     Open are the folders on the way to `node` and those that this person left open.
     """
     below: dict[int, list[Item]] = defaultdict(list)
     on_the_way = (Q(parent__parent=None) if node is None else _parent_on_the_way(node)) | Q(parent__in=opened(user))
-    for item in _items(visible(user, _folders().filter(on_the_way, parent__isnull=False))):
-        below[item["parent_id"]].append(item)
-    tops, failed = _items(tops_of(user)[:MOST_TOPS]), failed_paths(user)
+    tops = []
+    for item in _items(visible(user, _folders().filter(on_the_way | _is_top(user)))):
+        if item["path"] == "/" or not can(user, "see", item["path"].rpartition("/")[0] or "/"):
+            tops.append(item)
+        else:
+            below[item["parent_id"]].append(item)
+    del tops[MOST_TOPS:]
     for item in tops:
         item["label"] = item["path"] if len(item["path"]) <= LONGEST_TOP else f"…/{item['label']}"
         _open(item, below, node)
-    mark_failed(tops, failed)
+    mark_failed(tops, failed_paths(user))
     return tops
 
 
@@ -72,12 +76,11 @@ def mark_failed(items: list[Item], failed: list[str]) -> None:
         mark_failed(item["children"], failed)
 
 
-def tops_of(user: User) -> QuerySet[Node]:
-    """The visible folders whose parent is not visible."""
+def _is_top(user: User) -> Q:
+    """A condition: the folder's parent is not visible."""
     if access_of(user).everything:
-        return _folders().filter(parent=None)
-    hidden = Q(parent=None) | ~within("parent__path", access_of(user).intervals("see"))
-    return visible(user, _folders()).filter(hidden)
+        return Q(parent=None)
+    return Q(parent=None) | ~within("parent__path", access_of(user).intervals("see"))
 
 
 def _folders() -> QuerySet[Node]:
