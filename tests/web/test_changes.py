@@ -145,21 +145,21 @@ def test_real_machines_below_forbid_deleting(world: World, browser: Browser) -> 
 def test_roles_are_given_and_taken_back(world: World, browser: Browser) -> None:
     client, web = browser(world.mia), world.sam.web
     world.stranger  # noqa: B018 - made
-    given = {"role": "user", "kind": "user", "holder": "stranger"}
-    assert client.post(f"/-/nodes/{web.pk}/grant", given).status_code == 302
+    given = {"do": "grant", "role": "user", "kind": "user", "holder": "stranger"}
+    assert client.post(f"/-/nodes/{web.pk}/access", given).status_code == 302
     page = client.get(f"/tree{web.path}?tab=access").content.decode()
     assert "stranger" in page
     assert can(type(world.stranger).objects.get(pk=world.stranger.pk), "see", web)
-    nobody = client.post(f"/-/nodes/{web.pk}/grant", given | {"holder": "nobody"})
+    nobody = client.post(f"/-/nodes/{web.pk}/access", given | {"holder": "nobody"})
     assert nobody.status_code == 400
     assert "nobody" in nobody.content.decode()
-    assert client.post(f"/-/nodes/{web.pk}/revoke", given).status_code == 302
+    assert client.post(f"/-/nodes/{web.pk}/access", given | {"do": "revoke"}).status_code == 302
     assert not can(type(world.stranger).objects.get(pk=world.stranger.pk), "see", web)
 
 
 def test_students_change_nothing(world: World, browser: Browser) -> None:
     client, web, folder = browser(world.sam.user), world.sam.web, world.sam.folder
-    given = {"role": "user", "kind": "user", "holder": "sam"}
+    given = {"do": "grant", "role": "user", "kind": "user", "holder": "sam"}
     for address, data in [
         (f"/-/nodes/{web.pk}/edit", {"definition": "cpus: 9", "version": "1"}),
         (f"/-/nodes/{folder.pk}/new-machine", {"name": "mine"}),
@@ -167,7 +167,7 @@ def test_students_change_nothing(world: World, browser: Browser) -> None:
         (f"/-/nodes/{web.pk}/delete", {"name": "web"}),
     ]:
         assert client.post(address, data).status_code == 403, address
-    assert client.post(f"/-/nodes/{web.pk}/grant", given).status_code in (400, 403)
+    assert client.post(f"/-/nodes/{web.pk}/access", given).status_code == 403
     assert client.get(f"/tree{web.path}?tab=access").content.decode().count("Take back") == 0
 
 
