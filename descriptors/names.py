@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from django.utils.translation import gettext as _
@@ -13,6 +14,9 @@ ROOT = "/"
 #: `<folder>/common` addresses the folder's own definition.
 COMMON = "common"
 PUNCTUATION = frozenset(".-_@+ ")
+_BRACES = re.compile(r"\{(?:(?P<first>\d{1,6})\.\.(?P<last>\d{1,6})|(?P<list>[^{}]*,[^{}]*))\}", re.ASCII)
+#: Commas and line breaks outside of braces.
+_SEPARATOR = re.compile(r"[,\n](?![^{}]*\})")
 
 
 def clean_name(name: str) -> str:
@@ -59,6 +63,46 @@ def _shown(character: str) -> str:
     """The character itself when it can be seen, its code point always."""
     code = f"U+{ord(character):04X}"
     return f"“{character}” ({code})" if character.isprintable() else code
+
+
+def series(text: str, most: int) -> list[str]:
+    """The names that a text stands for: `web-{1..5}` and `web-{01..12}` count, `{red,blue}` lists, commas separate.
+
+    In the order written, each once. Invalid for more than `most`, and for braces that say nothing.
+    """
+    names: dict[str, None] = {}
+    for part in _SEPARATOR.split(text.strip()):
+        for name in _expanded(part.strip(), most):
+            names[name] = None
+            if len(names) > most:
+                raise Invalid(_("At most %d are made at once.") % most, where="name")
+    return [name for name in names if name]
+
+
+def _expanded(text: str, most: int) -> list[str]:
+    found = _BRACES.search(text)
+    if found is None:
+        if "{" in text or "}" in text:
+            raise Invalid(
+                _("“%s” has a brace that says nothing.") % text[:64], where="name", hint=_("For example: web-{1..5}")
+            )
+        return [text]
+    choices = _choices(found, most)
+    rest = _expanded(text[found.end() :], most)
+    if len(choices) * len(rest) > most:
+        raise Invalid(_("At most %d are made at once.") % most, where="name")
+    return [text[: found.start()] + choice + tail for choice in choices for tail in rest]
+
+
+def _choices(found: re.Match[str], most: int) -> list[str]:
+    if found["list"] is not None:
+        return [choice.strip() for choice in found["list"].split(",")]
+    first, last = int(found["first"]), int(found["last"])
+    if abs(last - first) >= most:
+        raise Invalid(_("At most %d are made at once.") % most, where="name")
+    width = len(found["first"]) if found["first"].startswith("0") else 0
+    step = 1 if last >= first else -1
+    return [f"{number:0{width}d}" for number in range(first, last + step, step)]
 
 
 def clean_path(path: str) -> str:

@@ -21,6 +21,7 @@ from descriptors.web import (
     preferences,
     searching,
     shaping,
+    wizard,
 )
 
 urlpatterns = [
@@ -67,7 +68,8 @@ urlpatterns = [
     path("-/nodes/<int:node_id>/words", editing.words, name="node-words"),
     path("-/check", editing.check, name="document-check"),
     path("-/nodes/<int:node_id>/new-folder", creating.new, {"kind": "folder"}, name="new-folder"),
-    path("-/nodes/<int:node_id>/new-machine", creating.new, {"kind": "machine"}, name="new-machine"),
+    path("-/nodes/<int:node_id>/new-machine", wizard.new_machine, name="new-machine"),
+    path("-/nodes/<int:node_id>/new-machine/preview", wizard.preview, name="new-machine-preview"),
     path("-/nodes/<int:node_id>/move", shaping.move, name="node-move"),
     path("-/nodes/<int:node_id>/rename", shaping.rename, name="node-rename"),
     path("-/nodes/<int:node_id>/copy", shaping.copy, name="node-copy"),
