@@ -30,6 +30,7 @@ BENCHES = {
     "reconcile": "reconciling",
     "live": "live",
     "browse": "browsing",
+    "cli": "cli",
 }
 #: Seconds that one benchmark may take.
 LONGEST = 600
