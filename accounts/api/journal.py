@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import django_filters
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -16,36 +15,8 @@ from rest_framework.request import Request
 
 from accounts import export, journal
 from accounts.api.serializers import EntrySerializer
+from accounts.entries import EntryFilter
 from accounts.models import Entry
-
-
-class EntryFilter(django_filters.FilterSet):
-    """Filters of the journal."""
-
-    actor = django_filters.CharFilter(field_name="actor_name", help_text="User name.")
-    verb = django_filters.CharFilter(method="by_verb", help_text="Exact, or a beginning such as `user.*`.")
-    path = django_filters.CharFilter(method="by_path", help_text="This path and everything below it.")
-    node = django_filters.NumberFilter(
-        field_name="node_id", min_value=0, max_value=2**63 - 1, decimal_places=0, help_text="Id of a node."
-    )
-    operation = django_filters.UUIDFilter(field_name="operation_id")
-    via = django_filters.CharFilter()
-    since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte", help_text="ISO 8601.")
-    until = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="lt", help_text="ISO 8601.")
-
-    class Meta:
-        model = Entry
-        fields: list[str] = []
-
-    def by_verb(self, queryset: QuerySet[Entry], name: str, value: str) -> QuerySet[Entry]:
-        """Exact, or by beginning where the value ends with a star."""
-        if value.endswith("*"):
-            return queryset.filter(verb__startswith=value[:-1])
-        return queryset.filter(verb=value)
-
-    def by_path(self, queryset: QuerySet[Entry], name: str, value: str) -> QuerySet[Entry]:
-        """A path and what is below it."""
-        return queryset.filter(journal.below(value))
 
 
 class CsvRenderer(JSONRenderer):

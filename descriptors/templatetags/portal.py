@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from accounts import personal, roles
 from accounts.models import User
-from descriptors import selectors
+from descriptors import deeds, selectors
 from descriptors.models import Operation, Status
 from descriptors.panes.lines import words_of
 from descriptors.states import CHOICES, ON_THE_WAY, State
@@ -180,7 +180,9 @@ def marked(text: str, words: Sequence[str]) -> SafeString:
         return SafeString(escape(text))
     # The odd parts of a split by a group are what the group found.
     parts = enumerate(re.split(f"({pattern})", text, flags=re.IGNORECASE))
-    return format_html_join("", "{}", ((format_html("<mark>{}</mark>", part) if at % 2 else part,) for at, part in parts))
+    return format_html_join(
+        "", "{}", ((format_html("<mark>{}</mark>", part) if at % 2 else part,) for at, part in parts)
+    )
 
 
 @register.filter
@@ -278,36 +280,7 @@ def remaining(operation: Operation) -> str:
     return ngettext("%d minute", "%d minutes", round(seconds / 60)) % round(seconds / 60)
 
 
-#: Journal verb without its `vm.` → what people say. Verbs on machines are told by their own labels.
-DEEDS: Final = {
-    "folder.create": gettext_lazy("folder made"),
-    "folder.move": gettext_lazy("moved"),
-    "folder.copy": gettext_lazy("copied"),
-    "folder.delete": gettext_lazy("deleted"),
-    "descriptor.create": gettext_lazy("machine defined"),
-    "descriptor.move": gettext_lazy("moved"),
-    "descriptor.copy": gettext_lazy("copied"),
-    "descriptor.delete": gettext_lazy("deleted"),
-    "definition.edit": gettext_lazy("definition changed"),
-    "grant.add": gettext_lazy("access given"),
-    "grant.remove": gettext_lazy("access taken back"),
-    "grant.inherit": gettext_lazy("inheritance of access changed"),
-    "operation.cancel": gettext_lazy("operation cancelled"),
-}
-ENDINGS: Final = {str(status): status.label for status in Status} | {"done": gettext_lazy("done")}
-
-
-@register.filter
-def deed(verb: str) -> str:
-    """What a line of the journal says was done."""
-    if verb in DEEDS:
-        return str(DEEDS[verb])
-    family, _dot, rest = verb.partition(".")
-    name, _dot, ending = rest.partition(".")
-    if family != "vm" or name not in VERBS:
-        return verb
-    return f"{VERBS[name].label}: {ENDINGS.get(ending, ending)}" if ending else str(VERBS[name].label)
-
+register.filter("deed", deeds.deed)
 
 #: What a change of a definition does to a machine.
 EFFECTS: Final = {

@@ -107,14 +107,14 @@ addEventListener("beforeunload", event => { if (typed) event.preventDefault() })
 // -- folders suggested as one types -------------------------------------------------------------------------------------
 let asking = 0
 async function suggest(field) {
-  const address = new URL(field.dataset.suggest, location.href)
+  const address = new URL(field.dataset.suggestFolders, location.href)
   address.searchParams.set("to", field.value)
   const answer = await fetch(address, { headers: { "X-Requested-With": "fetch" } }).catch(() => null)
   if (answer?.ok) field.list.innerHTML = await answer.text()
 }
 document.addEventListener("input", event => {
-  if (!event.target.matches("[data-suggest]")) return
+  if (!event.target.matches("[data-suggest-folders]")) return
   clearTimeout(asking)
   asking = setTimeout(suggest, 200, event.target)
 })
-for (const field of document.querySelectorAll("[data-suggest]")) suggest(field)
+for (const field of document.querySelectorAll("[data-suggest-folders]")) suggest(field)

@@ -183,7 +183,7 @@ function mount(element, words) {
   host.className = `editor-host${reading ? " reading" : ""}`
   const root = host.attachShadow({ mode: "open" })
   const label = element.labels?.[0]?.textContent.trim() ?? element.getAttribute("aria-label") ?? ""
-  const text = reading ? element.textContent : element.value
+  const text = reading ? element.textContent.trimEnd() : element.value
   if (!reading) host.style.setProperty("--editor-least", `${element.rows * 1.55}em`)
   const view = new EditorView({
     root,
@@ -202,6 +202,8 @@ function mount(element, words) {
       ],
     }),
   })
+  // Outside of the shadow root nobody sees that this is typing: single keys are not shortcuts of the page.
+  host.addEventListener("keydown", event => { if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation() })
   element.after(host)
   element.hidden = true
   for (const one of element.labels ?? []) one.addEventListener("click", () => view.focus())

@@ -50,7 +50,7 @@ async function fill() {
   const query = new URLSearchParams({ q: input.value })
   if (node) query.set("node", node)
   for (const [name, value] of selected()) query.append(name, value)
-  for (const path of recent()) query.append("recent", path)
+  for (const path of recent()) if (path !== words.place) query.append("recent", path)
   const answer = await fetch(`${address}?${query}`, { signal: asked.signal, headers: { Accept: "application/json", "X-Requested-With": "fetch" } }).catch(() => null)
   if (answer?.ok) draw((await answer.json()).groups)
 }
