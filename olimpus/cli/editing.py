@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from olimpus.cli import plans, values
-from olimpus.cli.asking import Yes, confirm, nothing_changed
+from olimpus.cli.asking import Yes, confirm
 from olimpus.cli.client import data_of
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
@@ -119,22 +119,32 @@ def edit(ctx: typer.Context, path: NodePath, yes: Yes = False, output: Output = 
         draft = Draft(node, text, tag, Path(folder) / "definition.yaml")
         draft.write("" if text.strip() == "{}" else text)
         wanted, plan = _edited(here, draft)
-        if plans.affected(plan):
-            confirm(_("Save this?"), yes=yes)
+        _agree(here, plan, wanted, yes=yes)
         saved = _save(here, draft, wanted)
     here.out.done(_("%(path)s: saved.") % {"path": node["path"]}, saved)
 
 
+def _agree(here: Context, plan: plans.Plan, wanted: str, *, yes: bool) -> None:
+    """Ask when machines notice; after a “no” what was written is not lost."""
+    if not plans.affected(plan):
+        return
+    try:
+        confirm(_("Save this?"), yes=yes)
+    except (Failure, typer.Abort):
+        here.out.note(_keep(wanted))
+        raise
+
+
 def _edited(here: Context, draft: Draft) -> tuple[str, plans.Plan]:
-    """What the editor leaves, once it makes sense to the server, and its plan. Raises Failure when nothing changed."""
-    refused = ""
+    """What the editor leaves, once the server takes it, and its plan. Raises Failure when it is left as it was."""
+    refused, faults = "", [""]
     while True:
         open_editor(draft.file)
         wanted = draft.read()
         if not wanted.strip() or wanted == draft.text:
-            raise nothing_changed()
+            raise Failure(_("Nothing was changed."), Exit.OK)
         if wanted == refused:
-            raise Failure(_("The fault is still there; nothing was changed."), Exit.REFUSED, where=_kept(draft, wanted))
+            raise Failure(faults[0], Exit.REFUSED, hint=_keep(wanted), faults=faults[1:])
         try:
             plan = data_of(_send(here, "POST", f"/nodes/{draft.node['id']}/plan", wanted))
             for line in plans.told(plan):
@@ -142,7 +152,7 @@ def _edited(here: Context, draft: Draft) -> tuple[str, plans.Plan]:
             faults = [f"{fault['where']}: {fault['message']}" for fault in plan["broken"][: plans.NAMED]]
         except Failure as failure:
             if failure.code not in (Exit.REFUSED, Exit.FORBIDDEN):
-                _kept(draft, wanted, tell=here)
+                here.out.note(_keep(wanted))
                 raise
             faults = [str(failure), *failure.faults]
         if not faults:
@@ -158,7 +168,7 @@ def _save(here: Context, draft: Draft, wanted: str) -> Any:
     except Failure as failure:
         if failure.code == Exit.REFUSED:
             _show_theirs(here, draft)
-        _kept(draft, wanted, tell=here)
+        here.out.note(_keep(wanted))
         raise
 
 
@@ -172,14 +182,12 @@ def _show_theirs(here: Context, draft: Draft) -> None:
             here.out.note(f"  {line}")
 
 
-def _kept(draft: Draft, wanted: str, *, tell: Context | None = None) -> str:
-    """Keep what was typed in a file that stays; returns where."""
+def _keep(wanted: str) -> str:
+    """Keep what was typed in a file that stays; returns a sentence that says where."""
     handle, name = tempfile.mkstemp(prefix="olimpus-", suffix=".yaml")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(wanted)
-    if tell is not None:
-        tell.out.note(_("What you wrote is kept in %(file)s") % {"file": name})
-    return name
+    return _("What you wrote is kept in %(file)s") % {"file": name}
 
 
 def _read(here: Context, node: Row) -> tuple[str, str]:

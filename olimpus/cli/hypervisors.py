@@ -185,7 +185,7 @@ def _secret_line(line: str) -> tuple[str, str]:
 
 
 @app.command("test", help=_("Try the connection step by step."))
-def test_(ctx: typer.Context, name: Name, output: Output = Format.TABLE) -> int:
+def try_(ctx: typer.Context, name: Name, output: Output = Format.TABLE) -> int:
     """1 when a step fails."""
     here = Context.of(ctx, output)
     done = here.client.post(f"/hypervisors/{lookups.hypervisor(here, name)['id']}/test")
