@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from olimpus.cli.errors import Exit, Failure
 from olimpus.cli.faults import not_olimpus, of_connection, of_response
-from olimpus.cli.loading import load_httpx
+from olimpus.cli.loading import load_httpx, trusted
 from olimpus.cli.words import gettext as _
 from olimpus.cli.words import language
 
@@ -52,7 +52,9 @@ class Client:
         self._library: ModuleType = load_httpx()
         timeout = self._library.Timeout(seconds, connect=min(seconds, 10))
         try:
-            self._http: httpx.Client = self._library.Client(headers=headers, timeout=timeout, base_url=address)
+            self._http: httpx.Client = self._library.Client(
+                headers=headers, timeout=timeout, base_url=address, verify=trusted(address)
+            )
         except self._library.InvalidURL as error:
             raise Failure(_("This is no address of a server."), Exit.USAGE, where=address) from error
 

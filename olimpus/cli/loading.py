@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from types import ModuleType
 
@@ -12,3 +13,14 @@ def load_httpx() -> ModuleType:
     import httpx
 
     return httpx
+
+
+def trusted(address: str) -> ssl.SSLContext | bool:
+    """Whose certificates are believed: the authorities of this computer, or those that httpx brings where it has none.
+
+    Reading them takes longer than all the rest; for plain HTTP nobody reads them.
+    """
+    if not address.startswith("https://"):
+        return False
+    known = ssl.get_default_verify_paths()
+    return ssl.create_default_context() if known.cafile or known.capath else True

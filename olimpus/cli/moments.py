@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
@@ -19,10 +20,7 @@ def moment(iso: str) -> datetime:
 
 def ago(iso: str | None) -> str:
     """`3 minutes ago`, `hace 3 minutos`; "" for no moment."""
-    if not iso:
-        return ""
-    seconds = round((datetime.now(UTC) - moment(iso)).total_seconds())
-    return _ago(seconds if abs(seconds) < RECENT else seconds // RECENT * RECENT, language())
+    return _at(iso, int(time.time()), language()) if iso else ""
 
 
 def exact(iso: str | None) -> str:
@@ -44,6 +42,13 @@ def duration(seconds: float) -> str:
 def number(value: float) -> str:
     """`20,000`, `20.000`."""
     return _number(value, language())
+
+
+@lru_cache(maxsize=4096)
+def _at(iso: str, now: int, locale: str) -> str:
+    """Many rows share a moment."""
+    seconds = now - int(moment(iso).timestamp())
+    return _ago(seconds if abs(seconds) < RECENT else seconds // RECENT * RECENT, locale)
 
 
 @lru_cache(maxsize=4096)

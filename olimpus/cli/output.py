@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple, TextIO
 
 from olimpus.cli.errors import Exit, Failure
-from olimpus.cli.table import Row, drawn
+from olimpus.cli.table import drawn, printable
 from olimpus.cli.yaml import as_yaml
 
 COLOURS = {
@@ -45,6 +45,7 @@ class Styled(NamedTuple):
 
 
 Cell = str | Styled | None
+NOTHING = Styled("")
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,12 @@ class Column:
     #: May be cut to fit into the terminal. Names and paths never are.
     cut: bool = False
 
-    def cell(self, row: Mapping[str, Any]) -> Styled:
-        """The cell of a row."""
-        value = row.get(self.value) if isinstance(self.value, str) else self.value(row)
-        return value if isinstance(value, Styled) else Styled("" if value is None else str(value))
+    def cells(self, rows: Sequence[Mapping[str, Any]]) -> list[Styled]:
+        """The cells of these rows."""
+        value = self.value
+        if isinstance(value, str):
+            return [_styled(row.get(value)) for row in rows]
+        return [_styled(value(row)) for row in rows]
 
 
 class Out:
@@ -86,26 +89,31 @@ class Out:
             self.data(found)
             return
         shown = [column for column in columns if self.form == Format.WIDE or not column.wide]
-        cells: list[Row] = [[column.cell(row) for column in shown] for row in found]
-        if not cells:
-            return
+        cells = [column.cells(found) for column in shown]
         # What no row has is left out: folders have no state.
-        used = [index for index in range(len(shown)) if index == 0 or any(row[index][0] for row in cells)]
-        shown, cells = [shown[index] for index in used], [[row[index] for index in used] for row in cells]
-        if headings:
-            cells.insert(0, [Styled(column.title.upper(), "bold") for column in shown])
-        rights = [column.right for column in shown]
-        cuts = [column.cut for column in shown]
-        self.write(drawn(cells, rights, cuts, width=self.width, paint=self.paint))
+        used = [
+            index for index, column in enumerate(cells) if found and (index == 0 or any(cell.text for cell in column))
+        ]
+        head = [[Styled(column.title.upper(), "bold")] if headings else [] for column in shown]
+        self.write(
+            drawn(
+                [head[index] + cells[index] for index in used],
+                [shown[index].right for index in used],
+                [shown[index].cut for index in used],
+                width=self.width,
+                paint=self.paint,
+            )
+        )
 
     def facts(self, facts: Iterable[tuple[str, Cell]], data: Any) -> None:
         """Print what is known of one thing, a line for each fact that is not empty; `data` as JSON and YAML."""
         if not self.for_people:
             self.data(data)
             return
-        told = [(label, _styled(cell)) for label, cell in facts]
-        lines: list[Row] = [[Styled(label, "bold"), cell] for label, cell in told if cell.text]
-        self.write(drawn(lines, [False, False], [False, False], width=None, paint=self.paint))
+        cells = [(Styled(label, "bold"), _styled(cell)) for label, cell in facts]
+        told = [(label, cell) for label, cell in cells if cell.text]
+        columns = [[label for label, _cell in told], [cell for _label, cell in told]]
+        self.write(drawn(columns, [False, False], [False, False], width=None, paint=self.paint))
 
     def document(self, data: Any) -> None:
         """Print a document: as JSON where that is asked for, otherwise as YAML."""
@@ -159,13 +167,10 @@ def as_json(data: Any) -> str:
     return f"{json.dumps(data, indent=2, ensure_ascii=False)}\n"
 
 
-def printable(text: str) -> str:
-    """The text without characters that would steer a terminal."""
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
-
-
-def _styled(cell: Cell) -> Styled:
-    return cell if isinstance(cell, Styled) else Styled(cell or "")
+def _styled(cell: Any) -> Styled:
+    if cell.__class__ is Styled:
+        return cell
+    return NOTHING if cell is None or cell == "" else Styled(str(cell))
 
 
 def _width() -> int:

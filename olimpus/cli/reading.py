@@ -10,9 +10,10 @@ import typer
 from olimpus.cli import states
 from olimpus.cli.context import Context
 from olimpus.cli.options import NodePath, NodePaths, Output, Quiet
-from olimpus.cli.output import Column, Format, printable
+from olimpus.cli.output import Column, Format
 from olimpus.cli.panels import LOOKING
 from olimpus.cli.paths import Row, below, brief, checked, contents, expand, explained, is_pattern, relative
+from olimpus.cli.table import printable
 from olimpus.cli.words import gettext as _
 from olimpus.cli.words import ngettext
 

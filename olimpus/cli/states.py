@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final
 
 from olimpus.cli.moments import ago, exact
@@ -22,6 +23,7 @@ LOOKS: Final = {
 }
 
 
+@cache
 def state(name: str | None) -> Styled:
     """A state as people see it; empty for folders, which have none."""
     if not name:
@@ -52,5 +54,5 @@ def columns(name: Column) -> list[Column]:
         Column(_("Operation"), "verb", wide=True),
         Column(_("Id"), lambda row: str(row["id"]), wide=True, right=True),
         Column(_("Exact time"), lambda row: exact(row["state_since"]), wide=True),
-        Column(_("Reason"), lambda row: Styled(row["reason"] or "", "red"), cut=True),
+        Column(_("Reason"), lambda row: row["reason"] and Styled(row["reason"], "red"), cut=True),
     ]

@@ -1,39 +1,40 @@
-"""Columns of text, for twenty rows or twenty thousand. (rich's tables take 60 µs a cell; these take 1.)"""
+"""Columns of text, for twenty rows or twenty thousand. (rich's tables take 60 µs a cell; these take less than one.)"""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 Paint = Callable[[str, str], str]
-#: (text, colour) of each cell.
-Row = Sequence[tuple[str, str]]
+#: (text, colour) of each cell of a column, from the top.
+Cells = Sequence[tuple[str, str]]
 GAP = "  "
 #: A column that is cut keeps at least so much.
 NARROWEST = 12
 
 
-def drawn(rows: Sequence[Row], rights: Sequence[bool], cuts: Sequence[bool], *, width: int | None, paint: Paint) -> str:
-    """The rows under each other, columns aligned; where a width is given, the columns that may be are cut to fit it."""
-    if not rows:
-        return ""
-    clean = [[(_clean(text), colour) for text, colour in row] for row in rows]
-    widths = [max(_length(row[index][0]) for row in clean) for index in range(len(rights))]
+def drawn(
+    columns: Sequence[Cells], rights: Sequence[bool], cuts: Sequence[bool], *, width: int | None, paint: Paint
+) -> str:
+    """The columns beside each other, a line for each row; where a width is given, those that may be are cut to fit it."""
+    widths = [max((_length(text) for text, _colour in cells), default=0) for cells in columns]
     if width is not None:
         widths = _fitted(widths, cuts, width)
-    lines = (_line(row, widths, rights, paint) for row in clean)
-    return "".join(f"{line}\n" for line in lines)
+    padded = [
+        list(_padded(cells, wide, right=right, last=index == len(columns) - 1, paint=paint))
+        for index, (cells, wide, right) in enumerate(zip(columns, widths, rights, strict=True))
+    ]
+    return "".join(f"{GAP.join(line).rstrip()}\n" for line in zip(*padded, strict=True))
 
 
-def _line(row: Row, widths: Sequence[int], rights: Sequence[bool], paint: Paint) -> str:
-    last = len(widths) - 1
-    cells = []
-    for index, (text, colour) in enumerate(row):
-        shown, wide = _shortened(text, widths[index])
-        space = " " * (widths[index] - wide)
+def _padded(cells: Cells, width: int, *, right: bool, last: bool, paint: Paint) -> Iterator[str]:
+    """The cells of one column, all equally wide. Colours stop where the text does."""
+    for text, colour in cells:
+        shown, length = _shortened(printable(text), width)
+        space = " " * (width - length)
         painted = paint(shown, colour) if colour else shown
-        cells.append(space + painted if rights[index] else painted if index == last else painted + space)
-    return GAP.join(cells).rstrip()
+        yield space + painted if right else painted if last else painted + space
 
 
 def _fitted(widths: list[int], cuts: Sequence[bool], width: int) -> list[int]:
@@ -58,18 +59,18 @@ def _shortened(text: str, width: int) -> tuple[str, int]:
     return f"{text}…", _length(text) + 1
 
 
-def _clean(text: str) -> str:
+def printable(text: str) -> str:
+    """The text without characters that would steer a terminal."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _length(text: str) -> int:
-    """Columns on a terminal: letters of East Asia take two, combining marks none."""
-    if text.isascii():
-        return len(text)
-    return sum(_columns(letter) for letter in text)
+    return len(text) if text.isascii() else _columns(text)
 
 
-def _columns(letter: str) -> int:
-    if unicodedata.combining(letter):
-        return 0
-    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+@lru_cache(maxsize=4096)
+def _columns(text: str) -> int:
+    """Columns on a terminal: letters of East Asia take two, combining marks none, what is not printable one space."""
+    marks = sum(1 for letter in text if unicodedata.combining(letter))
+    wide = sum(1 for letter in text if unicodedata.east_asian_width(letter) in "WF")
+    return len(text) - marks + wide
