@@ -28,8 +28,8 @@ import typer
 
 from olimpus.cli import words
 from olimpus.cli.errors import Exit, Failure
-from olimpus.cli.output import printable
 from olimpus.cli.settings import Settings
+from olimpus.cli.table import printable
 from olimpus.cli.words import gettext as _
 
 PROGRAM: Final = "olimpus"
