@@ -105,7 +105,7 @@ def _on_many(request: SignedIn, choice: Choice) -> Iterator[Item]:
     total, found = parts(request.user, choice)
     what = _("the selection") if choice.several else _("everything below")
     for part in found:
-        label = _("%(verb)s %(what)s…") % {"verb": part.verb.label, "what": what}
+        label = _("%(verb)s: %(what)s…") % {"verb": part.verb.label, "what": what}
         detail = _("%(able)d of %(total)d") % {"able": part.able, "total": total}
         address = reverse("ask", args=[choice.node.pk, part.verb.name])
         yield _item(label, detail, part.verb.icon, ask=address, fields=choice.fields)

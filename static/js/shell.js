@@ -37,7 +37,7 @@ document.addEventListener("click", event => {
   if (!button) return
   if ("themeToggle" in button.dataset) toggleTheme()
   if ("copy" in button.dataset) copy(button)
-  if ("dismiss" in button.dataset) button.closest(".notice")?.remove()
+  if ("dismiss" in button.dataset) button.closest(".notice, #operations-here > *")?.remove()
 })
 
 /** Whether single letters are keys: who speaks to the computer switches that off, in the dialog of keys. */

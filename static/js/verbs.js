@@ -58,8 +58,12 @@ function refuse(told) {
 function showLine(html) {
   const place = document.getElementById("operations-here")
   if (!place) return
-  place.insertAdjacentHTML("afterbegin", html)
-  refresh(place.firstElementChild) // it may have gone on before it was put here
+  const shelf = document.createElement("div")
+  shelf.className = "operation-shelf"
+  shelf.innerHTML = html
+  refresh(shelf.firstElementChild) // it may have gone on before it was put here
+  shelf.append(document.getElementById("notice").content.querySelector("[data-dismiss]").cloneNode(true))
+  place.prepend(shelf)
 }
 
 async function send(address, options = {}) {
