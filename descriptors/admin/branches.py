@@ -267,19 +267,14 @@ def panel_view(request: HttpRequest, pk: int) -> HttpResponse:
     """What is right of the tree for one node; `?part=counts`: only what changes with every event."""
     node = selectors.get(request.user, pk)
     if request.GET.get("part") == "counts":
-        return render(request, "admin/descriptors/tree_counts.html", _counted(request.user, node))
+        return render(request, "admin/descriptors/tree_counts.html", {"node": node} | _offers(request.user, [node]))
     (line,) = lines_of(request.user, [node], level=1)
     context = {"node": node, "line": line, "may": _may(request.user, node)}
     if node.is_folder:
-        context |= {**_counted(request.user, node), **_offers(request.user, [node])}
+        context |= _offers(request.user, [node])
     else:
         context |= {"offers": _verbs_on(node, request.user)}
     return render(request, "admin/descriptors/tree_panel.html", context)
-
-
-def _counted(user: User, folder: Node) -> dict[str, Any]:
-    counts = selectors.counts(user, folder)
-    return {"node": folder, "counts": counts, "total": sum(counts.values())}
 
 
 @told

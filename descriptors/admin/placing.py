@@ -1,5 +1,5 @@
 """The tree's dialogs: move and copy with what they will change, new nodes, another name, deletion. Each is a question
-first (GET) and an act after it (POST), which answers with the ids that the page reads again."""
+first (GET) and an act after it (POST), which answers {"parents": ids of the folders to be read again, "show": id}."""
 
 from __future__ import annotations
 
@@ -58,8 +58,10 @@ def place_view(request: HttpRequest) -> HttpResponse:
     if how == "copy":
         options |= {"new_addresses": given.get("addresses") != "keep"}
     if request.method == "POST":
-        made = _placed(request, nodes, _target(request, given.get("to", "")), how, options)
-        return JsonResponse({"parents": sorted({pk for pk in made if pk}), "show": made[-1]})
+        target = _target(request, given.get("to", ""))
+        made = _placed(request, nodes, target, how, options)
+        left = {node.parent_id for node in nodes if how == "move"} - {target.pk}
+        return JsonResponse({"parents": [target.pk, *sorted(left)], "show": made.pk})
     context = _planned(request, nodes, given.get("to", ""), how, options)
     return render(request, "admin/descriptors/tree_place.html", context)
 
@@ -71,14 +73,12 @@ def _target(request: HttpRequest, place: str) -> Node:
     return selectors.get(request.user, int(place) if is_id(place) else place)
 
 
-def _placed(
-    request: HttpRequest, nodes: Sequence[Node], target: Node, how: str, options: dict[str, Any]
-) -> list[int | None]:
-    """Ids of the folders to be read again; the last is that of a node to be shown."""
+def _placed(request: HttpRequest, nodes: Sequence[Node], target: Node, how: str, options: dict[str, Any]) -> Node:
+    """Do it; returns the first of them as it is now."""
     act = actions.copy if how == "copy" else actions.move
     with transaction.atomic():
         made = [act(node, target, actor=request.user, **options) for node in nodes]
-    return [target.pk, *(node.parent_id for node in nodes if how == "move"), made[0].pk]
+    return made[0]
 
 
 def _planned(

@@ -114,7 +114,8 @@ function merge(group, html) {
 }
 
 function adopted(old, row) {
-  old.querySelector(":scope > .branch-line").replaceWith(row.querySelector(":scope > .branch-line"))
+  const [line, fresh] = [old, row].map(item => item.querySelector(":scope > .branch-line"))
+  if (!line.isEqualNode(fresh)) line.replaceWith(fresh) // what did not change stays under the pointer
   for (const name of ["aria-setsize", "aria-posinset"]) if (row.hasAttribute(name)) old.setAttribute(name, row.getAttribute(name))
   if (row.hasAttribute("aria-expanded") && !old.hasAttribute("aria-expanded")) old.setAttribute("aria-expanded", "false")
   return old
