@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +15,8 @@ from olimpus.errors import Invalid, OlimpusError
 
 CODE = {"spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}
 FIRST = {**CODE, "autofocus": True}
+#: Files that hold documents.
+DOCUMENTS = ".yaml,.yml,.json,.txt,application/yaml,application/json,text/plain"
 
 
 class CoreForm(forms.Form):
@@ -101,15 +104,26 @@ class RemoveForm(CoreForm):
 
 
 class DocumentForm(CoreForm):
-    """One document that lays out folders, definitions and machines."""
+    """One document that lays out folders, definitions and machines. `base`: where one without a path goes."""
 
-    document = YamlField(label=_("Document (YAML or JSON)"))
-    file = forms.FileField(label=_("or a file"), required=False)
+    document = forms.CharField(
+        label=_("Document (YAML or JSON)"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={**CODE, "class": "code", "rows": 16}),
+    )
+    file = forms.FileField(label=_("or a file"), required=False, widget=forms.FileInput(attrs={"accept": DOCUMENTS}))
     planned = forms.CharField(widget=forms.HiddenInput, required=False)
+    base = forms.CharField(widget=forms.HiddenInput, required=False, max_length=PATH_LENGTH)
 
     def text(self) -> str:
-        """What was uploaded, else what was typed. Invalid for a file that is not text."""
+        """What was uploaded, else what was typed. Invalid for a file that is too big or not text."""
         upload = self.cleaned_data.get("file")
+        size = upload.size if upload else len(self.cleaned_data["document"].encode("utf-8", "surrogatepass"))
+        if size > settings.OLIMPUS_UPLOAD_LIMIT:
+            told = {"size": f"{size / 2**20:.1f}", "limit": settings.OLIMPUS_UPLOAD_LIMIT >> 20}
+            message = gettext("The document has %(size)s MiB; at most %(limit)s MiB are read at once.") % told
+            raise Invalid(message, where="", hint=gettext("Split it by folders."))
         if not upload:
             return self.cleaned_data["document"]
         try:

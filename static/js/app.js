@@ -5,6 +5,8 @@ import "./table.js"
 import "./verbs.js"
 import "./suggest.js"
 import "./keys.js"
+import "./clip.js"
 import { connect } from "./live.js"
 
 connect()
+if (document.querySelector("[data-drop], [data-drop-base]")) import("./drop.js")

@@ -190,4 +190,4 @@ def test_an_export_can_be_applied_again(world: World, browser: Browser) -> None:
     client = browser(world.mia)
     text = client.get(f"/-/nodes/{world.tel141.pk}/export").content.decode()
     page = client.post("/apply/", {"document": text, "step": "plan"}).content.decode()
-    assert "<b>0</b> to create" in page
+    assert "Nothing: everything is as the document says." in page
