@@ -15,6 +15,8 @@ from olimpus.cli.settings import Settings
 #: Who presses Tab does not wait longer.
 SECONDS: Final = 1.5
 MOST: Final = 500
+#: The variable in which the shell's script says what it wants.
+ASKED_BY: Final = "_OLIMPUS_COMPLETE"
 
 
 def complete_path(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -52,4 +54,4 @@ def _client(ctx: typer.Context) -> Client:
 
 def _for_shell(path: str) -> str:
     """bash puts words in as they are: spaces in names need a backslash."""
-    return path.replace(" ", "\\ ") if os.environ.get("_OLIMPUS_COMPLETE") == "complete_bash" else path
+    return path.replace(" ", "\\ ") if os.environ.get(ASKED_BY) == "complete_bash" else path

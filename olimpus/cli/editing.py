@@ -64,7 +64,7 @@ def set_(
 
 
 def _review(here: Context, path: str, plan: plans.Plan, *, dry_run: bool, yes: bool) -> None:
-    """Show the plan; ask when machines notice. What would break something is refused."""
+    """Show the plan; ask when it is not done at once. What would break something is refused."""
     lines = [f"{path}:", *plans.told(plan)]
     if dry_run and not here.out.for_people:
         here.out.data(plan)
@@ -75,7 +75,7 @@ def _review(here: Context, path: str, plan: plans.Plan, *, dry_run: bool, yes: b
             here.out.note(line)
     if plan["broken"]:
         raise Failure(_("This would break definitions; nothing was changed."), Exit.REFUSED, where=path)
-    if not dry_run and plans.affected(plan):
+    if not dry_run and plans.waiting(plan):
         confirm(_("Save this?"), yes=yes)
 
 
@@ -125,8 +125,8 @@ def edit(ctx: typer.Context, path: NodePath, yes: Yes = False, output: Output = 
 
 
 def _agree(here: Context, plan: plans.Plan, wanted: str, *, yes: bool) -> None:
-    """Ask when machines notice; after a “no” what was written is not lost."""
-    if not plans.affected(plan):
+    """Ask when it is not done at once; after a “no” what was written is not lost."""
+    if not plans.waiting(plan):
         return
     try:
         confirm(_("Save this?"), yes=yes)
@@ -204,7 +204,8 @@ def _send(here: Context, method: str, address: str, text: str, headers: dict[str
 
 def open_editor(file: Path) -> None:
     """Let $VISUAL or $EDITOR work on the file until it ends. Raises Failure when it cannot be run or fails."""
-    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ("notepad" if os.name == "nt" else "vi")
+    chosen = next((os.environ[name] for name in ("VISUAL", "EDITOR") if os.environ.get(name)), "")
+    command = chosen or ("notepad" if os.name == "nt" else "vi")
     try:
         done = subprocess.run([*shlex.split(command), str(file)], stdout=sys.stderr, check=False)  # noqa: S603 - one's own editor
     except (OSError, ValueError) as error:

@@ -57,18 +57,18 @@ def test_yaml_is_read_back_as_it_was(data):
 
 
 def test_columns_stand_under_each_other_in_every_script():
-    rows = [[("Ñandú", ""), ("1", "")], [("日本", ""), ("20", "")], [("e\u0301", ""), ("300", "")]]
+    columns = [[(text, "") for text in column] for column in (["Ñandú", "日本", "e\u0301"], ["1", "20", "300"])]
     assert (
-        drawn(rows, [False, True], [False, False], width=None, paint=plain)
+        drawn(columns, [False, True], [False, False], width=None, paint=plain)
         == "Ñandú    1\n日本    20\ne\u0301      300\n"
     )
 
 
 def test_only_what_may_be_cut_is_cut_to_fit():
-    rows = [[("/a/long/path/that/stays", ""), ("a reason that goes on and on", "")]]
-    line = drawn(rows, [False, False], [False, True], width=40, paint=plain)
+    columns = [[("/a/long/path/that/stays", "")], [("a reason that goes on and on", "")]]
+    line = drawn(columns, [False, False], [False, True], width=40, paint=plain)
     assert line == "/a/long/path/that/stays  a reason that …\n"
-    assert drawn(rows, [False, False], [False, False], width=40, paint=plain).startswith(
+    assert drawn(columns, [False, False], [False, False], width=40, paint=plain).startswith(
         "/a/long/path/that/stays  a reason that goes on"
     )
 
