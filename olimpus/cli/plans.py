@@ -25,6 +25,11 @@ def affected(plan: Plan) -> int:
     return int(sum(plan["counts"].values()))
 
 
+def waiting(plan: Plan) -> int:
+    """How many machines on a hypervisor get it later, or not without being asked."""
+    return int(sum(number for effect, number in plan["counts"].items() if effect != "now"))
+
+
 def told(plan: Plan) -> Iterator[str]:
     """The plan in lines: how many machines change when, which, because of what; what would break."""
     if not affected(plan):
