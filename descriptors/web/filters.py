@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -93,10 +93,9 @@ class Filters:
 def listing(user: User, folder: Node, filters: Filters) -> QuerySet[Node]:
     """The rows that the filters leave, in the wanted order."""
     only_machines = filters.states or filters.hypervisor or filters.flags
-    rows = selectors.listing(
-        user,
-        path=folder.path,
-        recursive=filters.deep,
+    here = selectors.inside(folder.path) if filters.deep else Q(parent_id=folder.pk)
+    rows = selectors.filtered(
+        selectors.nodes(user, below=folder.path, children=not filters.deep).filter(here),
         kind=Kind.DESCRIPTOR if only_machines else "",
         state=filters.states,
         hypervisor=filters.hypervisor,
@@ -119,7 +118,7 @@ def _flagged(user: User, rows: QuerySet[Node], filters: Filters) -> QuerySet[Nod
 def _in_order(rows: QuerySet[Node], filters: Filters) -> QuerySet[Node]:
     word = filters.sort.removeprefix("-")
     if word not in SORTS:
-        return rows if filters.deep else rows.order_by("-kind", "name")
+        return rows.order_by("path") if filters.deep else rows.order_by("-kind", "name")
     sign = "-" if filters.sort.startswith("-") else ""
     return rows.order_by("-kind", f"{sign}{SORTS[word]}", "path")
 

@@ -71,12 +71,12 @@ def contents(request: SignedIn, folder: Node) -> dict[str, Any]:
     """Everything that the page shows of what is in the folder."""
     filters = Filters.read(request.GET)
     verbs = [verb for verb in VERBS.values() if not verb.arguments and can(request.user, verb.permission, folder)]
-    return results(request, folder, filters) | {
-        "counts": selectors.counts(request.user, folder),
+    found = results(request, folder, filters)
+    return found | {
+        "counts": _counts(request, folder, filters, found.get("tallies")),
         "state_words": [value for value, _label in CHOICES],
         "kept": shown(request.user, filters),
         "flags": FLAGS,
-        "hypervisors": _hypervisors(request, folder),
         "verbs": verbs,
         "going_on": selectors.with_running(selectors.open_operations(request.user).filter(node=folder))[:5],
     }
@@ -99,10 +99,14 @@ def results(request: SignedIn, folder: Node, filters: Filters) -> dict[str, Any]
     return context | {"rows": rows_of(found.object_list, request.user), "found": found}
 
 
-def _hypervisors(request: SignedIn, folder: Node) -> list[str]:
-    """The names of hypervisors that machines below are on."""
-    machines = visible(request.user, Descriptor.objects.filter(selectors.inside(folder.path)), below=folder.path)
-    return sorted(machines.exclude(hypervisor=None).order_by().values_list("hypervisor__name", flat=True).distinct())
+def _counts(
+    request: SignedIn, folder: Node, filters: Filters, tallies: Mapping[str, selectors.Tally] | None
+) -> dict[str, int]:
+    """How many machines below are in each state, whatever the filter; no query where the view has counted all of them."""
+    if tallies is None or filters.narrow:
+        return selectors.counts(request.user, folder)
+    held = [tally.held for tally in tallies.values()]
+    return {state: sum(one[state] for one in held) for state, _label in CHOICES}
 
 
 def _has_folders(folder: Node) -> bool:
@@ -125,7 +129,14 @@ def _groups(request: SignedIn, folder: Node, filters: Filters, rows: QuerySet[No
     wanted = [group for group in groups if group.open]
     _fill(request, folder, rows, wanted)
     total = sum(tally.total for tally in tallies.values())
-    return {"groups": groups, "found": found, "shape": "groups", "total": total, "rows": bool(groups)}
+    return {
+        "groups": groups,
+        "found": found,
+        "shape": "groups",
+        "total": total,
+        "rows": bool(groups),
+        "tallies": tallies,
+    }
 
 
 def _named(
@@ -219,7 +230,7 @@ def _tiles(request: SignedIn, folder: Node, filters: Filters, rows: QuerySet[Nod
     small = [group for group in groups if group.tally.total and not group.big]
     _fill_marks(folder, everything, small)
     troubled = sum(any(tally.urgency) for tally in tallies.values())
-    return {"tiles": groups, "found": found, "rows": bool(groups), "troubled": troubled}
+    return {"tiles": groups, "found": found, "rows": bool(groups), "troubled": troubled, "tallies": tallies}
 
 
 def _most_urgent_first(tallies: Mapping[str, selectors.Tally]) -> list[str]:
@@ -248,8 +259,9 @@ def _fill_marks(folder: Node, rows: QuerySet[Node], groups: Sequence[Group]) -> 
 def fragment(request: SignedIn, folder: Node) -> HttpResponse:
     """What changes while one types in the filter: the rows, the chips, and the address without what is empty."""
     filters = Filters.read(request.GET)
-    context = results(request, folder, filters) | {
-        "counts": selectors.counts(request.user, folder),
+    found = results(request, folder, filters)
+    context = found | {
+        "counts": _counts(request, folder, filters, found.get("tallies")),
         "kept": shown(request.user, filters),
         "oob": True,
         "may": {"create_nodes": can(request.user, "create_nodes", folder)},
@@ -273,6 +285,16 @@ def counts(request: SignedIn, node_id: int) -> HttpResponse:
     counted = selectors.counts(request.user, folder)
     context = {"node": folder, "counts": counted, "filters": Filters.read(request.GET)}
     return render(request, "components/counts.html", context)
+
+
+@door
+@require_GET
+def hypervisors(request: SignedIn, node_id: int) -> HttpResponse:
+    """The names of the hypervisors that machines below a folder are on, to choose from."""
+    folder = selectors.get(request.user, node_id)
+    machines = visible(request.user, Descriptor.objects.filter(selectors.inside(folder.path)), below=folder.path)
+    names = machines.exclude(hypervisor=None).order_by().values_list("hypervisor__name", flat=True).distinct()
+    return render(request, "portal/folder_options.html", {"paths": sorted(names)})
 
 
 @door
