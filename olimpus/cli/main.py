@@ -73,7 +73,11 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Do it; returns the exit code. Nothing that can be expected leaves as an exception."""
     try:
-        ended = build(command_of(arguments))(list(arguments), prog_name=PROGRAM, standalone_mode=False)
+        program = typer.main.get_command(build(command_of(arguments)))
+        for option in program.params:
+            # The options that typer adds know no language.
+            option.help = _(option.help or "")  # type: ignore[attr-defined]
+        ended = program(list(arguments), prog_name=PROGRAM, standalone_mode=False)
     except Failure as failure:
         return tell(failure)
     except click.exceptions.NoArgsIsHelpError as error:

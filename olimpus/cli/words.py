@@ -39,6 +39,8 @@ FOREIGN: Final = (
     gettext_noop("No such command {name!r}."),
     gettext_noop("No such option {name!r}."),
     gettext_noop("Show this message and exit."),
+    gettext_noop("Install completion for the current shell."),
+    gettext_noop("Show completion for the current shell, to copy it or customize the installation."),
     gettext_noop("{value!r} is not a valid {number_type}."),
     gettext_noop("{value!r} is not one of {choices}."),
 )
