@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.forms import Script
+from django.db.models import BooleanField, QuerySet, Value
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from descriptors import actions, feed, selectors
-from descriptors.admin.branches import TreePages
-from descriptors.admin.filters import DriftFilter, FolderFilter, HypervisorFilter, KindFilter, StateFilter
+from descriptors.admin.branches import Line, TreePages
+from descriptors.admin.filters import DEEP, DriftFilter, FolderFilter, HypervisorFilter, KindFilter, StateFilter
 from descriptors.admin.pages import NODES, NodePages, page_of
 from descriptors.admin.placing import TreeDialogs
 from descriptors.models import Node, Operation
 from descriptors.permissions import visible
-from descriptors.states import CHOICES
 from descriptors.verbs import VERBS, Verb
 
-STATES = dict(CHOICES)
+
+def _cell(part: str, node: Node, **more: str) -> str:
+    line = Line(node, 0, node.name)
+    return render_to_string("admin/descriptors/list_cell.html", {"part": part, "node": node, "line": line} | more)
 
 
 def _verb_action(verb: Verb) -> Callable[..., HttpResponse | None]:
@@ -47,12 +50,11 @@ class NodeAdmin(TreePages, TreeDialogs, NodePages):
     ordering = ("-kind", "name")
     change_list_template = "admin/descriptors/node_list.html"
 
-    class Media:
-        js = (Script("js/admin_feed.js", type="module"),)
-
     def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
         """What the person may see, with everything that a row shows."""
-        return visible(request.user, Node._base_manager.select_related(*selectors.RELATED))
+        deep = any(name in request.GET for name in DEEP)
+        rows = Node._base_manager.select_related(*selectors.RELATED).annotate(deep=Value(deep, BooleanField()))
+        return visible(request.user, rows)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Verbs in the table's order, then deletion."""
@@ -60,32 +62,28 @@ class NodeAdmin(TreePages, TreeDialogs, NodePages):
         return found | {"delete_nodes": (NodeAdmin.delete_nodes, "delete_nodes", _("Delete from the tree"))}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Adds where the live feed begins, and the words for states."""
-        words = {name: gettext(label) for name, label in CHOICES}
-        live = {"feed_cursor": feed.last_id(), "state_words": words}
-        return super().changelist_view(request, (extra_context or {}) | live)
+        """Adds where the live feed begins."""
+        return super().changelist_view(request, (extra_context or {}) | {"feed_cursor": feed.last_id()})
 
     # columns
     @admin.display(description=_("name"), ordering="name")
     def shown(self, node: Node) -> str:
-        """Folders open, machines show their definition."""
+        """Folders open, machines are shown in the tree; the whole path where the list goes deeper than one level."""
+        label = node.path if node.deep else node.name  # type: ignore[attr-defined]
         if node.is_folder:
-            return format_html('<a href="{}?folder={}">{}/</a>', reverse(NODES), node.pk, node.name)
-        return format_html('<a href="{}" title="{}">{}</a>', page_of("definition", node.pk), node.path, node.name)
+            return _cell("name", node, address=f"{reverse(NODES)}?folder={node.pk}", label=f"{label}/")
+        address = f"{reverse('admin:descriptors_node_tree')}?at={quote(node.path)}"
+        return _cell("name", node, address=address, label=label)
 
     @admin.display(description=_("state"), ordering="descriptor__state")
     def state(self, node: Node) -> str:
-        """Changes live."""
-        if node.is_folder:
-            return ""
-        machine = node.descriptor
-        label = gettext(STATES[machine.state])
-        return format_html('<span data-node="{}" title="{}">{}</span>', node.pk, machine.reason, label)
+        """Colour, picture and word, with the marks beside it; changes live."""
+        return "" if node.is_folder else _cell("state", node)
 
     @admin.display(description=_("since"), ordering="descriptor__state_since")
-    def since(self, node: Node) -> Any:
+    def since(self, node: Node) -> str:
         """When the state began."""
-        return None if node.is_folder else node.descriptor.state_since
+        return "" if node.is_folder else _cell("since", node)
 
     @admin.display(description=_("hypervisor"), ordering="descriptor__hypervisor__name")
     def host(self, node: Node) -> Any:

@@ -140,7 +140,7 @@ def test_folders_count_what_is_below_by_state(world, mia):
     world.do("create", world.sam.web, world.sam.db)
     world.do("start", world.sam.web)
     counted = selectors.counts_below(world.mia, [world.courses.path, world.sam.folder.path, world.lab.path])
-    assert counted[world.courses.path] == {"provisioned": 1, "created": 1, "running": 1}
+    assert counted[world.courses.path] == {"provisioned": 2, "created": 1, "running": 1}
     assert counted[world.sam.folder.path] == {"created": 1, "running": 1}
     assert world.lab.path not in counted
     told = mia.post(f"{TREE}counts/", {"ids": [world.sam.folder.pk, world.lab.pk]}).json()["counts"]
@@ -196,7 +196,7 @@ def test_a_selection_says_how_many_of_it_can_do_what(world, mia):
 def test_verbs_count_only_where_they_are_allowed(world, mia):
     actions.edit(world.ana.folder, {"rights": {"manager": {"create": False}}}, actor=world.root)
     states, busy, able = selectors.readiness(world.mia, [world.courses])
-    assert sum(states.values()) == 3
+    assert sum(states.values()) == 4
     assert busy == 0
     assert able["create"] == 2
     assert able["start"] == 0
