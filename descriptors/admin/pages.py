@@ -78,7 +78,7 @@ class NodePages(ThroughActions):
         if request.method == "POST":
             return self._granted(request, node)
         if "do" in request.GET:
-            return self._question(request, node)
+            return self._access_question(request, node)
         return self._grants_page(request, node)
 
     def _grants_page(self, request: HttpRequest, node: Node, wish: panes.access.Wish | None = None) -> HttpResponse:
@@ -97,7 +97,7 @@ class NodePages(ThroughActions):
             self.message_user(request, answer.done, messages.SUCCESS)
         return HttpResponseRedirect(page_of("grants", node.pk))
 
-    def _question(self, request: HttpRequest, node: Node) -> HttpResponse:
+    def _access_question(self, request: HttpRequest, node: Node) -> HttpResponse:
         asked = self.attempt(request, lambda: panes.access.question(request.user, node, request.GET.dict()))
         if asked is None:
             return HttpResponseRedirect(page_of("grants", node.pk))

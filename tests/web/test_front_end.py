@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from descriptors.verbs import VERBS
 ROOT = Path(__file__).resolve().parents[2]
 STATIC, TEMPLATES = ROOT / "static", ROOT / "templates"
 MOST_SCRIPT = 150 * 1024
+#: Of the editor of definitions, on the pages that have one, beside the script of every page.
+MOST_EDITOR = 125 * 1024
 
 
 def used_icons() -> set[str]:
@@ -44,9 +47,21 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
         assert not loaded, (path, loaded)
 
 
+def weight(scripts: Iterable[Path]) -> int:
+    """Bytes of these scripts as they travel."""
+    return sum(len(gzip.compress(path.read_bytes(), 9)) for path in scripts)
+
+
 def test_a_page_loads_little_script() -> None:
     scripts = [*(STATIC / "js").glob("*.js"), *(STATIC / "vendor").glob("*/*.js")]
-    assert sum(len(gzip.compress(path.read_bytes(), 9)) for path in scripts) < MOST_SCRIPT
+    assert weight(path for path in scripts if "codemirror" not in str(path)) < MOST_SCRIPT
+
+
+def test_an_editor_comes_with_its_own_script_where_there_is_one() -> None:
+    assert weight((STATIC / "vendor").glob("codemirror-*/*.js")) < MOST_EDITOR
+    for path in TEMPLATES.rglob("*.html"):
+        if path.name in {"frame.html", "base.html", "base_plain.html"}:
+            assert "editor" not in path.read_text(), path
 
 
 @pytest.mark.parametrize("state", STATES)
