@@ -26,6 +26,7 @@ from descriptors.selectors.nodes import (
     my_machines,
     nodes,
 )
+from descriptors.selectors.notices import Told, ended_since_seen, told
 from descriptors.selectors.offers import allowed_from, available, not_from_here, open_operation, sources
 from descriptors.selectors.places import in_trouble, places, tallies_below
 from descriptors.selectors.records import (
@@ -46,6 +47,7 @@ __all__ = [
     "Loss",
     "Reason",
     "Tally",
+    "Told",
     "allowed_from",
     "ancestors",
     "available",
@@ -56,6 +58,7 @@ __all__ = [
     "counts",
     "counts_below",
     "drift",
+    "ended_since_seen",
     "expectation",
     "filtered",
     "folder_path",
@@ -91,6 +94,7 @@ __all__ = [
     "sources",
     "tallies",
     "tallies_below",
+    "told",
     "tops",
     "up_to_date",
     "waiting",

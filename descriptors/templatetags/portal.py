@@ -220,10 +220,10 @@ def _not_from_here(verb: str, _language: str | None) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def open_operations(context: template.Context) -> int:
-    """How many operations are going on that this person may see; one query."""
+def notices(context: template.Context) -> selectors.Told:
+    """What the bell says to this person; one query."""
     user = getattr(context.get("request"), "user", None)
-    return selectors.open_operations(user).count() if user and user.is_authenticated else 0
+    return selectors.told(user) if user and user.is_authenticated else selectors.Told(0, 0, 0)
 
 
 @register.simple_tag(takes_context=True)

@@ -26,7 +26,7 @@ from hypervisors.models import Hypervisor
 from olimpus.errors import NotFound
 
 MADE = ("descriptor.create", "folder.create")
-REPAIRED = ("vm.stop", "vm.start", "vm.recover", "vm.reapply")
+REPAIRED = ("vm.force_off", "vm.stop", "vm.start", "vm.recover", "vm.reapply")
 SHARED = "grant.add"
 #: Among the facts, beside the verbs: there is a hypervisor that pretends.
 DEMO = "mock"

@@ -6,9 +6,8 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 
 from accounts.models import User
 from accounts.roles import is_manager
@@ -112,12 +111,6 @@ def tree_level(request: SignedIn, node_id: int) -> HttpResponse:
     """The folders right below a folder, for the tree on the left."""
     level, more = sidebar.children(request.user, selectors.get(request.user, node_id))
     return render(request, "components/tree_level.html", {"level": level, "more": more})
-
-
-@door
-def open_count(request: SignedIn) -> HttpResponse:
-    """How many operations are going on; for the bell."""
-    return JsonResponse({"open": selectors.open_operations(request.user).count(), "page": reverse("operations")})
 
 
 def may(request: SignedIn, node: Node) -> dict[str, bool]:

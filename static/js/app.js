@@ -6,6 +6,7 @@ import "./verbs.js"
 import "./suggest.js"
 import "./keys.js"
 import "./clip.js"
+import "./notifications.js"
 import { connect } from "./live.js"
 
 connect()

@@ -98,22 +98,7 @@ function showStatus({ id, status, parent }, said) {
     for (const element of place.querySelectorAll("[data-slot=said]")) element.textContent = said ?? ""
   }
   for (const line of document.querySelectorAll(`[data-line="${parent ?? id}"]`)) refresh(line)
-  refreshBell()
-}
-
-let bell = 0
-
-function refreshBell() {
-  if (bell) return
-  bell = setTimeout(async () => {
-    bell = 0
-    const place = document.querySelector("[data-open-operations]")
-    const answer = await fetch(place.dataset.openOperations, { headers: { Accept: "application/json" } }).catch(() => null)
-    if (!answer?.ok) return
-    const { open } = await answer.json()
-    place.textContent = open
-    place.hidden = open === 0
-  }, REFRESH)
+  document.dispatchEvent(new Event("olimpus:operation"))
 }
 
 function refreshAll() {
