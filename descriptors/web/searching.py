@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -144,13 +146,18 @@ def _fits(query: Query, words: Sequence[str]) -> Q:
 
 
 def _contains(column: str, word: str) -> Q:
-    """SQLite lowers ASCII letters only, so other letters are also looked for in upper case."""
-    found = Q((f"lower_{column}__contains", word))
-    return found if word.isascii() else found | Q((f"lower_{column}__contains", "".join(map(_upper, word))))
+    """A condition: the word is in the column. Accents typed are also found as plain letters."""
+    if word.isascii():
+        return Q((f"lower_{column}__contains", word))
+    # Databases lower ASCII letters only, or none under a binary collation: each letter is looked for in both cases.
+    return Q((f"{column}__regex", "".join(map(_either, word))))
 
 
-def _upper(character: str) -> str:
-    return character if character.isascii() else character.upper()
+def _either(letter: str) -> str:
+    if not letter.isalpha():
+        return re.escape(letter)
+    plain = unicodedata.normalize("NFD", letter)[0]
+    return f"[{''.join(sorted({letter, letter.upper(), plain, plain.upper()}))}]" if len(letter.upper()) == 1 else letter
 
 
 def _rank(text: str, word: str) -> Case:
