@@ -162,6 +162,10 @@ function handle(view) {
   }
   return {
     doc,
+    /** Another text in place of what is there: a file that was dropped, say. */
+    put(text) {
+      view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } })
+    },
     mark(faults) {
       const marks = faults.filter(fault => fault.line).map(fault => {
         const from = place(fault.line, fault.column)
