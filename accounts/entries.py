@@ -32,7 +32,7 @@ def went_wrong() -> Q:
 
 def is_wrong(entry: Entry) -> bool:
     """The same for one entry."""
-    failed_test = entry.verb == "hypervisor.test" and entry.data.get("ok") is False
+    failed_test = entry.verb == "hypervisor.test" and (entry.data or {}).get("ok") is False
     return failed_test or entry.verb in WRONG or entry.verb.endswith(WRONG_ENDINGS)
 
 

@@ -35,6 +35,11 @@ def row_of(entry: Entry) -> list[str]:
     return [harmless(cell) for cell in cells]
 
 
+def readable(data: Any) -> str:
+    """The data of an entry as indented JSON, for people."""
+    return json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True)
+
+
 def pages(entries: QuerySet[Entry]) -> Iterator[str]:
     """Yield the CSV of `entries`, newest first, one query per PAGE rows; rows written meanwhile are not in it."""
     yield _lines([list(COLUMNS)])

@@ -1,21 +1,34 @@
-"""What the tree knows about a hypervisor, for the console's pages of hypervisors: machines, operations, nobody's VMs."""
+"""What the tree adds to the console's pages of hypervisors, people and the journal."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.db.models import Count, Q
+from django.contrib.auth.models import Group
+from django.db.models import Count, F, Q, QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
 
-from descriptors.models import OPEN, Descriptor, Operation, Unowned
+from accounts.models import User
+from descriptors import deeds
+from descriptors.models import (
+    OPEN,
+    Descriptor,
+    NodeGroupObjectPermission,
+    NodeUserObjectPermission,
+    Operation,
+    Unowned,
+)
+from descriptors.permissions import PERMISSION_OF
 from descriptors.states import State
 from hypervisors.models import Hypervisor
 from olimpus import panels
 
 #: Operations shown on the page of a hypervisor.
 SHOWN: Final = 8
+#: Grants shown on the page of a person or a group.
+PLACES: Final = 100
 
 
 def of_list(request: HttpRequest, hypervisors: list[Hypervisor]) -> dict[str, Any]:
@@ -31,6 +44,7 @@ def of_one(request: HttpRequest, hypervisor: Hypervisor) -> dict[str, Any]:
     """Machines by state, what is going on, VMs of nobody; four queries."""
     rows = Descriptor.objects.filter(hypervisor=hypervisor).order_by().values_list("state")
     states = dict(rows.annotate(Count("pk")))
+    told = urlencode({"verb": "hypervisor.*", "q": hypervisor.name})
     operations = Operation.objects.filter(hypervisor=hypervisor, status__in=OPEN).order_by("-created_at")
     shown = list(operations.select_related("actor")[: SHOWN + 1])
     return {
@@ -42,7 +56,7 @@ def of_one(request: HttpRequest, hypervisor: Hypervisor) -> dict[str, Any]:
         "unowned_number": Unowned.objects.filter(hypervisor=hypervisor).count(),
         "unowned_url": _unowned(),
         "compare_url": reverse("admin:descriptors_unowned_compare", args=[hypervisor.pk]),
-        "journal_url": f"{reverse('admin:accounts_entry_changelist')}?{urlencode({'q': hypervisor.name})}",
+        "journal_url": f"{reverse('admin:accounts_entry_changelist')}?{told}",
     }
 
 
@@ -50,5 +64,41 @@ def _unowned() -> str:
     return reverse("admin:descriptors_unowned_changelist")
 
 
+def of_people(request: HttpRequest, users: list[User]) -> dict[str, Any]:
+    """On how many nodes each user of a page holds a role of his own; one query."""
+    rows = NodeUserObjectPermission.objects.filter(user__in=users).order_by().values_list("user")
+    return {"places": dict(rows.annotate(Count("content_object", distinct=True)))}
+
+
+def of_person(request: HttpRequest, user: User) -> dict[str, Any]:
+    """Where a person holds roles, himself and through groups, and the last operations he asked for; three queries."""
+    own = NodeUserObjectPermission.objects.filter(user=user)
+    shared = NodeGroupObjectPermission.objects.filter(group__user=user).annotate(through=F("group__name"))
+    operations = Operation.objects.filter(actor=user, parent=None).select_related("actor").order_by("-created_at")
+    return {**_places(own.annotate(through=Value("")), shared), "operations": operations[:SHOWN]}
+
+
+def of_group(request: HttpRequest, group: Group) -> dict[str, Any]:
+    """Where the members of a group hold roles through it; one query."""
+    return _places(NodeGroupObjectPermission.objects.filter(group=group).annotate(through=F("group__name")))
+
+
+def _places(*grants: QuerySet[Any]) -> dict[str, Any]:
+    columns = ("content_object__path", "permission__codename", "through")
+    rows = [row for some in grants for row in some.order_by("content_object__path").values_list(*columns)[:PLACES]]
+    role_of = {code: role for role, code in PERMISSION_OF.items()}
+    told = [{"path": path, "role": role_of.get(code, code), "group": through} for path, code, through in sorted(rows)]
+    return {"grants": told[:PLACES], "grants_more": len(told) - len(told[:PLACES])}
+
+
+def of_journal(request: HttpRequest, entries: list[Any]) -> dict[str, Any]:
+    """The verbs that the journal can be filtered by, in words; no query."""
+    return {"verbs": deeds.choices()}
+
+
+panels.add("journal", of_journal)
+panels.add("user-list", of_people)
+panels.add("user", of_person)
+panels.add("group", of_group)
 panels.add("hypervisor-list", of_list)
 panels.add("hypervisor", of_one)
