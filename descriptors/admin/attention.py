@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.contrib import admin, messages
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.response import TemplateResponse
@@ -17,20 +16,17 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from accounts import journal
-from accounts.models import Entry, User
+from accounts.models import User
 from descriptors import actions, feed, selectors
 from descriptors.admin.base import refusals
 from descriptors.models import Operation
 from descriptors.panes.operations import address
-from descriptors.selectors import attention, branches
+from descriptors.selectors import attention
 from descriptors.worker import life
-from hypervisors.models import Hypervisor
 from olimpus.errors import OlimpusError
 
 #: Lines of the journal on the page.
 ENTRIES: Final = 10
-#: Folders in which a manager's page listens for news.
-BRANCHES: Final = 60
 #: Workers elsewhere write at least this often while they live.
 QUIET: Final = timedelta(minutes=3)
 
@@ -50,21 +46,17 @@ class Workers:
 
 
 def workers(places: list[attention.Place]) -> Workers:
-    """The workers of this data folder; without one, what those elsewhere wrote last (one query)."""
-    running = life.alive()
+    """The workers of this data folder, and when those elsewhere last reached one of these hypervisors."""
     answers = [place.hypervisor.last_ok_at for place in places if place.hypervisor.last_ok_at]
-    if not running and not answers:  # a manager's page may know no hypervisor
-        answers = [seen for seen in Hypervisor.objects.aggregate(seen=Max("last_ok_at")).values() if seen]
-    return Workers(len(running), life.dead(), max(answers, default=None))
+    return Workers(len(life.alive()), life.dead(), max(answers, default=None))
 
 
 def index(request: HttpRequest) -> HttpResponse:
     """The page."""
     cursor = feed.last_id()
     user: User = request.user  # type: ignore[assignment]
-    paths = ["/"] if user.is_superuser else [node.path for node in branches.tops(user)[:BRANCHES]]
     frame = admin.site.each_context(request) | {"title": _("What needs attention"), "console": True}
-    context = frame | {"feed_cursor": cursor, "feed_paths": paths} | situation(user)
+    context = frame | {"feed_cursor": cursor, "feed_paths": attention.listening_to(user)} | situation(user)
     return TemplateResponse(request, "admin/attention.html", context)
 
 
@@ -95,7 +87,6 @@ def situation(user: User) -> dict[str, Any]:
     found: dict[str, Any] = {
         "census": counted,
         "places": places,
-        "closed_since": _closed_since(places),
         "workers": workers(places),
         "failures": attention.failures(user) if counted.states["failed"] else [],
         "failed_operations": attention.failed_operations(user),
@@ -117,18 +108,6 @@ def _drift(user: User) -> list[dict[str, Any]]:
 
 def _going_on(user: User) -> list[Operation]:
     return list(selectors.with_running(selectors.open_operations(user))[: attention.FEW])
-
-
-def _closed_since(places: list[attention.Place]) -> dict[str, datetime]:
-    """Since when hypervisors are in maintenance, by name; no query while none is."""
-    names = {place.hypervisor.name for place in places if place.hypervisor.maintenance}
-    if not names:
-        return {}
-    began = Entry.objects.filter(verb="hypervisor.maintenance_on").order_by("-id")[:200]
-    since: dict[str, datetime] = {}
-    for entry in began:
-        since.setdefault(entry.data.get("hypervisor", ""), entry.at)
-    return {name: since[name] for name in names if name in since}
 
 
 def tiles(found: dict[str, Any]) -> list[dict[str, Any]]:

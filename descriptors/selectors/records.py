@@ -19,7 +19,7 @@ from descriptors.models import (
     Status,
 )
 from descriptors.names import above
-from descriptors.permissions import PERMISSION_OF, access_of, can, visible
+from descriptors.permissions import PERMISSION_OF, access_of, can, visible, within
 
 
 def grants_of(node: Node) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ def operations(user: User) -> QuerySet[Operation]:
     rows = Operation.objects.select_related("actor", "hypervisor")
     if access_of(user).everything:
         return rows
-    return rows.filter(Q(actor=user) | Q(pk__in=visible(user, Operation.objects.order_by(), path="path").values("pk")))
+    return rows.filter(Q(actor=user) | within("path", access_of(user).intervals("see")))
 
 
 def with_running(rows: QuerySet[Operation]) -> QuerySet[Operation]:

@@ -9,9 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import User
-from descriptors import actions, reconcile
+from descriptors import reconcile
 from descriptors.models import Descriptor, Node, Operation, Unowned
-from descriptors.permissions import can
 from hypervisors.drivers.mock import create_by_hand, tamper
 from tests import factories
 
@@ -156,22 +155,7 @@ def test_nodes_are_made_and_renamed(world, mia):
     assert "reserved" in page(mia.post(url, {"name": "common", "folder": "1"}))
 
 
-# -- operations, strays, cards -----------------------------------------------------------------------------------------
-
-
-def test_operations_are_watched_cancelled_and_asked_again(world, mia):
-    url = "/admin/descriptors/operation/"
-    parent = actions.request("create", world.sam.folder, actor=world.mia)
-    assert "0/2" in page(mia.get(url))
-    assert world.sam.db.path in page(mia.get(f"{url}?parent={parent.pk}"))
-    assert mia.get(f"{url}?parent=x").status_code == 200
-    assert "cancelled" in act(mia, "cancel", parent, url=url)
-    assert "ended already" in act(mia, "cancel", parent, url=url)
-    assert "Nothing failed" in act(mia, "retry", parent, url=url)
-    other = actions.request("create", world.ana.web, actor=world.root)
-    factories.failed(other)
-    world.do("recover", world.ana.web)
-    assert "queued" in act(mia, "retry", other, url=url)
+# -- strays, cards -----------------------------------------------------------------------------------------------------
 
 
 def test_strays_are_adopted(world):
