@@ -82,13 +82,13 @@ class Board:
         return Counter(row["state"] for row in self.rows.values())
 
     def urgent(self) -> list[Row]:
-        """The machines, attention first: failed, on the way, changed lately, the rest by path."""
-        return sorted(self.rows.values(), key=_urgency)
+        """The machines, attention first: failed, on the way, then what changed last, the rest by path."""
+        rows = sorted(self.rows.values(), key=lambda row: str(row["path"]).replace("/", "\0"))
+        rows.sort(key=lambda row: str(row.get("changed_at", "")), reverse=True)
+        return sorted(rows, key=_urgency)
 
 
-def _urgency(row: Row) -> tuple[Any, ...]:
+def _urgency(row: Row) -> int:
     if row["state"] == "failed":
-        return 0, row["path"]
-    if row["verb"] or row["state"] in ("starting", "stopping"):
-        return 1, row["path"]
-    return 2, row["path"]
+        return 0
+    return 1 if row["verb"] or row["state"] in ("starting", "stopping") else 2

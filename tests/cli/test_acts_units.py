@@ -139,6 +139,12 @@ def test_a_failure_keeps_its_reason_until_it_is_over():
     assert made.rows[1]["reason"] == ""
 
 
+def test_attention_first_then_what_changed_last():
+    made = board("running", "stopped", "running", "failed")
+    made.take({"events": [event(1, 3, "stopped"), event(2, 2, "starting")], "settled": 2})
+    assert [each["path"] for each in made.urgent()] == ["/m4", "/m2", "/m3", "/m1"]
+
+
 def test_folders_and_progress_are_no_machines_and_new_shapes_are_noticed():
     made = board("stopped")
     parent = event(1, 9, operation={"verb": "start", "status": "running", "progress": {"total": 3}})
