@@ -45,7 +45,7 @@ class Draft {
 
   async look(part = "computed") {
     const number = this.asked += 1
-    this.say("working")
+    if (part === "computed") this.say("working")
     const answer = await this.ask(part)
     if (number !== this.asked || !answer) return // a later one is on its way
     this.faults(answer.faults)

@@ -22,7 +22,7 @@ const look = EditorView.theme({
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.55", overflow: "auto" },
   ".cm-content": { caretColor: "currentColor", padding: "8px 0", minHeight: "var(--editor-least, 0)" },
   ".cm-gutters": { backgroundColor: "transparent", color: "var(--quiet)", border: "none" },
-  ".cm-activeLine": { backgroundColor: "color-mix(in srgb, var(--accent) 8%, transparent)" },
+  ".cm-activeLine": { backgroundColor: "color-mix(in srgb, var(--accent) 10%, transparent)" },
   ".cm-tooltip": { backgroundColor: "var(--surface)", color: "inherit", border: "1px solid var(--line)", borderRadius: "6px", boxShadow: "0 6px 24px rgb(0 0 0 / 18%)", maxWidth: "min(420px, 90vw)" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", maxHeight: "16em" },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "4px 8px", lineHeight: "1.4" },
@@ -34,7 +34,6 @@ const look = EditorView.theme({
   ".cm-help p": { margin: "0 0 4px" },
   ".cm-help .quiet": { color: "var(--quiet)" },
   ".cm-help code": { fontFamily: "var(--mono)", whiteSpace: "pre-wrap" },
-  ".cm-here": { backgroundColor: "var(--accent-soft)" },
 })
 
 function labelsOf(area) {
@@ -175,8 +174,8 @@ function handle(view) {
     },
     goTo(line, column) {
       const anchor = place(line, column)
-      view.dispatch({ selection: { anchor }, effects: EditorView.scrollIntoView(anchor, { y: "center" }) })
-      view.focus()
+      view.dispatch({ selection: { anchor }, effects: EditorView.scrollIntoView(anchor, { y: "nearest" }) })
+      if (!view.state.readOnly) view.focus()
     },
   }
 }
@@ -201,7 +200,7 @@ function mount(element, words) {
         cm.indentUnit.of("  "),
         EditorState.tabSize.of(2),
         EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", ...(reading ? { tabindex: "0", "aria-readonly": "true" } : {}) }),
-        reading ? [EditorState.readOnly.of(true), EditorView.editable.of(false)] : writing(element, words),
+        reading ? [EditorState.readOnly.of(true), EditorView.editable.of(false), location.hash.startsWith("#at-") ? cm.highlightActiveLine() : []] : writing(element, words),
         look,
       ],
     }),
