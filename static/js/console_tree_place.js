@@ -12,10 +12,16 @@ const words = tree.dataset
 // -- dialogs ----------------------------------------------------------------------------------------------------------
 
 export async function openDialog(url) {
+  const waiting = setTimeout(() => { // a plan for thousands of machines takes a while
+    dialog.textContent = words.loading
+    if (!dialog.open) dialog.showModal()
+  }, 300)
   const answer = await ask(url)
-  if (!answer) return
+  clearTimeout(waiting)
+  if (!answer) { dialog.close(); return }
   dialog.innerHTML = await answer.text()
   if (!dialog.open) dialog.showModal()
+  dialog.querySelector("[autofocus]")?.focus()
   suggest()
 }
 
