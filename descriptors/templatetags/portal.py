@@ -62,7 +62,12 @@ def icon(name: str, extra: str = "") -> SafeString:
 
 @register.simple_tag
 def state_badge(state: str, extra: str = "") -> SafeString:
-    """The state as colour, icon and word."""
+    """The state as colour, icon and word; the same few again and again, so each is made once for a language."""
+    return _state_badge(state, extra, get_language())
+
+
+@lru_cache(maxsize=256)
+def _state_badge(state: str, extra: str, _language: str | None) -> SafeString:
     motion = "turning" if state in ON_THE_WAY else ""
     return format_html(
         '<span class="state state-{} {}" data-state="{}">{}<span>{}</span></span>',
@@ -143,13 +148,18 @@ def ago(moment: datetime | None) -> SafeString | str:
     """ "3 minutes ago", the exact time on hover; `app.js` keeps it true while the page is open."""
     if moment is None:
         return "–"
-    local = date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+    begin = _exactly(moment, get_language(), timezone.get_current_timezone_name())
+    return format_html("{}{}</time>", begin, naturaltime(moment))
+
+
+@lru_cache(maxsize=4096)
+def _exactly(moment: datetime, _language: str | None, _zone: str) -> SafeString:
+    """The part that does not change as time passes; the same rows are shown many times."""
     return format_html(
-        '<time datetime="{}" title="{} · {} UTC">{}</time>',
+        '<time datetime="{}" title="{} · {} UTC">',
         moment.isoformat(),
-        local,
+        date_format(timezone.localtime(moment), "DATETIME_FORMAT"),
         moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        naturaltime(moment),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -105,8 +106,10 @@ def _counts(
     """How many machines below are in each state, whatever the filter; no query where the view has counted all of them."""
     if tallies is None or filters.narrow:
         return selectors.counts(request.user, folder)
-    held = [tally.held for tally in tallies.values()]
-    return {state: sum(one[state] for one in held) for state, _label in CHOICES}
+    held: Counter[str] = Counter()
+    for tally in tallies.values():
+        held.update(tally.held)
+    return {state: held[state] for state, _label in CHOICES}
 
 
 def _has_folders(folder: Node) -> bool:
@@ -222,9 +225,9 @@ def _tiles(request: SignedIn, folder: Node, filters: Filters, rows: QuerySet[Nod
         empty = selectors.nodes(request.user, below=folder.path, children=True).filter(
             parent_id=folder.pk, kind=Kind.FOLDER
         )
-        here = empty.order_by("name").values_list("name", flat=True)
-        tallies |= {name: selectors.Tally() for name in here if name not in tallies}
-        names += [name for name in here if name not in set(names)]
+        missing = [name for name in empty.order_by("name").values_list("name", flat=True) if name not in tallies]
+        tallies |= {name: selectors.Tally() for name in missing}
+        names += missing
     found = Paginator(names, TILES).get_page(request.GET.get("page"))
     groups = _named(request, folder, found, tallies)
     small = [group for group in groups if group.tally.total and not group.big]

@@ -6,13 +6,14 @@ from bisect import bisect_left
 from collections import defaultdict
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, IntegerField, OuterRef, Q, QuerySet, Value
 
 from accounts.models import User
 from accounts.preferences import preference
 from descriptors.access import end_of, key_of
 from descriptors.models import Descriptor, Kind, Node
-from descriptors.permissions import access_of, can, visible, within
+from descriptors.names import above
+from descriptors.permissions import access_of, visible, within
 from descriptors.states import State
 
 #: Folders listed below one folder; the folder's own page has all of them, paged.
@@ -26,6 +27,8 @@ MOST_FAILED: Final = 1000
 #: Characters of a path that fit at the top; of a longer one only its name is shown.
 LONGEST_TOP: Final = 24
 
+#: What is read of a folder.
+COLUMNS: Final = ("pk", "parent_id", "path", "name", "inner")
 Item = dict[str, Any]
 
 
@@ -35,13 +38,17 @@ def folder_tree(user: User, node: Node | None) -> list[Item]:
     Open are the folders on the way to `node` and those that this person left open.
     """
     below: dict[int, list[Item]] = defaultdict(list)
-    on_the_way = (Q(parent__parent=None) if node is None else _parent_on_the_way(node)) | Q(parent__in=opened(user))
-    tops = []
-    for item in _items(visible(user, _folders().filter(on_the_way | _is_top(user)))):
-        if item["path"] == "/" or not can(user, "see", item["path"].rpartition("/")[0] or "/"):
-            tops.append(item)
-        else:
-            below[item["parent_id"]].append(item)
+    on_the_way = Q(parent__path="/") if node is None else Q(parent__path__in=[*above(node.path), node.path])
+    inner = visible(user, _folders().filter(on_the_way | Q(parent__in=opened(user)), parent__isnull=False))
+    # One statement of two parts, each answered from an index.
+    parts = [
+        rows.order_by().annotate(top=Value(top, IntegerField())).values_list(*COLUMNS, "top")
+        for rows, top in ((inner, 0), (visible(user, _tops(user)), 1))
+    ]
+    tops: list[Item] = []
+    for *row, top in parts[0].union(parts[1], all=True).order_by("path"):
+        item = _item(*row)
+        (tops if top else below[item["parent_id"]]).append(item)
     del tops[MOST_TOPS:]
     for item in tops:
         item["label"] = item["path"] if len(item["path"]) <= LONGEST_TOP else f"…/{item['label']}"
@@ -76,11 +83,11 @@ def mark_failed(items: list[Item], failed: list[str]) -> None:
         mark_failed(item["children"], failed)
 
 
-def _is_top(user: User) -> Q:
-    """A condition: the folder's parent is not visible."""
+def _tops(user: User) -> QuerySet[Node]:
+    """The folders whose parent is not visible."""
     if access_of(user).everything:
-        return Q(parent=None)
-    return Q(parent=None) | ~within("parent__path", access_of(user).intervals("see"))
+        return _folders().filter(parent=None)
+    return _folders().filter(Q(parent=None) | ~within("parent__path", access_of(user).intervals("see")))
 
 
 def _folders() -> QuerySet[Node]:
@@ -94,10 +101,11 @@ def _parent_on_the_way(node: Node) -> Q:
 
 
 def _items(rows: QuerySet[Node]) -> list[Item]:
-    return [
-        {"id": pk, "parent_id": parent, "path": path, "label": name, "inner": inner, "open": False, "children": []}
-        for pk, parent, path, name, inner in rows.values_list("pk", "parent_id", "path", "name", "inner")
-    ]
+    return [_item(*row) for row in rows.values_list(*COLUMNS)]
+
+
+def _item(pk: int, parent: int | None, path: str, name: str, inner: bool) -> Item:
+    return {"id": pk, "parent_id": parent, "path": path, "label": name, "inner": inner, "open": False, "children": []}
 
 
 def _open(item: Item, below: dict[int, list[Item]], node: Node | None) -> None:
