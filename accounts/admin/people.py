@@ -44,7 +44,7 @@ ROLE_LOOKS: Final = {
 class UserAdmin(ImportPages, Polite, DjangoUserAdmin):
     """Accounts. Everything goes through `accounts.actions`, hence into the journal."""
 
-    list_display = ("person", "email", "role", "belongs", "places", "state", "seen")
+    list_display = ("person", "role", "belongs", "places", "state", "seen")
     list_display_links = None
     list_filter = ("kind", "is_superuser", "is_active", "groups")
     list_per_page = 50
@@ -82,12 +82,13 @@ class UserAdmin(ImportPages, Polite, DjangoUserAdmin):
 
     @admin.display(description=gettext_lazy("user"), ordering="username")
     def person(self, user: User) -> str:
-        """User name with a link, and the name."""
+        """User name with a link, the name, the address."""
         return format_html(
-            '<a href="{}"><b>{}</b></a><div class="quiet">{}</div>',
+            '<a href="{}"><b>{}</b></a> <span class="person-name">{}</span><div class="quiet">{}</div>',
             page_of(user.pk),
             user.username,
             user.get_full_name(),
+            user.email,
         )
 
     @admin.display(description=gettext_lazy("kind"), ordering="kind")

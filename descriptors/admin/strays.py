@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -21,7 +22,6 @@ from descriptors.admin.pages import page_of
 from descriptors.documents import dump_yaml
 from descriptors.models import Nic, Node, Unowned
 from descriptors.permissions import visible
-from hypervisors.actions import require_superuser
 from hypervisors.drivers.base import POWER_WORDS, Power
 from hypervisors.models import Hypervisor
 from olimpus import queue
@@ -69,7 +69,8 @@ class UnownedAdmin(ForSuperusers):
 
     def compare(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask a worker to compare a hypervisor with the tree now, as the API does."""
-        require_superuser(request.user)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         hypervisor = get_object_or_404(Hypervisor, pk=pk)
         queue.send("descriptors.tasks.reconcile", [str(pk)], queue=hypervisor.queue)
         text = gettext("A worker compares %(name)s with the tree; its states and its machines of nobody follow.")
