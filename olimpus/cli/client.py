@@ -104,7 +104,8 @@ class Client:
     @contextlib.contextmanager
     def stream(self, path: str, /, **params: Any) -> Iterator[Iterator[bytes]]:
         """The bytes of a long answer as they arrive. Raises Failure."""
-        request = self._http.build_request("GET", self._url(path), params=_query(params))
+        headers = {"Accept": "*/*"}
+        request = self._http.build_request("GET", self._url(path), params=_query(params), headers=headers)
         try:
             response = self._http.send(request, stream=True)
             with contextlib.closing(response):
