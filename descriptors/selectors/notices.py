@@ -33,7 +33,7 @@ class Told:
 
 def told(user: User) -> Told:
     """What the bell says; one query."""
-    ended = _ended(user)
+    ended = _ended(user, personal.operations_seen(user))
     rows = operations(user).filter(parent=None).filter(Q(status__in=OPEN) | ended).order_by()
     found = rows.aggregate(
         going=Count("pk", filter=Q(status__in=OPEN)),
@@ -43,14 +43,14 @@ def told(user: User) -> Told:
     return Told(found["going"], found["fresh"], found["failed"])
 
 
-def ended_since_seen(user: User) -> QuerySet[Operation]:
-    """One's own operations that ended since the last look, those with failures first, then the newest."""
-    rows = Operation.objects.select_related("actor", "hypervisor").filter(_ended(user), parent=None)
+def ended_since_seen(user: User, since: datetime | None = None) -> QuerySet[Operation]:
+    """One's own operations that ended since the last look (or `since`), those with failures first, then the newest."""
+    ended = _ended(user, since or personal.operations_seen(user))
+    rows = Operation.objects.select_related("actor", "hypervisor").filter(ended, parent=None)
     worst = Case(When(status__in=TROUBLED, then=Value(0)), default=Value(1), output_field=IntegerField())
     return rows.annotate(worst=worst).order_by("worst", "-finished_at")
 
 
-def _ended(user: User) -> Q:
-    seen: datetime = personal.operations_seen(user)
+def _ended(user: User, seen: datetime) -> Q:
     # The time of the request is indexed, that of the end is not.
     return Q(actor=user, created_at__gt=seen - LONGEST, finished_at__gt=seen) & ~Q(status__in=OPEN)

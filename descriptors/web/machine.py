@@ -18,6 +18,7 @@ from descriptors.definition import sizing
 from descriptors.models import Node, Operation, Status
 from descriptors.panes.lines import Link, definition_rows
 from descriptors.permissions import can
+from descriptors.selectors.repairing import repair
 from descriptors.states import State
 from descriptors.templatetags.portal import tree_url
 from descriptors.verbs import VERBS
@@ -55,13 +56,15 @@ def machine(request: SignedIn, node: Node) -> dict[str, Any]:
     descriptor = node.descriptor
     offers = {offer["verb"].name: offer for offer in row.offers}
     drift = selectors.drift(descriptor)
+    mend = repair(descriptor, drift, request.user) if drift else None
     return {
         "row": row,
         "verbs": grouped(row.offers),
         "offers": offers,
         "state_words": STATE_WORDS,
         "drift": drift,
-        "repair": repair_of(drift, offers),
+        "repair": mend,
+        "repair_offer": offers.get(mend.verb) if mend else None,
         "pending": selectors.pending(descriptor, row.values) if row.values else {},
         "summary": summary_of(node, lambda path: _definition_url(path, request)),
         "ways": ways_in(row),
@@ -79,6 +82,16 @@ def panel(request: SignedIn, node_id: int) -> HttpResponse:
         raise NotFound(_("This is a folder."), where=found.path)
     context = {"node": found, "may": may(request, found)} | machine(request, found)
     return render(request, "portal/machine_details.html", context)
+
+
+@door
+def ways(request: SignedIn, node_id: int) -> HttpResponse:
+    """How one gets into a machine, for its card at home."""
+    found = selectors.get(request.user, node_id)
+    if found.is_folder:
+        raise NotFound(_("This is a folder."), where=found.path)
+    (row,) = rows_of([found], request.user)
+    return render(request, "portal/home_ways.html", {"ways": ways_in(row)})
 
 
 def grouped(offers: Iterable[Offer]) -> dict[str, list[Offer]]:
@@ -158,20 +171,3 @@ def _text_for_help(row: Row, trouble: Mapping[str, Any]) -> str:
         lines.append(_("Operation: %(id)s") % {"id": operation.pk})
     lines.append(_("Copied at %(now)s UTC") % {"now": timezone.now().strftime("%Y-%m-%d %H:%M")})
     return "\n".join(lines)
-
-
-def repair_of(drift: Sequence[Mapping[str, Any]], offers: Mapping[str, Offer]) -> list[dict[str, Any]]:
-    """How each kind of drift is put right: [{words, offer}], `offer` only for whom it is offered."""
-    fields = {line["field"]: line for line in drift}
-    steps: list[dict[str, Any]] = []
-    if power := fields.get("power"):
-        verb = {"on": "start", "off": "stop"}.get(str(power["observed"]), "")
-        words = {
-            "start": _("It was switched on by somebody else. “Start” takes that over: it does no harm to what runs."),
-            "stop": _("It was switched off by somebody else. “Stop” takes that over; then it can be started again."),
-        }.get(verb, _("Ask for any verb: it fails, and “Recover” then takes over what is really there."))
-        steps.append({"words": words, "offer": offers.get(verb)})
-    if fields.keys() - {"power"}:
-        words = _("“Reapply definition” writes what was wanted again. The machine must be off for it.")
-        steps.append({"words": words, "offer": offers.get("reapply")})
-    return steps

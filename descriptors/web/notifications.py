@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_aware
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -25,15 +28,26 @@ SUMMED: Final = 50
 @door
 @require_GET
 def menu(request: SignedIn) -> HttpResponse:
-    """The content of the menu."""
-    ended = list(selectors.ended_since_seen(request.user)[: LINES + 1])
+    """The content of the menu; `since` keeps what was new when it was opened, while one reads it."""
+    since = _moment(request.GET.get("since", "")) or personal.operations_seen(request.user)
+    ended = list(selectors.ended_since_seen(request.user, since)[: LINES + 1])
     context = {
         "going_on": list(selectors.with_running(selectors.open_operations(request.user))[:LINES]),
         "ended": ended[:LINES],
         "more_ended": len(ended) > LINES,
         "reasons": reasons_of(ended[:LINES]),
+        "since": since.isoformat(),
     }
     return render(request, "portal/notifications.html", context)
+
+
+def _moment(text: str) -> datetime | None:
+    """A moment as we wrote it; None for anything else."""
+    try:
+        moment = parse_datetime(text[:64])
+    except ValueError:
+        return None
+    return moment if moment is not None and is_aware(moment) else None
 
 
 def reasons_of(ended: list[Operation]) -> dict[str, str]:

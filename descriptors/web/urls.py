@@ -57,6 +57,7 @@ urlpatterns = [
     path("-/rows", nodes.fresh_rows, name="node-rows"),
     path("-/nodes/<int:node_id>/row", nodes.row, name="node-row"),
     path("-/nodes/<int:node_id>/panel", machine.panel, name="node-panel"),
+    path("-/nodes/<int:node_id>/ways", machine.ways, name="node-ways"),
     path("-/nodes/<int:node_id>/snapshots", guest.snapshots, name="node-snapshots"),
     path("-/nodes/<int:node_id>/console", guest.console, name="node-console"),
     path("-/nodes/<int:node_id>/counts", folders.counts, name="node-counts"),

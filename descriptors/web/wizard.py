@@ -108,6 +108,7 @@ class MachineForm(CoreForm):
         super().__init__(*args, initial={name: here.get(name) for name in ASKED}, **kwargs)
         for name in ASKED:
             self._describe(name)
+        self._show_sizes(here)
         networks = sorted(here.get("networks") or {})
         self.fields["network"].choices = [("", _("as inherited")), *((name, name) for name in networks)]
         self.fields["network"].help_text = _("Its first network card is put there.")
@@ -120,6 +121,15 @@ class MachineForm(CoreForm):
             "text": _(parameter.description),
             "example": parameter.example,
         }
+
+    def _show_sizes(self, here: Mapping[str, Any]) -> None:
+        """What an empty size comes to, by the flavor."""
+        try:
+            size = sizing(here)
+        except Invalid:
+            return
+        for name in ("cpus", "memory_mib", "disk_gib"):
+            self.fields[name].widget.attrs["placeholder"] = f"{getattr(size, name):g}"
 
     def local(self, prototype: str, here: Mapping[str, Any]) -> tuple[dict[str, Any], Positions]:
         """The local definition: only what differs from what is inherited. Invalid, with the line, for bad YAML."""

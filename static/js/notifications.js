@@ -4,6 +4,7 @@ const PAUSE = 1200 // ms between two questions, however many events arrive
 const CLOCK = 20000 // ms
 const bell = document.querySelector("[data-notifications]")
 let timer = 0
+let shownSince = "" // what the open menu counts as new
 let said = null // what ended was known when the page came; only news is announced
 
 const ask = (address, options = {}) =>
@@ -30,16 +31,21 @@ function show({ shown, failed }) {
 const isOpen = () => bell.querySelector("[data-bs-toggle]").getAttribute("aria-expanded") === "true"
 
 async function fill() {
-  const answer = await ask(bell.dataset.notifications)
+  const since = shownSince ? `?since=${encodeURIComponent(shownSince)}` : ""
+  const answer = await ask(bell.dataset.notifications + since)
   if (answer?.ok && !bell.querySelector(".dropdown-menu").contains(document.activeElement)) {
     bell.querySelector("[data-menu]").innerHTML = await answer.text()
   }
 }
 
-/** Seen when it is closed again, so that what is new stays in the list while one reads it. */
+/** What is new when it is opened stays in the list while one reads it, and is seen from then on. */
 async function look() {
+  shownSince = ""
+  await fill()
+  shownSince = bell.querySelector("[data-since]")?.dataset.since ?? ""
   const token = document.querySelector("[name=csrfmiddlewaretoken]").value
   await ask(bell.dataset.seen, { method: "POST", headers: { "X-CSRFToken": token } })
+  said = ""
   soon()
 }
 
@@ -49,8 +55,7 @@ function soon() {
 
 if (bell) {
   document.addEventListener("olimpus:operation", soon)
-  bell.addEventListener("show.bs.dropdown", fill)
-  bell.addEventListener("hidden.bs.dropdown", look)
+  bell.addEventListener("show.bs.dropdown", look)
   setInterval(() => { if (!document.hidden) soon() }, CLOCK)
   follow()
 }
