@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 Paint = Callable[[str, str], str]
@@ -18,23 +19,35 @@ def drawn(
     columns: Sequence[Cells], rights: Sequence[bool], cuts: Sequence[bool], *, width: int | None, paint: Paint
 ) -> str:
     """The columns beside each other, a line for each row; where a width is given, those that may be are cut to fit it."""
-    widths = [max((_length(text) for text, _colour in cells), default=0) for cells in columns]
+    # Most columns say the same few things again and again: each of them is measured and padded once.
+    different = [set(cells) for cells in columns]
+    widths = [max((_length(text) for text, _colour in cells), default=0) for cells in different]
     if width is not None:
         widths = _fitted(widths, cuts, width)
-    padded = [
-        list(_padded(cells, wide, right=right, last=index == len(columns) - 1, paint=paint))
-        for index, (cells, wide, right) in enumerate(zip(columns, widths, rights, strict=True))
-    ]
+    padded = []
+    for index, cells in enumerate(columns):
+        pad = Pad(widths[index], rights[index], index == len(columns) - 1, paint)
+        ready = {cell: pad(cell) for cell in different[index]}
+        padded.append([ready[cell] for cell in cells])
     return "".join(f"{GAP.join(line).rstrip()}\n" for line in zip(*padded, strict=True))
 
 
-def _padded(cells: Cells, width: int, *, right: bool, last: bool, paint: Paint) -> Iterator[str]:
-    """The cells of one column, all equally wide. Colours stop where the text does."""
-    for text, colour in cells:
-        shown, length = _shortened(printable(text), width)
-        space = " " * (width - length)
-        painted = paint(shown, colour) if colour else shown
-        yield space + painted if right else painted if last else painted + space
+@dataclass(frozen=True)
+class Pad:
+    """Makes cells of one column equally wide. Colours stop where the text does."""
+
+    width: int
+    right: bool
+    last: bool
+    paint: Paint
+
+    def __call__(self, cell: tuple[str, str]) -> str:
+        """The cell with its spaces."""
+        text, colour = cell
+        shown, length = _shortened(printable(text), self.width)
+        space = " " * (self.width - length)
+        painted = self.paint(shown, colour) if colour else shown
+        return space + painted if self.right else painted if self.last else painted + space
 
 
 def _fitted(widths: list[int], cuts: Sequence[bool], width: int) -> list[int]:
