@@ -71,7 +71,7 @@ export async function children(item) {
   const complete = await unfoldAll(item, MOST)
   none()
   for (const row of [...(groupOf(item)?.querySelectorAll(":scope > li[data-id]") ?? [])].slice(0, MOST)) mark(row, true)
-  if (!complete) { none(); only(item); notice(bar.dataset.many ?? item.dataset.path) }
+  if (!complete) { none(); only(item); notice(bar.dataset.many) }
   tell()
 }
 

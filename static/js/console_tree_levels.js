@@ -154,8 +154,6 @@ let whole = null // the unfiltered tree, while a filter shows matches
 let missed = false // something changed meanwhile
 let asked = 0
 
-export const filtering = () => whole !== null
-
 /** Show what matches with the folders above it; without text and state the tree as it was. */
 export async function filter(text, state) {
   const told = document.querySelector("[data-tree-told]"), mine = ++asked
