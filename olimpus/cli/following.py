@@ -29,6 +29,8 @@ WORDS: Final = {
 }
 #: Seconds between two looks: often while it is young, later seldom.
 SOONEST, LATEST = 0.25, 2.0
+#: Seconds that the server may be away meanwhile: it is restarted, say.
+PATIENCE: Final = 60
 
 
 def follow(here: Context, operation: Operation, *, timeout: float | None = None) -> Operation:
@@ -36,19 +38,24 @@ def follow(here: Context, operation: Operation, *, timeout: float | None = None)
 
     Ctrl-C ends the waiting alone: the operation goes on, and it is said how to come back.
     """
-    begun = time.monotonic()
+    begun = heard = time.monotonic()
     pause = SOONEST
     try:
         with _display(here, operation) as display:
             while True:
-                display.show(operation)
-                if operation["status"] not in OPEN:
-                    return operation
+                try:
+                    operation = here.client.get(f"/operations/{operation['id']}")
+                    display.show(operation)
+                    if operation["status"] not in OPEN:
+                        return operation
+                    heard = time.monotonic()
+                except Failure as failure:
+                    if failure.code != Exit.UNREACHABLE or time.monotonic() - heard > PATIENCE:
+                        raise
                 if timeout is not None and time.monotonic() - begun > timeout:
                     break
                 time.sleep(pause)
                 pause = min(pause * 1.2, LATEST)
-                operation = here.client.get(f"/operations/{operation['id']}")
     except KeyboardInterrupt:
         raise Failure(_("Not waited for; it goes on."), Exit.INTERRUPTED, hint=_how(operation)) from None
     late = _("It has not ended after %(time)s; it goes on.") % {"time": duration(timeout or 0)}
