@@ -140,7 +140,7 @@ def test_a_whole_path_in_the_search_opens_its_page(world: World, browser: Browse
 
 def test_values_carry_the_folder_that_set_them(world: World, browser: Browser) -> None:
     page = browser(world.mia).get(f"/tree{world.sam.web.path}?tab=definition").content.decode()
-    assert f'href="/tree{world.courses.path}?tab=definition">{world.courses.path}</a>' in page
+    assert f'href="/tree{world.courses.path}?tab=definition#at-image">{world.courses.path}</a>' in page
 
 
 def test_unknown_pages_say_so_in_the_readers_language(world: World, browser: Browser) -> None:
