@@ -26,6 +26,7 @@ DEEDS: Final = {
     "grant.remove": _("access taken back"),
     "grant.inherit": _("inheritance of access changed"),
     "operation.cancel": _("operation cancelled"),
+    "rehearsal.break": _("switched off on purpose, behind Olimpus"),
     "vm.drift": _("drift found"),
     "vm.drift.cleared": _("drift gone"),
     "hypervisor.create": _("hypervisor added"),
