@@ -228,4 +228,3 @@ def _roles_of(grants: Iterable[dict[str, Any]]) -> dict[int, set[str]]:
     for group, user in through.objects.filter(group_id__in=list(of_group)).values_list("group_id", "user_id"):
         found[user] |= of_group[group]
     return found
-
