@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from descriptors import selectors
 from descriptors.models import Kind, Node
+from descriptors.permissions import can
 from descriptors.states import CHOICES
 from hypervisors.models import Hypervisor
 
@@ -32,6 +33,7 @@ class FolderFilter(admin.SimpleListFilter):
         value = self.used_parameters.get(self.parameter_name) or ""
         folder = Node.objects.filter(pk=value).first() if is_id(value) else None
         self.folder = folder or Node.objects.get(path="/")
+        self.seen = can(request.user, "see", self.folder)
         self.deep = any(name in request.GET for name in DEEP)
         way = [*selectors.ancestors(self.folder), self.folder]
         return [(str(node.pk), node.name or "/") for node in way]

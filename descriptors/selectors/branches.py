@@ -71,8 +71,8 @@ def readiness(user: User, selection: Collection[Node]) -> tuple[States, int, dic
     access = access_of(user)
     groups: dict[tuple[Interval, ...], list[str]] = defaultdict(list)
     for name, verb in VERBS.items():
-        if not verb.arguments and (allowed := access.intervals(verb.permission)):
-            groups[tuple(allowed)].append(name)
+        if not verb.arguments and (intervals := access.intervals(verb.permission)):
+            groups[tuple(intervals)].append(name)
     seen = _by_state(machines_of(user, selection))
     states, busy = Counter[str](), 0
     for (state, occupied), number in seen.items():
