@@ -38,8 +38,9 @@ def folder_tree(user: User, node: Node | None) -> list[Item]:
     Open are the folders on the way to `node` and those that this person left open.
     """
     below: dict[int, list[Item]] = defaultdict(list)
-    on_the_way = Q(parent__path="/") if node is None else Q(parent__path__in=[*above(node.path), node.path])
-    inner = visible(user, _folders().filter(on_the_way | Q(parent__in=opened(user)), parent__isnull=False))
+    way = ["/"] if node is None else [*above(node.path), node.path]
+    outer = Node.objects.filter(Q(path__in=way) | Q(pk__in=opened(user))).order_by().values("pk")
+    inner = visible(user, _folders().filter(parent__in=outer))
     # One statement of two parts, each answered from an index.
     parts = [
         rows.order_by().annotate(top=Value(top, IntegerField())).values_list(*COLUMNS, "top")
