@@ -165,10 +165,12 @@ def _trying(driver: str, values: Mapping[str, Any], name: str, actor: User, door
     with tempfile.TemporaryDirectory() as elsewhere:
         home = Path(project.OLIMPUS_HOME if name else elsewhere)
         gateway = Gateway(driver_class(driver)(name or UNNAMED, values, home), 1)
-        for check in connection.steps(gateway):
-            failed = failed or ("" if check.ok else check.step)
-            yield check
-        gateway.close()
+        try:
+            for check in connection.steps(gateway):
+                failed = failed or ("" if check.ok else check.step)
+                yield check
+        finally:
+            gateway.close()
     data = {"hypervisor": name, "driver": driver, "unsaved": True, "ok": not failed, "failed": failed}
     with journal.context(via=door.via, source=door.source):
         journal.record(actor, "hypervisor.test", data=data)

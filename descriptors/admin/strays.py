@@ -60,6 +60,7 @@ class UnownedAdmin(ForSuperusers):
     search_fields = ("name", "ref")
     search_help_text = _("Part of a name or of the hypervisor's own reference")
     actions = ("adopt",)
+    actions_on_bottom = False
     change_list_template = "admin/descriptors/unowned_list.html"
 
     def get_urls(self) -> list[URLPattern]:
