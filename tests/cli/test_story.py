@@ -67,17 +67,18 @@ def test_the_core_story(campus: Installation, tmp_path: Path) -> None:
 
 
 def _start_everything(campus: Installation, manager: Terminal) -> subprocess.Popen[str]:
-    """With somebody watching, and the web process killed and started again meanwhile."""
+    """With somebody watching, somebody waiting, and the web process killed and started again meanwhile."""
     watching = manager.begin("watch", COURSE, "-o", "json", stdout=(campus.home / "watched").open("w"))
     assert watching.stderr is not None
     assert str(MACHINES) in watching.stderr.readline()
-    operation = manager("start", COURSE, "-r", "-o", "json").data
+    starting = manager.begin("start", COURSE, "--recursive", "--wait")
     assert until(lambda: campus.effects("power_on").total() > 60, 30, 0.01)
     web = next(process for process in campus._processes if process.poll() is None)
     kill(web)
     campus.web()
-    told = manager("ops", "wait", operation["id"])
-    assert told.out == f"start {COURSE}: {MACHINES} succeeded\n"
+    out, err = starting.communicate(timeout=90)
+    assert (starting.returncode, out) == (0, f"start {COURSE}: {MACHINES} succeeded\n"), err
+    assert err.count("succeeded  start ") == MACHINES
     assert until(lambda: (campus.home / "watched").read_text().count('"running"') >= MACHINES, 20)
     watching.send_signal(signal.SIGINT)
     return watching
