@@ -168,6 +168,7 @@ def _profile_page(request: HttpRequest, **context: Any) -> HttpResponse:
     context.setdefault("form", forms.ProfileForm(instance=request.user))
     context.setdefault("token_form", forms.TokenForm())
     context |= {
+        "guide_closed": personal.guide_closed(request.user),
         "tokens": ApiToken.objects.filter(user_id=mine, revoked_at=None).order_by("-created_at"),
         "programs": SignIn.objects.filter(user_id=mine, revoked_at=None, expires_at__gt=timezone.now()),
         "sign_ins": Entry.objects.filter(actor_id=mine, verb="user.sign_in").order_by("-id")[:LAST_SIGN_INS],

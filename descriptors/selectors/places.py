@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Count, Exists, OuterRef, Q, QuerySet, When
 
 from accounts.models import User
 from descriptors.models import Descriptor, Kind, Node
@@ -64,7 +64,10 @@ def tallies_below(user: User, paths: Collection[str]) -> dict[str, Tally]:
 
 
 def in_trouble(user: User) -> QuerySet[Descriptor]:
-    """The machines that somebody should look at: failed first, then changed behind our back; with their rows joined."""
+    """The machines that somebody should look at, with their rows joined: failed first, then changed behind our back,
+    then those of a hypervisor that does not answer."""
     rows = Descriptor.objects.select_related("hypervisor", "open_operation")
-    wrong = Q(state=State.FAILED) | Q(drifted=True)
-    return visible(user, rows.filter(wrong)).order_by("drifted", "-state_since")
+    silent = Q(hypervisor__health=Health.UNREACHABLE) & ~Q(state=State.PROVISIONED)
+    order = Case(When(state=State.FAILED, then=0), When(drifted=True, then=1), default=2)
+    wrong = Q(state=State.FAILED) | Q(drifted=True) | silent
+    return visible(user, rows.filter(wrong)).order_by(order, "-state_since")
