@@ -34,6 +34,7 @@ from hypervisors.drivers.base import (
     VmSpec,
 )
 from hypervisors.drivers.mock import guest, store
+from hypervisors.drivers.mock.settings import SETTINGS
 from hypervisors.drivers.mock.store import Event, Store
 from olimpus.errors import (
     CapacityExceeded,
@@ -48,9 +49,6 @@ from olimpus.words import gettext_noop
 
 __all__ = ["Event", "MockDriver", "create_by_hand", "events", "tamper"]
 
-#: Headings of its settings.
-ACCESS, BEHAVIOUR = gettext_noop("Access"), gettext_noop("How it behaves")
-ROOM, FAULTS = gettext_noop("Room"), gettext_noop("Faults to rehearse")
 VERSION = "mock 1.0"
 WRONG_TOKEN = "wrong"  # noqa: S105 - the one token that the mock refuses, so that failing logins can be rehearsed
 CONNECT_SECONDS = 0.05
@@ -71,119 +69,7 @@ class MockDriver(Driver):
 
     name: ClassVar[str] = "mock"
     label: ClassVar[str] = gettext_noop("Mock hypervisor")
-    settings: ClassVar[tuple[Setting, ...]] = (
-        Setting(
-            "latency",
-            gettext_noop("Latency (seconds)"),
-            "float",
-            0.2,
-            minimum=0,
-            maximum=600,
-            help=gettext_noop("Of each verb."),
-            group=BEHAVIOUR,
-            example="0.2",
-        ),
-        Setting(
-            "jitter",
-            gettext_noop("Jitter (fraction)"),
-            "float",
-            0.0,
-            minimum=0,
-            maximum=1,
-            help=gettext_noop("Latency ± this."),
-            group=BEHAVIOUR,
-        ),
-        Setting(
-            "listing_latency",
-            gettext_noop("Listing latency (seconds)"),
-            "float",
-            0.0,
-            minimum=0,
-            maximum=600,
-            group=BEHAVIOUR,
-        ),
-        Setting(
-            "failure_rate",
-            gettext_noop("Failure rate"),
-            "float",
-            0.0,
-            minimum=0,
-            maximum=1,
-            help=gettext_noop("0 never, 1 always."),
-            group=FAULTS,
-        ),
-        Setting(
-            "failure_kind",
-            gettext_noop("Failure kind"),
-            "choice",
-            "transient",
-            choices=("transient", "fatal", "lost"),
-            help=gettext_noop("lost: the effect happens, its answer does not arrive."),
-            group=FAULTS,
-        ),
-        Setting("seed", gettext_noop("Seed of the failures"), "int", None, group=FAULTS),
-        Setting(
-            "capacity_cpus",
-            gettext_noop("CPUs in all"),
-            "int",
-            0,
-            minimum=0,
-            help=gettext_noop("0 = unbounded."),
-            group=ROOM,
-        ),
-        Setting(
-            "capacity_memory_mib",
-            gettext_noop("Memory in all (MiB)"),
-            "int",
-            0,
-            minimum=0,
-            help=gettext_noop("0 = unbounded."),
-            group=ROOM,
-        ),
-        Setting(
-            "capacity_vms",
-            gettext_noop("VMs in all"),
-            "int",
-            0,
-            minimum=0,
-            help=gettext_noop("0 = unbounded."),
-            group=ROOM,
-        ),
-        Setting(
-            "unreachable",
-            gettext_noop("Unreachable"),
-            "bool",
-            False,
-            help=gettext_noop("Every call fails as if the host were down."),
-            group=FAULTS,
-        ),
-        Setting(
-            "ignore_acpi",
-            gettext_noop("Guests ignore shutdown"),
-            "bool",
-            False,
-            help=gettext_noop("A graceful stop has no effect."),
-            group=BEHAVIOUR,
-        ),
-        Setting(
-            "images",
-            gettext_noop("Images"),
-            "text",
-            "",
-            help=gettext_noop("Comma-separated; empty: every name is an image."),
-            group=ROOM,
-            example="debian-12, ubuntu-24.04",
-        ),
-        Setting(
-            "api_token",
-            gettext_noop("API token"),
-            "text",
-            "",
-            secret=True,
-            help=gettext_noop("Any token is right but “wrong”."),
-            group=ACCESS,
-        ),
-    )
+    settings: ClassVar[tuple[Setting, ...]] = SETTINGS
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CONSOLE_VNC}
     steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("port", gettext_noop("Connect")),
