@@ -13,6 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,11 +95,10 @@ def environment(home: Path) -> dict[str, str]:
     return {**os.environ, **own}
 
 
-@pytest.fixture(scope="session")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    """Olimpus with its demo: admin, manager and student with three machines at /courses/TEL141/2026-2/student."""
-    home, port = tmp_path_factory.mktemp("home"), free_port()
-    log = home / "log.txt"
+@contextmanager
+def serving(home: Path) -> Iterator[Product]:
+    """Olimpus with its demo on a data folder of its own, until the block ends."""
+    port, log = free_port(), home / "log.txt"
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "olimpus.embedded"],
@@ -116,6 +116,13 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
+
+
+@pytest.fixture(scope="session")
+def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    """Olimpus with its demo: admin, manager and student with three machines at /courses/TEL141/2026-2/student."""
+    with serving(tmp_path_factory.mktemp("home")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
