@@ -127,6 +127,7 @@ function writing(area, words) {
     cm.history(),
     cm.lintGutter(),
     cm.highlightActiveLine(),
+    overSelection,
     cm.keymap.of([
       { key: "Mod-s", run: goOn(area), preventDefault: true },
       { key: "Mod-Enter", run: goOn(area), preventDefault: true },
@@ -140,6 +141,15 @@ function writing(area, words) {
     EditorView.updateListener.of(update => { if (update.docChanged) mirror(area, update.state) }),
   ]
 }
+
+/** Typing over a selection is done here: Chromium would join its lines with inline styles, which the policy forbids. */
+const overSelection = EditorView.domEventHandlers({
+  beforeinput(event, view) {
+    if (event.inputType !== "insertText" || !event.data || event.isComposing || view.state.selection.main.empty) return false
+    view.dispatch(view.state.replaceSelection(event.data), { userEvent: "input.type", scrollIntoView: true })
+    return true
+  },
+})
 
 function indent(view) {
   const { main } = view.state.selection
