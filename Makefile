@@ -7,7 +7,7 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 CATALOGS := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test lint bench test-processes test-browser test-mysql demo-reset clean
+.PHONY: help run test lint bench test-processes test-browser test-mysql pictures demo-reset clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -48,6 +48,9 @@ test-mysql: $(VENV)/.mysql $(CATALOGS) ## the same on a throw-away MariaDB serve
 
 test-browser: $(VENV)/.tools $(CATALOGS) ## the portal in headless Chromium (needs Debian's chromium)
 	$(PY) -m pytest -q tests/browser
+
+pictures: $(VENV)/.tools $(CATALOGS) ## take the documentation's pictures again, in docs/images/ (needs Debian's chromium)
+	$(PY) -m tests.browser.pictures
 
 lint: $(VENV)/.tools $(CATALOGS) ## linter, import contracts, migrations, deployment checks
 	$(VENV)/bin/ruff check .
