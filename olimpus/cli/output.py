@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,10 @@ COLOURS = {
     "blue": "34",
     "cyan": "36",
 }
+
+
+#: Where characters are that may not be printable; all of ASCII's but one are escaped by JSON.
+UNSEEN = re.compile(r"[^\n -~]")
 
 
 class Format(StrEnum):
@@ -54,6 +59,8 @@ class Column:
 
     title: str
     value: str | Callable[[Mapping[str, Any]], Cell]
+    #: How a value looks; asked once for each different one. Only with a key, whose values can be hashed.
+    looks: Callable[[Any], Cell] | None = None
     #: Only with `-o wide`.
     wide: bool = False
     #: Numbers stand to the right.
@@ -64,9 +71,13 @@ class Column:
     def cells(self, rows: Sequence[Mapping[str, Any]]) -> list[Styled]:
         """The cells of these rows."""
         value = self.value
-        if isinstance(value, str):
-            return [_styled(row.get(value)) for row in rows]
-        return [_styled(value(row)) for row in rows]
+        if not isinstance(value, str):
+            return [_styled(value(row)) for row in rows]
+        found = [row.get(value) for row in rows]
+        if self.looks is None:
+            return [_styled(one) for one in found]
+        ready = {one: _styled(self.looks(one)) for one in set(found)}
+        return [ready[one] for one in found]
 
 
 class Out:
@@ -163,8 +174,20 @@ def coloured(stream: TextIO) -> bool:
 
 
 def as_json(data: Any) -> str:
-    """Readable JSON; letters of all languages as they are."""
-    return f"{json.dumps(data, indent=2, ensure_ascii=False)}\n"
+    """Readable JSON; letters of all languages as they are, what would steer a terminal escaped."""
+    return f"{unsteering(json.dumps(data, indent=2, ensure_ascii=False))}\n"
+
+
+def unsteering(text: str) -> str:
+    """JSON with what is not printable escaped, as JSON itself does only below U+0020: U+009B steers, U+202E turns round."""
+    return text if text.isascii() and "\x7f" not in text else UNSEEN.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    letter = found[0]
+    if letter.isprintable():
+        return letter
+    return "\\u007f" if letter == "\x7f" else json.dumps(letter)[1:-1]
 
 
 def _styled(cell: Any) -> Styled:

@@ -76,6 +76,12 @@ def tree(
     here.out.lines([path])
     here.out.write("".join(f"{line}\n" for line in _drawn(shown, path, here)))
     here.out.lines(["", _counted(len(shown) - machines, machines)])
+    if depth and any(row["kind"] == "folder" and row["path"].count("/") == _levels(path) + depth for row in shown):
+        here.out.note(_("What is deeper is not counted: --depth %(depth)d.") % {"depth": depth})
+
+
+def _levels(path: str) -> int:
+    return 0 if path == "/" else path.count("/")
 
 
 def _counted(folders: int, machines: int) -> str:
@@ -91,35 +97,35 @@ def _drawn(rows: Sequence[Row], top: str, here: Context) -> Iterator[str]:
     folder that may."""
     parents = _parents(rows, top)
     last = {parent: path for path, parent in parents.items()}
+    tails = {name: _tail(name, here) for name in {row["state"] for row in rows}}
     stems = {top: ""}
     for row in rows:
         path = row["path"]
         parent = parents[path]
         ends = last[parent] == path
-        stems[path] = stems[parent] + ("    " if ends else "│   ")
-        yield f"{stems[parent]}{'└── ' if ends else '├── '}{_leaf(row, relative(path, parent), here)}"
+        text, colour = states.named(row, relative(path, parent))
+        shown = here.out.paint(printable(text), colour) if colour else printable(text)
+        if path in last:
+            stems[path] = stems[parent] + ("    " if ends else "│   ")
+        yield f"{stems[parent]}{'└── ' if ends else '├── '}{shown}{tails[row['state']]}"
 
 
 def _parents(rows: Sequence[Row], top: str) -> dict[str, str]:
     """Path → the nearest path above it that is shown, too."""
-    shown = {top}
-    found = {}
+    found = {top: ""}
     for row in rows:
-        above = row["path"].rpartition("/")[0] or "/"
-        while above not in shown:
+        path = row["path"]
+        above = path.rpartition("/")[0] or "/"
+        while above not in found:
             above = above.rpartition("/")[0] or "/"
-        found[row["path"]] = above
-        shown.add(row["path"])
+        found[path] = above
+    del found[top]
     return found
 
 
-def _leaf(row: Row, name: str, here: Context) -> str:
-    text, colour = states.named(row, name)
-    shown = here.out.paint(printable(text), colour)
-    if row["state"] is None:
-        return shown
-    word, colour = states.state(row["state"])
-    return f"{shown}  {here.out.paint(word, colour)}"
+def _tail(state: str | None, here: Context) -> str:
+    word, colour = states.state(state)
+    return f"  {here.out.paint(word, colour)}" if word else ""
 
 
 def find(
@@ -154,8 +160,7 @@ def find(
 
 def _found(here: Context, path: str, name: str, query: dict[str, Any]) -> list[Row]:
     if is_pattern(name):
-        with explained(path):
-            here.client.get("/nodes/by-path", path=path)
+        below(here, path, depth=1)  # a folder that is not there is told, not taken for one in which nothing matches
         return brief(here, glob=f"{path.rstrip('/')}/**/{name}", **query)
     return below(here, path, q=name or None, **query)
 

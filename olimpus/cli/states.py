@@ -48,11 +48,19 @@ def columns(name: Column) -> list[Column]:
     """The columns of a list of nodes after its first one."""
     return [
         name,
-        Column(_("State"), lambda row: state(row["state"])),
-        Column(_("Since"), lambda row: ago(row["state_since"])),
-        Column(_("Hypervisor"), "hypervisor"),
-        Column(_("Operation"), "verb", wide=True),
-        Column(_("Id"), lambda row: str(row["id"]), wide=True, right=True),
-        Column(_("Exact time"), lambda row: exact(row["state_since"]), wide=True),
-        Column(_("Reason"), lambda row: row["reason"] and Styled(row["reason"], "red"), cut=True),
+        Column(_("State"), "state", state),
+        Column(_("Since"), "state_since", ago),
+        Column(_("Hypervisor"), "hypervisor", _as_it_is),
+        Column(_("Operation"), "verb", _as_it_is, wide=True),
+        Column(_("Id"), "id", wide=True, right=True),
+        Column(_("Exact time"), "state_since", exact, wide=True),
+        Column(_("Reason"), "reason", _in_red, cut=True),
     ]
+
+
+def _as_it_is(name: str | None) -> str | None:
+    return name
+
+
+def _in_red(reason: str | None) -> Styled | None:
+    return Styled(reason, "red") if reason else None

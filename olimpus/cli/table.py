@@ -21,12 +21,13 @@ def drawn(
     """The columns beside each other, a line for each row; where a width is given, those that may be are cut to fit it."""
     # Most columns say the same few things again and again: each of them is measured and padded once.
     different = [set(cells) for cells in columns]
-    widths = [max((_length(text) for text, _colour in cells), default=0) for cells in different]
+    plain = [_is_plain(cells) for cells in different]
+    widths = [_widest(cells, plain[index]) for index, cells in enumerate(different)]
     if width is not None:
         widths = _fitted(widths, cuts, width)
     padded = []
     for index, cells in enumerate(columns):
-        pad = Pad(widths[index], rights[index], index == len(columns) - 1, paint)
+        pad = Pad(widths[index], rights[index], index == len(columns) - 1, paint, plain[index])
         ready = {cell: pad(cell) for cell in different[index]}
         padded.append([ready[cell] for cell in cells])
     return "".join(f"{GAP.join(line).rstrip()}\n" for line in zip(*padded, strict=True))
@@ -40,14 +41,29 @@ class Pad:
     right: bool
     last: bool
     paint: Paint
+    #: Each letter of the column takes one place.
+    plain: bool = False
 
     def __call__(self, cell: tuple[str, str]) -> str:
         """The cell with its spaces."""
         text, colour = cell
-        shown, length = _shortened(printable(text), self.width)
+        if self.plain and len(text) <= self.width:
+            shown, length = text, len(text)
+        else:
+            shown, length = _shortened(printable(text), self.width)
         space = " " * (self.width - length)
         painted = self.paint(shown, colour) if colour else shown
         return space + painted if self.right else painted if self.last else painted + space
+
+
+def _is_plain(cells: set[tuple[str, str]]) -> bool:
+    """Whether nothing in them steers a terminal, or takes another place than one. Asked of all letters at once."""
+    letters = "".join([text for text, _colour in cells])
+    return letters.isascii() and letters.isprintable()
+
+
+def _widest(cells: set[tuple[str, str]], plain: bool) -> int:
+    return max(map(len if plain else _length, [text for text, _colour in cells]), default=0)
 
 
 def _fitted(widths: list[int], cuts: Sequence[bool], width: int) -> list[int]:
