@@ -87,7 +87,7 @@ def back(request: HttpRequest, otherwise: str = "/") -> str:
     safe = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return wanted if wanted and safe else otherwise
+    return wanted if wanted.startswith("/") and safe else otherwise
 
 
 def done(request: HttpRequest, message: str, address: str) -> HttpResponse:

@@ -55,7 +55,7 @@ def draft(request: SignedIn, node_id: int) -> JsonResponse:
         node,
         request.POST.get("definition", ""),
         link_of(request),
-        version=int(version) if version.isascii() and version.isdigit() else node.version,
+        version=int(version) if version.isascii() and version.isdigit() and len(version) < 19 else node.version,
         planning=request.POST.get("part") == "plan",
     )
     answer: dict[str, Any] = {"faults": told(found.faults), "stale": found.stale, "planned": found.planned}

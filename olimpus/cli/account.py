@@ -13,7 +13,7 @@ from olimpus.cli.client import Client
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
 from olimpus.cli.options import Output
-from olimpus.cli.output import Format
+from olimpus.cli.output import Format, printable
 from olimpus.cli.panels import ACCOUNT
 from olimpus.cli.settings import Settings
 from olimpus.cli.store import SignIn
@@ -53,7 +53,7 @@ def login(
     if old is not None and old.token_id != kept.token_id:
         _revoke(settings, old, missing_is_fine=True)
     told = {"user": kept.user, "server": settings.address}
-    print(_("Signed in to %(server)s as %(user)s.") % told)
+    print(printable(_("Signed in to %(server)s as %(user)s.") % told))
 
 
 def logout(ctx: typer.Context) -> None:

@@ -115,6 +115,8 @@ class Client:
                 yield response.iter_bytes()
         except self._library.TransportError as error:
             raise of_connection(error, self.address) from error
+        except self._library.DecodingError as error:
+            raise not_olimpus(self.address) from error
 
     # -- requests ------------------------------------------------------------------------------------------------------
     def request(
@@ -154,6 +156,8 @@ class Client:
             except self._library.TransportError as error:
                 if pause is None or not self._may_repeat(request, error):
                     raise of_connection(error, self.address) from error
+            except self._library.DecodingError as error:
+                raise not_olimpus(self.address) from error
             else:
                 wait = _asked_to_wait(response)
                 if pause is None or wait is None or not _harmless_twice(request):
@@ -199,6 +203,6 @@ def data_of(response: httpx.Response) -> Any:
         return None
     try:
         return json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         address = str(response.url).partition("/api/")[0]
         raise not_olimpus(address, _("What answers there is a page for people.")) from None

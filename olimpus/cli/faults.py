@@ -15,7 +15,7 @@ from olimpus.cli.words import gettext as _
 if TYPE_CHECKING:
     import httpx
 
-CODES: Final = {
+CODES: Final[dict[int, Exit]] = {
     HTTPStatus.UNAUTHORIZED: Exit.SIGNED_OUT,
     HTTPStatus.FORBIDDEN: Exit.FORBIDDEN,
     HTTPStatus.NOT_FOUND: Exit.NOT_FOUND,
@@ -101,13 +101,14 @@ def of_response(response: httpx.Response, asker: Asker) -> Failure:
         return _of_stranger(status, asker.address)
     if status == HTTPStatus.UNAUTHORIZED:
         return _of_sign_in(problem, asker)
-    code = CODES.get(HTTPStatus(status), Exit.SERVER if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Exit.REFUSED)
+    code = CODES.get(status, Exit.SERVER if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Exit.REFUSED)
     return of_problem(problem, code)
 
 
 def of_problem(problem: dict[str, Any], code: Exit) -> Failure:
     """The failure that repeats a problem of RFC 9457 in the server's words, with each of several faults."""
-    faults = [fault for fault in problem.get("errors", []) if isinstance(fault, dict)]
+    told = problem.get("errors")
+    faults = [fault for fault in told if isinstance(fault, dict)] if isinstance(told, list) else []
     lines = [_line(fault) for fault in faults]
     where, hint = str(problem.get("where", "")), str(problem.get("hint", ""))
     if len(faults) == 1 and not where:
@@ -133,7 +134,7 @@ def _problem(response: httpx.Response) -> dict[str, Any] | None:
         return None
     try:
         problem = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return problem if isinstance(problem, dict) and "title" in problem else None
 

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from olimpus.cli.errors import Exit, Failure
-from olimpus.cli.store import SignIn, Store
+from olimpus.cli.store import SignIn, Store, is_token
 from olimpus.cli.words import gettext as _
 
 DEFAULT = "http://127.0.0.1:8000"
@@ -38,7 +38,7 @@ class Settings:
     def token(self) -> str:
         """`OLIMPUS_TOKEN`, or the kept one; "" without any. Raises Failure when it would travel unprotected."""
         token = os.environ.get("OLIMPUS_TOKEN", "").strip() or (self.sign_in.token if self.sign_in else "")
-        if not (token.isascii() and token.isprintable()) or " " in token:
+        if not is_token(token):
             raise Failure(_("This is no token."), Exit.SIGNED_OUT, where="OLIMPUS_TOKEN")
         if token:
             self.require_privacy()

@@ -30,6 +30,17 @@ class SignIn:
     #: The owner has said that this token may travel unencrypted.
     plain_http: bool = False
 
+    @property
+    def sound(self) -> bool:
+        """Whether it is what `login` writes: a token that can be sent, the number of one, a name."""
+        texts = isinstance(self.token, str) and isinstance(self.user, str) and isinstance(self.expires_at, str | None)
+        return texts and is_token(self.token) and isinstance(self.token_id, int)
+
+
+def is_token(text: str) -> bool:
+    """Whether this can be sent as a token."""
+    return text.isascii() and text.isprintable() and " " not in text
+
 
 class Store:
     """The file `credentials.json` (mode 600) in a folder (mode 700), written as a whole or not at all."""
@@ -40,15 +51,21 @@ class Store:
     @property
     def current(self) -> str | None:
         """The address of the last `login`."""
-        return self._read().get("current")
+        current = self._read().get("current")
+        if not isinstance(current, str | None):
+            raise self._spoilt()
+        return current
 
     def of(self, address: str) -> SignIn | None:
         """What is kept for a server."""
         kept = self._read().get("servers", {}).get(address)
         try:
-            return SignIn(**kept) if kept else None
+            found = SignIn(**kept) if kept else None
         except TypeError:
             raise self._spoilt() from None
+        if found and not found.sound:
+            raise self._spoilt()
+        return found
 
     def keep(self, address: str, sign_in: SignIn) -> None:
         """Keep a sign-in and make its server the current one."""
@@ -71,7 +88,7 @@ class Store:
             return {}
         except OSError as error:
             raise Failure(error.strerror or str(error), Exit.USAGE, where=str(self.file)) from error
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._spoilt() from None
         if not isinstance(known, dict) or not isinstance(known.get("servers", {}), dict):
             raise self._spoilt()

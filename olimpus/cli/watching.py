@@ -15,9 +15,10 @@ from olimpus.cli.board import Board, Change
 from olimpus.cli.completion import complete_path
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
+from olimpus.cli.faults import not_olimpus
 from olimpus.cli.moments import ago, number
 from olimpus.cli.options import Output
-from olimpus.cli.output import Format, printable
+from olimpus.cli.output import Format, printable, unsteering
 from olimpus.cli.panels import RECORDS
 from olimpus.cli.paths import below, checked
 from olimpus.cli.states import LOOKS, state
@@ -87,9 +88,13 @@ class Watch:
     def _received(self, socket: ClientConnection) -> dict[str, Any]:
         """The next message, an empty one after a while. Raises Failure when there is nothing left to hear."""
         try:
-            message: dict[str, Any] = json.loads(socket.recv(timeout=TICK if self.board.settled is not None else 10))
+            message: Any = json.loads(socket.recv(timeout=TICK if self.board.settled is not None else 10))
         except TimeoutError:
             return {}
+        except (ValueError, RecursionError):
+            raise not_olimpus(self._here.settings.address) from None
+        if not isinstance(message, dict):
+            raise not_olimpus(self._here.settings.address)
         if "closed" in message:
             raise _ended(self._path)
         return message
@@ -194,7 +199,7 @@ def _lines(here: Context, watched: Watch, path: str) -> None:
 def _written(here: Context, change: Change) -> str:
     """One change: a line for people, else the event as the API tells it."""
     if here.out.form == Format.JSON:
-        return f"{json.dumps(change.event, ensure_ascii=False)}\n"
+        return f"{unsteering(json.dumps(change.event, ensure_ascii=False))}\n"
     if here.out.form == Format.YAML:
         return f"---\n{as_yaml(change.event)}"
     return f"{printable(_line(change))}\n"
