@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-import gettext as library
 import os
 from collections.abc import Mapping, Sequence
+from gettext import NullTranslations, bindtextdomain, textdomain, translation
 from pathlib import Path
 from typing import Final
 
@@ -46,17 +46,17 @@ FOREIGN: Final = (
 )
 
 _language = "en"
-_catalog: library.NullTranslations = library.NullTranslations()
+_catalog: NullTranslations = NullTranslations()
 
 
 def use(language: str) -> None:
     """Speak this language from now on, here and in the libraries; one that is not known means English."""
     global _language, _catalog
     _language = language if language in LANGUAGES else LANGUAGES[0]
-    _catalog = library.translation(DOMAIN, LOCALE, languages=[_language], fallback=True)
+    _catalog = translation(DOMAIN, LOCALE, languages=[_language], fallback=True)
     os.environ["LANGUAGE"] = _language
-    library.bindtextdomain(DOMAIN, str(LOCALE))
-    library.textdomain(DOMAIN)
+    bindtextdomain(DOMAIN, str(LOCALE))
+    textdomain(DOMAIN)
     words.use(gettext)
 
 

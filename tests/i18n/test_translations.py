@@ -23,7 +23,24 @@ from olimpus.translations import LOCALE, compile_all, messages, sources
 PLACEHOLDER = re.compile(r"%\(\w+\)[sdg]|%0?\d*[sdXg](?!\w)|\{\w+\}|\$\{\w*\}?")
 TAG = re.compile(r"</?([a-z][a-z0-9]*)[^>]*>")
 #: Texts that are the same in both languages: names, abbreviations, words that the field does not translate.
-SAME = frozenset({"%(label)s: %(name)s", "%(first)s–%(last)s of %(total)s", "error", "no", "worker", "IP"})
+SAME = frozenset(
+    {
+        *(
+            "%(label)s: %(name)s",
+            "%(first)s–%(last)s of %(total)s",
+            "error",
+            "no",
+            "worker",
+            "IP",
+            "Id",
+            "Portal",
+            "Roles",
+            "Tokens",
+        ),
+        *("%(verb)s %(n)s", "%(verb)s: %(results)s", "%(verb)s: %(what)s…", "Error: {message}"),
+        "%(cpus)s CPU · %(memory)s MiB · %(disk)s GiB",
+    }
+)
 #: Words that give away a sentence left in English.
 ENGLISH = re.compile(
     r"""(?<![\w%({“"./-])(?:the|of|and|or|is|are|was|were|this|that|these|your|you|may|must|not|there|here|with|without|which
