@@ -59,6 +59,8 @@ class Column:
 
     title: str
     value: str | Callable[[Mapping[str, Any]], Cell]
+    #: How a value looks; asked once for each different one. Only with a key, whose values can be hashed.
+    looks: Callable[[Any], Cell] | None = None
     #: Only with `-o wide`.
     wide: bool = False
     #: Numbers stand to the right.
@@ -69,9 +71,13 @@ class Column:
     def cells(self, rows: Sequence[Mapping[str, Any]]) -> list[Styled]:
         """The cells of these rows."""
         value = self.value
-        if isinstance(value, str):
-            return [_styled(row.get(value)) for row in rows]
-        return [_styled(value(row)) for row in rows]
+        if not isinstance(value, str):
+            return [_styled(value(row)) for row in rows]
+        found = [row.get(value) for row in rows]
+        if self.looks is None:
+            return [_styled(one) for one in found]
+        ready = {one: _styled(self.looks(one)) for one in set(found)}
+        return [ready[one] for one in found]
 
 
 class Out:
