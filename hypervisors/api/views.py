@@ -121,6 +121,7 @@ class HypervisorViewSet(viewsets.GenericViewSet):
     @action(detail=True, methods=["post"])
     def maintenance(self, request: Request, pk: str) -> Response:
         """While it lasts, new work on the hypervisor is refused."""
+        actions.require_superuser(request.user)  # before telling what would be wrong with the body
         hypervisor = self.get_object()
         body = MaintenanceSerializer(data=request.data)
         body.is_valid(raise_exception=True)
