@@ -9,7 +9,9 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -32,6 +34,8 @@ YAML: Final = "application/yaml"
 MARK: Final = "#| "
 #: Line and column, as the server tells them of a body.
 POSITION: Final = re.compile(r"body:(\d+):\d+")
+#: How often a refused text comes back into the editor of a script, where nobody sees the fault.
+SCRIPTED: Final = 3
 
 
 def set_(
@@ -138,13 +142,13 @@ def _agree(here: Context, plan: plans.Plan, wanted: str, *, yes: bool) -> None:
 def _edited(here: Context, draft: Draft) -> tuple[str, plans.Plan]:
     """What the editor leaves, once the server takes it, and its plan. Raises Failure when it is left as it was."""
     refused, faults = "", [""]
-    while True:
+    for attempt in count(1):
         open_editor(draft.file)
         wanted = draft.read()
         if not wanted.strip() or wanted == draft.text:
             raise Failure(_("Nothing was changed."), Exit.OK)
         if wanted == refused:
-            raise Failure(faults[0], Exit.REFUSED, hint=_keep(wanted), faults=faults[1:])
+            raise _given_up(wanted, faults)
         try:
             plan = data_of(_send(here, "POST", f"/nodes/{draft.node['id']}/plan", wanted))
             for line in plans.told(plan):
@@ -157,8 +161,15 @@ def _edited(here: Context, draft: Draft) -> tuple[str, plans.Plan]:
             faults = [str(failure), *failure.faults]
         if not faults:
             return wanted, plan
+        if attempt >= SCRIPTED and not sys.stdin.isatty():
+            raise _given_up(wanted, faults)
         refused = wanted
         draft.write(wanted, *faults)
+    raise AssertionError  # the counting never ends
+
+
+def _given_up(wanted: str, faults: Sequence[str]) -> Failure:
+    return Failure(faults[0], Exit.REFUSED, hint=_keep(wanted), faults=list(faults[1:]))
 
 
 def _save(here: Context, draft: Draft, wanted: str) -> Any:

@@ -107,6 +107,6 @@ def _matching(ctx: Context, pattern: str, filters: dict[str, Any]) -> list[Row]:
 
 def _shell_hint(path: str) -> str:
     """A file of this computer under this name: the shell has resolved the pattern before we saw it."""
-    if path and os.path.lexists(path):
+    if path not in ("", "/") and os.path.lexists(path):
         return _("This is a file of this computer. Put patterns in quotes: '/courses/*'")
     return ""

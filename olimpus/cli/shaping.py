@@ -26,6 +26,7 @@ def cp(
     keep_addresses: Annotated[
         bool, typer.Option("--keep-addresses", help=_("The same MACs and addresses: only one of both can be created."))
     ] = False,
+    _recursive: Annotated[bool, typer.Option("--recursive", "-r", hidden=True)] = False,  # as hands type it; always so
     output: Output = Format.TABLE,
 ) -> None:
     """Copy definitions, with all that is below: into a folder, or under a new name."""

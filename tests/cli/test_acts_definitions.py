@@ -86,6 +86,14 @@ def test_no_yaml_at_all_comes_back_too_and_is_kept_when_given_up(admin: Terminal
     assert admin("get", branch.web, "labels.role").out == "web\n"
 
 
+def test_a_script_whose_text_stays_refused_ends(admin: Terminal, branch: Branch, tmp_path: Path):
+    told = admin("edit", branch.web, "--yes", EDITOR=editor(tmp_path, *['echo "cpus: [" >> "$1"'] * 9), code=7)
+    kept = Path(told.err.split("kept in ")[1].split()[0])
+    assert "cpus: [" in kept.read_text()
+    kept.unlink()
+    assert (tmp_path / "calls").read_text() == "3\n"
+
+
 def test_leaving_it_as_it_was_changes_nothing(admin: Terminal, branch: Branch, tmp_path: Path):
     for script in ("true", ': > "$1"'):
         (tmp_path / "calls").unlink(missing_ok=True)
@@ -150,7 +158,7 @@ def test_folders_are_made_copied_moved_and_deleted(admin: Terminal, branch: Bran
     assert admin("mkdir", "-p", f"{top}/a/b/c").out.count("made") == 3
     assert admin("mkdir", "-p", f"{top}/a/b/c").out == ""
     admin("mkdir", f"{top}/a", code=7)
-    assert admin("cp", f"{top}/one", f"{top}/a").out == f"{top}/one → {top}/a/one\n"
+    assert admin("cp", "-r", f"{top}/one", f"{top}/a").out == f"{top}/one → {top}/a/one\n"
     assert admin("cp", f"{top}/one/web", f"{top}/a/web2", "-o", "json").data[0]["path"] == f"{top}/a/web2"
     assert admin("mv", f"{top}/a/web2", f"{top}/a/web3").out == f"{top}/a/web2 → {top}/a/web3\n"
     admin("mv", f"{top}/a/one/*", f"{top}/a/b/c")
