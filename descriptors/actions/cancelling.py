@@ -105,14 +105,14 @@ def close_parents(ended: dict[object, dict[str, int]]) -> list[Operation]:
         Operation.objects.filter(pk=pk).update(
             **{str(status): F(str(status)) + n for status, n in numbers.items() if n}
         )
-    parents = list(Operation.objects.filter(pk__in=list(ended)))
+    parents = list(Operation.objects.filter(pk__in=list(ended)).select_related("actor"))
     for parent in parents:
         if parent.is_open and parent.succeeded + parent.failed + parent.cancelled >= parent.total:
             parent.status = _verdict(parent)
             parent.finished_at = timezone.now()
             parent.save(update_fields=["status", "finished_at"])
             journal.record(
-                None,
+                parent.actor,
                 f"vm.{parent.verb}.{parent.status}",
                 path=parent.path,
                 node_id=parent.node_id,

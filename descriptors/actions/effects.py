@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from descriptors import selectors
 from descriptors.access import Access, Interval, end_of, key_of, moved_path
@@ -57,11 +58,15 @@ class EditPlan:
         return self
 
     def refuse_if_broken(self) -> None:
-        """Raise Invalid, naming the machines, when a definition that was fine could no longer be computed."""
+        """Raise Invalid, naming the machines, when one cannot be computed that could be, or that is new."""
         if self.broken:
             first = self.broken[0]
             raise Invalid(
-                _("%(count)d machines could no longer be computed; the first: %(path)s: %(message)s")
+                ngettext(
+                    "%(count)d machine could not be computed: %(path)s: %(message)s",
+                    "%(count)d machines could not be computed; the first: %(path)s: %(message)s",
+                    len(self.broken),
+                )
                 % {"count": len(self.broken), "path": first["where"], "message": first["message"]},
                 where=first["where"],
                 errors=self.broken[:50],
