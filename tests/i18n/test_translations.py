@@ -41,6 +41,8 @@ SAME = frozenset(
         "%(cpus)s CPU · %(memory)s MiB · %(disk)s GiB",
     }
 )
+#: A command to type is the same in every language.
+COMMAND = re.compile(r"olimpus(?: [a-z-]+)+")
 #: Words that give away a sentence left in English.
 ENGLISH = re.compile(
     r"""(?<![\w%({“"./-])(?:the|of|and|or|is|are|was|were|this|that|these|your|you|may|must|not|there|here|with|without|which
@@ -125,7 +127,7 @@ def test_no_english_is_left(catalog):
     left = [
         (english, spanish)
         for english, spanish in pairs(catalog)
-        if ENGLISH.search(spanish) or (english == spanish and english not in SAME)
+        if ENGLISH.search(COMMAND.sub("", spanish)) or (english == spanish and english not in SAME)
     ]
     assert left == []
 
