@@ -88,21 +88,25 @@ def _open_lists(context: template.Context) -> dict[str, dict[str, Any]]:
 
 def _items(entries: tuple[Entry, ...], open_lists: dict[str, Any]) -> list[dict[str, Any]]:
     chosen = [entry for entry in entries if not entry.needs or entry.needs in open_lists]
-    return [{"label": entry.label, "icon": entry.icon, "url": url} for entry in chosen if (url := _address(entry))]
+    return [
+        {"label": entry.label, "icon": entry.icon, "url": url, "under": _address(entry.names[-1:])}
+        for entry in chosen
+        if (url := _address(entry.names))
+    ]
 
 
 def _others(open_lists: dict[str, Any]) -> list[dict[str, Any]]:
     """Lists that the menu does not name: a new app's are found all the same."""
     named = {entry.needs for _title, entries in MENU for entry in entries} | NOT_LISTED
     return [
-        {"label": row["name"], "icon": "list-details", "url": row["admin_url"]}
+        {"label": row["name"], "icon": "list-details", "url": row["admin_url"], "under": row["admin_url"]}
         for name, row in open_lists.items()
         if name not in named and row["admin_url"]
     ]
 
 
-def _address(entry: Entry) -> str:
-    for name in entry.names:
+def _address(names: tuple[str, ...]) -> str:
+    for name in names:
         try:
             return reverse(name)
         except NoReverseMatch:
@@ -111,10 +115,10 @@ def _address(entry: Entry) -> str:
 
 
 def _mark_current(context: template.Context, items: list[dict[str, Any]]) -> None:
-    """The item whose address begins that of the page; of several the longest."""
+    """The item below whose list the page is; of several the one of the longest address."""
     here = getattr(context.get("request"), "path", "")
-    fitting = [item for item in items if here.startswith(item["url"])]
-    for item in sorted(fitting, key=lambda item: len(item["url"]))[-1:]:
+    fitting = [item for item in items if here.startswith(item["under"])]
+    for item in sorted(fitting, key=lambda item: len(item["under"]))[-1:]:
         item["current"] = True
 
 

@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from descriptors import actions, selectors
 from descriptors.cascade import Computed, Layer, compute, facts_of
@@ -63,7 +63,9 @@ def _choice(parent: Node, layers: list[Layer], name: str) -> Choice:
         size = sizing(values)
     except Invalid as error:
         return Choice(name, "", "", "", "", fault=str(error.message))
-    told = _("%(cpus)s CPUs, %(memory)s MiB, %(disk)s GiB")
+    told = ngettext(
+        "%(cpus)s CPU, %(memory)s MiB, %(disk)s GiB", "%(cpus)s CPUs, %(memory)s MiB, %(disk)s GiB", size.cpus
+    )
     told %= {"cpus": size.cpus, "memory": size.memory_mib, "disk": f"{size.disk_gib:g}"}
     return Choice(
         name,

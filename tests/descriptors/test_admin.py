@@ -178,3 +178,10 @@ def test_the_index_links_to_everything(world):
     index = page(console(world.root).get(reverse("admin:index")))
     for name in ("node", "operation", "unowned", "nic"):
         assert f"/admin/descriptors/{name}/" in index
+
+
+def test_the_menu_marks_the_tree_on_its_list_and_an_app_of_django_is_no_page_of_its_own(mia):
+    told = page(mia.get(f"{NODES}?q=/"))
+    marked = told.split('aria-current="page"')
+    assert f'href="{NODES}tree/"' in marked[0].rpartition("<a")[2] + marked[1].partition(">")[0]
+    assert mia.get("/admin/descriptors/").headers["Location"] == "/admin/"
