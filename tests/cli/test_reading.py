@@ -76,19 +76,25 @@ def test_tree_draws_branches_and_counts(admin):
         "",
         "0 folders, 3 machines",
     ]
-    assert admin("tree", "--depth", "2").out.splitlines() == [
+    short = admin("tree", "--depth", "2")
+    assert short.out.splitlines() == [
         "/",
         "└── courses/",
         "    └── TEL141/",
         "",
         "2 folders, 0 machines",
     ]
+    assert "not counted" in short.err
+    assert admin("tree", f"{COURSE}/20260001", "--depth", "2").err == ""
 
 
 def test_who_sees_little_is_shown_where_it_begins(student):
     assert student("ls").table == [["NAME"], ["courses/TEL141/2026-2/student/"]]
     assert "└── courses/TEL141/2026-2/student/" in student("tree").out
     assert student("ls", "-q", "/courses/*/*/*/web").out == f"{COURSE}/student/web\n"
+    assert student("find", "-q", "--name", "w*").out == f"{COURSE}/student/web\n"
+    assert student("find", "-q", "--name", "nothing-*").out == ""
+    assert "of this computer" not in student("show", "/", code=6).err
 
 
 def test_find_by_name_kind_and_label(admin):
