@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
+from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from descriptors.admin.base import ThroughActions
 from descriptors.admin.filters import is_id
 from descriptors.cascade import Computed
 from descriptors.models import Node, Operation, Status
+from descriptors.names import above
 from descriptors.permissions import can
 from descriptors.states import CHOICES, State
 from descriptors.verbs import VERBS
@@ -124,13 +126,23 @@ def tops_of(user: User) -> list[Line]:
 
 
 def unfold(user: User, lines: Sequence[Line], way: str) -> None:
-    """Open the folders on the way to the path `way`, the last one included; a few queries for each."""
-    for line in lines:
-        on_the_way = way == line.node.path or way.startswith(f"{line.node.path.rstrip('/')}/")
-        if on_the_way and line.unfoldable:
-            found = level_of(user, line.node, first=0, number=LEVEL, level=line.level + 1)
-            line.inner, line.left, line.next = found["lines"], found["left"], found["next"]
-            unfold(user, line.inner, way)
+    """Open the folders on the way to the path `way`, the last one included; a few queries for all together."""
+    levels = selectors.first_children(user, [*above(way), way], LEVEL)
+    ready = {
+        line.node.pk: line for line in lines_of(user, chain(*(found for found, _size in levels.values())), level=0)
+    }
+    line = _on_the_way(lines, way)
+    while line is not None and line.unfoldable:
+        found, size = levels.get(line.node.pk, ([], 0))
+        line.inner, line.left = [ready[node.pk] for node in found], size - len(found)
+        line.next = min(line.left, LEVEL)
+        for position, inner in enumerate(line.inner, 1):
+            inner.level, inner.position, inner.size = line.level + 1, position, size
+        line = _on_the_way(line.inner, way)
+
+
+def _on_the_way(lines: Iterable[Line], way: str) -> Line | None:
+    return next((line for line in lines if f"{way}/".startswith(f"{line.node.path.rstrip('/')}/")), None)
 
 
 def matching(user: User, text: str, state: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from olimpus.errors import OlimpusError
 
 #: Machines on a page; where one field is asked for, machines looked at for a page.
 PAGE: Final = 50
-LOOKED_AT: Final = 500
+LOOKED_AT: Final = 150
 #: Machines that one request repairs.
 MOST: Final = 5000
 #: Machines named in the question.

@@ -1,6 +1,14 @@
 """Reads: what a person sees of the tree, computed definitions, pending changes, drift, the verbs offered now."""
 
-from descriptors.selectors.branches import children, counts_below, is_unfoldable, readiness, tops, with_ancestors
+from descriptors.selectors.branches import (
+    children,
+    counts_below,
+    first_children,
+    is_unfoldable,
+    readiness,
+    tops,
+    with_ancestors,
+)
 from descriptors.selectors.definitions import (
     chain,
     computed,
@@ -61,6 +69,7 @@ __all__ = [
     "ended_since_seen",
     "expectation",
     "filtered",
+    "first_children",
     "folder_path",
     "folders_above",
     "get",
