@@ -220,9 +220,15 @@ def _fill_in(request: SignedIn, parent: Node, layers: list[Layer], prototype: st
 
 def _refuse(form: MachineForm, error: OlimpusError, positions: Positions | None) -> None:
     """Faults of what was typed as YAML say their line; the others stand at their field."""
-    located = locate(error, positions) if isinstance(error, Invalid) and positions and error.errors else error
+    located = locate(error, positions) if isinstance(error, Invalid) and positions and _in_yaml(form, error) else error
     yaml = not isinstance(error, Invalid) or error.where.startswith("line:") or located is not error
     form.refuse(located, "definition" if yaml and isinstance(error, Invalid) else "name")
+
+
+def _in_yaml(form: MachineForm, error: Invalid) -> bool:
+    """Whether a fault is in what was written as YAML, which wins over a field of its own."""
+    written, _positions = parsed(form.cleaned_data["definition"])
+    return any(fault.get("path") and fault["path"][0] in written for fault in error.errors)
 
 
 def _made(request: SignedIn, parent: Node, made: list[Node], *, create: bool) -> HttpResponse:

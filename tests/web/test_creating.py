@@ -104,6 +104,14 @@ def test_faults_stand_at_their_field_and_nothing_is_lost(
     assert not Descriptor.objects.filter(parent=world.tel141).exists()
 
 
+def test_a_fault_of_a_field_stands_beside_it_not_beside_the_yaml(world: World, browser: Browser) -> None:
+    typed = {"name": "pc-{1..3}", "cpus": "0", "definition": "memory_mib: 512"}
+    page = browser(world.mia).post(new(world), typed).content.decode()
+    beside = page[page.index('id="id_cpus"') : page.index('id="hint-cpus"')]
+    assert "at least 1" in beside
+    assert "Line 1" not in page
+
+
 def test_the_preview_says_paths_and_yaml(world: World, browser: Browser) -> None:
     typed = {"prototype": "server", "name": "pc-{1..20}", "memory_mib": "512", "flavor": "medium"}
     page = browser(world.mia).post(f"{new(world)}/preview", typed).content.decode()
