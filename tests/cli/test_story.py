@@ -36,6 +36,7 @@ def person(name: str, campus: Installation, folder: Path) -> Terminal:
     home = folder / name
     home.mkdir()
     terminal = Terminal(home, campus.address)
+    terminal.cold = True
     del terminal.environment["OLIMPUS_SERVER"]
     terminal("login", campus.address, "--user", name, "--password-stdin", typed=f"{PASSWORD}\n")
     return terminal
