@@ -5,32 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import WAIT, Product, Visitors
+from tests.browser.conftest import Product, Visitors
+from tests.browser.hands import WIDTHS, bring_to, live, state_is, write
 
 pytestmark = pytest.mark.browser
 HOME = "/courses/TEL141/2026-2/student"
 PRIMARY = ".machine-state button.btn-primary"
-WIDTHS = {"phone": 390, "desk": 1440}
-
-
-def live(page: Page) -> None:
-    """Wait until the page listens, and mark it: a reload would lose the mark."""
-    page.wait_for_selector("html[data-feed=live]")
-    page.evaluate("window.neverReloaded = true")
-
-
-def state_is(page: Page, state: str) -> None:
-    """Wait until the machine's page shows a state and nothing goes on."""
-    page.wait_for_selector(f".machine-state[data-state={state}]:not([data-busy])", timeout=WAIT)
-    expect(page.locator(f".machine-state .state-{state}")).to_be_visible()
-
-
-def bring_to(page: Page, verb: str, state: str) -> None:
-    """Press the verb and see the state arrive."""
-    page.click(f".machine-state button[data-verb={verb}]:not([aria-disabled])")
-    state_is(page, state)
 
 
 @pytest.mark.parametrize(
@@ -131,14 +113,14 @@ def test_an_edit_shows_its_plan_and_a_fault_its_line(visitors: Visitors, shots: 
     page = visitors.enter("manager")
     page.goto(f"/tree{HOME}?tab=definition")
     page.click(".card-title-row a")
-    before = page.input_value("textarea")
-    page.fill("textarea", before + "flavour: small\n")
+    before = page.input_value("textarea[name=started]")
+    write(page, before + "flavour: small\n")
     page.click("button[value=plan]")
-    expect(page.locator(".field-error")).to_contain_text("flavour")
+    expect(page.locator(".field-error:visible").first).to_contain_text("flavour")
     visitors.complaints.clear()  # Chromium reports the answer 400, which is meant
-    page.fill("textarea", before + "memory_mib: 1536\n")
+    write(page, before + "memory_mib: 1536\n")
     page.click("button[value=plan]")
-    expect(page.locator(".plan")).to_contain_text("What saving will do")
+    expect(page.locator("[data-plan]")).to_be_visible()
     page.screenshot(path=shots / "plan.png")
     page.click("button[value=save]")
     expect(page.locator(".notice-success")).to_be_visible()
