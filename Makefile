@@ -46,7 +46,7 @@ test: $(VENV)/.tools $(CATALOGS) ## unit, property, concurrency and process test
 test-mysql: $(VENV)/.mysql $(CATALOGS) ## the same on a throw-away MariaDB server (needs mariadb-server, libmariadb-dev, gcc)
 	tests/with-mariadb $(PY) -m pytest -q -n 2 --dist loadgroup
 
-test-browser: $(VENV)/.tools $(CATALOGS) ## the portal in headless Chromium (needs Debian's chromium)
+test-browser: $(VENV)/.tools $(CATALOGS) ## portal and console in headless Chromium (needs Debian's chromium)
 	$(PY) -m pytest -q tests/browser
 
 pictures: $(VENV)/.tools $(CATALOGS) ## take the documentation's pictures again, in docs/images/ (needs Debian's chromium)

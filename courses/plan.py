@@ -207,12 +207,18 @@ def _course_definition(course: Course) -> Definition:
 
 def _student_definition(course: Course, student: Student) -> Definition:
     """The common definition of a student's folder: whose it is, and the group as a label to filter by."""
-    definition = {"student": student.username} | course.student
+    said = {"student": student.username}
+    if name := ", ".join(part for part in (student.last_name, student.first_name) if part):
+        said["description"] = _literal(name)  # shown beside the folder, and beside the VMs on their hypervisor
+    definition: Definition = said | course.student
     if student.group:
-        # The roster is data: what looks like a reference is not one.
-        labels = {"group": student.group.replace("${", "$${")} | (course.student.get("labels") or {})
-        definition["labels"] = labels
+        definition["labels"] = {"group": _literal(student.group)} | (course.student.get("labels") or {})
     return definition
+
+
+def _literal(text: str) -> str:
+    """The roster is data: what looks like a reference is not one."""
+    return text.replace("${", "$${")
 
 
 def _grants(course: Course, students: Sequence[Student], folders: Sequence[str]) -> Iterator[Grant]:

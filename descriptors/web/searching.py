@@ -157,7 +157,9 @@ def _either(letter: str) -> str:
     if not letter.isalpha():
         return re.escape(letter)
     plain = unicodedata.normalize("NFD", letter)[0]
-    return f"[{''.join(sorted({letter, letter.upper(), plain, plain.upper()}))}]" if len(letter.upper()) == 1 else letter
+    return (
+        f"[{''.join(sorted({letter, letter.upper(), plain, plain.upper()}))}]" if len(letter.upper()) == 1 else letter
+    )
 
 
 def _rank(text: str, word: str) -> Case:

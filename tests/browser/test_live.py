@@ -79,7 +79,7 @@ def do(api: httpx.Client, verb: str, path: str) -> None:
     operation = api.post(f"nodes/{node}/do/{verb}").json()["id"]
     until(lambda: api.get(f"operations/{operation}").json()["status"] not in ("queued", "running"))
     ended = api.get(f"operations/{operation}").json()
-    assert (ended["status"], ended["succeeded"]) == ("succeeded", MACHINES), ended
+    assert (ended["status"], ended["counts"]["succeeded"]) == ("succeeded", MACHINES), ended
 
 
 def states_told(told: Path) -> dict[int, str]:

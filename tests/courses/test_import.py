@@ -37,7 +37,7 @@ def test_what_an_import_makes(imported, admin):
     assert imported.folder.path == HOME
     assert Descriptor.objects.filter(state="provisioned").count() == 6
     assert Node.objects.get(path=f"{HOME}/u2/db").definition == {"image": "debian-12", "disk_gib": 4}
-    assert Node.objects.get(path=f"{HOME}/u2").definition == {"student": "u2"}
+    assert Node.objects.get(path=f"{HOME}/u2").definition == {"student": "u2", "description": "王小明"}
     assert tree.by_path(HOME).definition["custom"]["course"]["title"] == "Redes"
 
 

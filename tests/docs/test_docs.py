@@ -172,7 +172,10 @@ def test_the_spanish_page_gives_the_same_commands() -> None:
 
 
 def test_both_front_pages_link_to_the_same_pages() -> None:
-    english, spanish = ({*_links(text_of(name))} - {*READMES} for name in READMES)
+    # Each shows its pictures in its own language.
+    english, spanish = (
+        {re.sub(r"-(en|es)-(\d+)", r"-\2", link) for link in _links(text_of(name))} - {*READMES} for name in READMES
+    )
     assert english == spanish - {"docs/glossary.md"}
 
 

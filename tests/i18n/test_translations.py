@@ -27,6 +27,7 @@ SAME = frozenset(
     {
         *(
             "%(label)s: %(name)s",
+            "%(cpus)s CPU, %(memory)s MiB, %(disk)s GiB",
             "%(first)s–%(last)s of %(total)s",
             "error",
             "no",
