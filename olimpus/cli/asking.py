@@ -29,6 +29,11 @@ def confirm(question: str, *, yes: bool) -> None:
         raise nothing_changed()
 
 
+def agree(question: str, *, yes: bool) -> None:
+    """As `confirm`, for what loses nothing: where nobody can be asked it goes on, so that scripts need no --yes."""
+    confirm(question, yes=yes or not sys.stdin.isatty())
+
+
 def confirm_number(question: str, number: int, *, yes: bool) -> None:
     """Go on only when the number of things that are lost is typed. Raises Failure as `confirm`."""
     if yes:

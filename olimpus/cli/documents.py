@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from olimpus.cli import plans
+from olimpus.cli.asking import Yes, agree
 from olimpus.cli.client import data_of
 from olimpus.cli.context import Context
 from olimpus.cli.editing import YAML, DryRun
@@ -29,10 +30,13 @@ def apply(
     ctx: typer.Context,
     file: Annotated[str, typer.Option("--file", "-f", metavar="FILE", help=FILE_HELP)],
     dry_run: DryRun = False,
+    yes: Yes = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Create what a document names and is missing, change what differs; all or nothing. May be repeated."""
     here = Context.of(ctx, output)
+    if not (dry_run or yes) and sys.stdin.isatty():
+        _ask(here, file)
     plan = _applied(here, file, dry_run=dry_run)
     if not here.out.for_people:
         here.out.data(plan)
@@ -40,6 +44,15 @@ def apply(
     here.out.lines(plans.of_document(plan))
     if dry_run:
         here.out.note(_("Nothing was changed."))
+
+
+def _ask(here: Context, file: str) -> None:
+    """Where machines on a hypervisor get a change later, or not without being asked, show the plan and ask."""
+    plan = _applied(here, file, dry_run=True)
+    if plan["update"] and plans.waiting(plan["effects"]):
+        for line in plans.told(plan["effects"]):
+            here.out.note(line)
+        agree(_("Save this?"), yes=False)
 
 
 def diff(

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from olimpus.cli import plans, values
-from olimpus.cli.asking import Yes, confirm
+from olimpus.cli.asking import Yes, agree
 from olimpus.cli.client import data_of
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
@@ -80,7 +80,7 @@ def _review(here: Context, path: str, plan: plans.Plan, *, dry_run: bool, yes: b
     if plan["broken"]:
         raise Failure(_("This would break definitions; nothing was changed."), Exit.REFUSED, where=path)
     if not dry_run and plans.waiting(plan):
-        confirm(_("Save this?"), yes=yes)
+        agree(_("Save this?"), yes=yes)
 
 
 # -- the editor --------------------------------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ def _agree(here: Context, plan: plans.Plan, wanted: str, *, yes: bool) -> None:
     if not plans.waiting(plan):
         return
     try:
-        confirm(_("Save this?"), yes=yes)
+        agree(_("Save this?"), yes=yes)
     except (Failure, typer.Abort):
         here.out.note(_keep(wanted))
         raise

@@ -117,7 +117,7 @@ class Bar:
 
 
 class Lines:
-    """A line for each machine that is done, on the standard error."""
+    """A line for each of several machines that is done, on the standard error; of a single one the summary tells all."""
 
     def __init__(self, here: Context):
         self._here = here
@@ -132,7 +132,7 @@ class Lines:
 
     def show(self, operation: Operation) -> None:
         """Tell what has ended since the last look."""
-        if ended(operation) > self._ended:
+        if operation["counts"] is not None and ended(operation) > self._ended:
             self._ended = ended(operation)
             for row in _machines(self._here, operation, ENDED):
                 if row["id"] not in self._told:

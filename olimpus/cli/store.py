@@ -50,7 +50,7 @@ class Store:
 
     @property
     def current(self) -> str | None:
-        """The address of the last `login`."""
+        """The address of the last `login`, signed out of or not."""
         current = self._read().get("current")
         if not isinstance(current, str | None):
             raise self._spoilt()
@@ -73,11 +73,11 @@ class Store:
         self._write({"current": address, "servers": known.get("servers", {}) | {address: asdict(sign_in)}})
 
     def forget(self, address: str) -> None:
-        """Keep nothing for this server. May be repeated."""
+        """Keep no token for this server; its address stays the current one where no other is signed in to. Repeatable."""
         known = self._read()
         servers = {name: kept for name, kept in known.get("servers", {}).items() if name != address}
         current = known.get("current")
-        self._write({"current": next(iter(servers), None) if current == address else current, "servers": servers})
+        self._write({"current": next(iter(servers), address) if current == address else current, "servers": servers})
 
     def _read(self) -> dict[str, Any]:
         try:
