@@ -33,13 +33,14 @@ function swap(here, part) {
   if (focused >= 0) links()[focused]?.focus({ preventScroll: true })
 }
 
-// Rows whose addresses and marks may have changed: one request for all of them.
+// Rows of machines whose addresses and marks may have changed: one request for all of them. Folders have neither.
 const stale = new Set()
+const rowOf = id => document.querySelector(`tr[data-node="${id}"]:not(.is-folder)`)
 let timer = 0
 
 /** Bring a table row's address and marks up to date, soon and together with others. */
 export function refreshRow(id) {
-  if (!document.querySelector(`tr[data-node="${id}"]`)) return
+  if (!rowOf(id)) return
   stale.add(id)
   timer ||= setTimeout(fetchRows, REFRESH)
 }
@@ -48,7 +49,8 @@ async function fetchRows() {
   timer = 0
   const ids = [...stale]
   stale.clear()
-  const address = document.querySelector("[data-rows]").dataset.rows
+  const address = document.querySelector("[data-rows]")?.dataset.rows
+  if (!address) return // another view has taken the table's place
   const answer = await fetch(`${address}?ids=${ids.join(",")}`, { headers: { "X-Requested-With": "fetch" } }).catch(() => null)
   if (!answer?.ok) return
   const fresh = document.createElement("template")
@@ -57,7 +59,7 @@ async function fetchRows() {
 }
 
 function adopt(row) {
-  const here = document.querySelector(`tr[data-node="${row.dataset.node}"]`)
+  const here = rowOf(row.dataset.node)
   if (!here) return
   here.querySelector(".cell-address").replaceChildren(...row.querySelector(".cell-address").childNodes)
   here.querySelector("[data-mark=pending]").hidden = row.querySelector("[data-mark=pending]").hidden

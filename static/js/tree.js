@@ -37,7 +37,7 @@ function sayWhetherOpen() {
 sayWhetherOpen()
 
 document.addEventListener("click", event => {
-  const toggle = event.target.closest("button.tree-toggle")
+  const toggle = event.target.closest("#sidebar button.tree-toggle")
   if (toggle) fold(toggle)
   if (event.target.closest("[data-tree-drawer]")) {
     if (narrow.matches) drawer(!sidebar?.classList.contains("open"))
