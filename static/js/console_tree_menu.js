@@ -39,7 +39,8 @@ function walk(event) {
 
 document.addEventListener("keydown", event => { if (menu?.contains(event.target)) walk(event) })
 document.addEventListener("pointerdown", event => { if (menu && !menu.contains(event.target)) closeMenu() })
-addEventListener("scroll", () => closeMenu(), { passive: true })
+// Not at every scroll: to focus an item scrolls, too.
+for (const moved of ["wheel", "touchmove"]) addEventListener(moved, event => { if (menu && !menu.contains(event.target)) closeMenu() }, { passive: true })
 
 tree.addEventListener("contextmenu", event => {
   const item = event.target.closest("li[data-id]")

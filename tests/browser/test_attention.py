@@ -64,7 +64,7 @@ def test_drift_is_shown_and_repaired(
     here = api.lay_out(f"/courses/drift-{language}", common=common, descriptors={"web": {}})
     api.do("create", here)
     api.do("start", here)
-    product.manage("mock_drift", place, "web", "--power", "off")
+    product.manage("mock_drift", place, api.node(f"{here}/web")["vm_ref"], "--power", "off")
     until(lambda: bool(api.node(f"{here}/web")["drifted"]) or states(api, here)[f"{here}/web"] == "stopped")
     page = visitors.enter(who, language=language, width=width)
     page.goto(f"/admin/drift/?branch={here}")
