@@ -123,9 +123,10 @@ class UnownedAdmin(ForSuperusers):
         place = request.POST.get("folder", "").strip()
         if not place:
             return self._ask(request, vms, {}, "")
-        folder = self.attempt(request, lambda: selectors.get(request.user, place))
-        if folder is None:
-            return self._ask(request, vms, {}, place)
+        try:
+            folder = selectors.get(request.user, place)
+        except OlimpusError as error:
+            return self._ask(request, vms, {}, place, error)
         refused = {vm.pk: error for vm in vms if (error := self._adopted(request, vm, folder))}
         return self._ask(request, [vm for vm in vms if vm.pk in refused], refused, place) if refused else None
 
@@ -142,7 +143,12 @@ class UnownedAdmin(ForSuperusers):
         return None
 
     def _ask(
-        self, request: HttpRequest, vms: list[Unowned], refused: dict[int, OlimpusError], place: str
+        self,
+        request: HttpRequest,
+        vms: list[Unowned],
+        refused: dict[int, OlimpusError],
+        place: str,
+        fault: OlimpusError | None = None,
     ) -> HttpResponse:
         previews = actions.preview_adoption(vms, actor=request.user)
         rows = [
@@ -157,7 +163,7 @@ class UnownedAdmin(ForSuperusers):
             }
             for vm in vms
         ]
-        return self.page(request, "adopt", gettext("Adopt into a folder"), rows=rows, folder=place)
+        return self.page(request, "adopt", gettext("Adopt into a folder"), rows=rows, folder=place, fault=fault)
 
 
 def size_of(vm: Unowned) -> str:

@@ -150,6 +150,11 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+#: Which element it was, and where it came from: Chromium's own complaint does not say.
+TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", event =>
+  console.error(event.violatedDirective, event.sourceFile, event.lineNumber, event.target?.outerHTML?.slice(0, 200)))"""
+
+
 class Visitors:
     """Signed-in people, each with a browser profile; remembers what their pages complained about."""
 
@@ -167,6 +172,7 @@ class Visitors:
             viewport={"width": width, "height": 900 if width > 600 else 844},
         )
         context.set_default_timeout(WAIT)
+        context.add_init_script(TELL_VIOLATIONS)
         self.contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: self._hear(message.type, message.text))

@@ -93,7 +93,7 @@ def test_a_machine_of_nobody_is_adopted(visitors: Visitors, api: Api, product: P
     page.click("button[name=index]")
     page.fill("#id_folder", "/courses/nowhere")
     page.click("main form.card .btn-primary")
-    expect(page.locator("#notices")).to_contain_text(["", "courses", "nowhere"][0])
+    expect(page.locator("#fault_folder")).to_contain_text("nowhere")
     expect(page.locator("#id_folder")).to_have_value("/courses/nowhere")
     page.fill("#id_folder", home)
     look(page, shots / "adopt.png")
