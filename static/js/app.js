@@ -7,7 +7,7 @@ import "./suggest.js"
 import "./keys.js"
 import "./clip.js"
 import "./notifications.js"
+import "./drop.js"
 import { connect } from "./live.js"
 
 connect()
-if (document.querySelector("[data-drop], [data-drop-base]")) import("./drop.js")

@@ -44,26 +44,29 @@ function pickUp() {
   if (text !== null) fill(text)
 }
 
-document.addEventListener("dragover", event => {
-  if (!holdsFile(event)) return
-  event.preventDefault()
-  document.documentElement.dataset.dropping = (zone ?? link).dataset.dropHint ?? ""
-})
+function listen() {
+  document.addEventListener("dragover", event => {
+    if (!holdsFile(event)) return
+    event.preventDefault()
+    document.documentElement.dataset.dropping = (zone ?? link).dataset.dropHint ?? ""
+  })
+  for (const type of ["dragleave", "drop"]) document.addEventListener(type, event => {
+    if (type === "drop" || !event.relatedTarget) delete document.documentElement.dataset.dropping
+  })
+  document.addEventListener("drop", event => {
+    const file = event.dataTransfer?.files[0]
+    if (!file) return
+    event.preventDefault()
+    if (zone) take(file)
+    else carry(file)
+  })
+}
 
-for (const type of ["dragleave", "drop"]) document.addEventListener(type, event => {
-  if (type === "drop" || !event.relatedTarget) delete document.documentElement.dataset.dropping
-})
-
-document.addEventListener("drop", event => {
-  const file = event.dataTransfer?.files[0]
-  if (!file) return
-  event.preventDefault()
-  if (zone) take(file)
-  else carry(file)
-})
-
-zone?.querySelector("input[type=file]").addEventListener("change", event => {
-  if (event.target.files[0]) take(event.target.files[0])
-})
-if (zone) pickUp()
-document.querySelector("[data-plan]")?.scrollIntoView({ block: "nearest" })
+if (zone ?? link) listen()
+if (zone) {
+  zone.querySelector("input[type=file]").addEventListener("change", event => {
+    if (event.target.files[0]) take(event.target.files[0])
+  })
+  pickUp()
+  document.querySelector("[data-plan]")?.scrollIntoView({ block: "nearest" })
+}
