@@ -44,12 +44,13 @@ def test_a_question_before_the_plug_is_pulled(visitors: Visitors) -> None:
     if page.locator(".machine-state[data-state=provisioned]").count():
         bring_to(page, "create", "created")
     bring_to(page, "start", "running")
+    page.click(".machine-verbs .dropdown > button")
     page.click("button[data-verb=force_off]")
     expect(page.locator("dialog[open]")).to_contain_text("Unsaved work")
     page.keyboard.press("Escape")
     expect(page.locator("dialog[open]")).to_have_count(0)
     state_is(page, "running")
-    page.click("button[data-verb=force_off]")
+    page.click("button[data-verb=force_off]")  # the menu is still open
     page.click("dialog button.btn-danger")
     state_is(page, "stopped")
 
@@ -124,7 +125,7 @@ def test_an_edit_shows_its_plan_and_a_fault_its_line(visitors: Visitors, shots: 
     page.screenshot(path=shots / "plan.png")
     page.click("button[value=save]")
     expect(page.locator(".notice-success")).to_be_visible()
-    expect(page.locator(".definition-table")).to_contain_text("1536")
+    expect(page.locator(".computed-table")).to_contain_text("1536")
 
 
 def test_keyboard_theme_and_language(visitors: Visitors) -> None:
