@@ -152,7 +152,7 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 #: Which element it was, and where it came from: Chromium's own complaint does not say.
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", event =>
-  console.error(event.violatedDirective, location.href, event.sourceFile, event.lineNumber, event.target?.outerHTML?.slice(0, 200)))"""
+  console.error(event.violatedDirective, location.href, event.lineNumber, event.target?.outerHTML?.slice(0, 200)))"""
 
 
 class Visitors:

@@ -51,19 +51,20 @@ CONSOLE = {
 WALKS = {"student": PORTAL, "manager": TEACHER, "admin": CONSOLE}
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize(
+    ("language", "width", "theme"), [("es", 360, "light"), ("en", 1440, "light"), ("es", 1440, "dark")]
+)
 @pytest.mark.parametrize("who", WALKS)
 @pytest.mark.usefixtures("farm")
-def test_walk(visitors: Visitors, shots: Path, who: str, language: str, width: int) -> None:
-    page = visitors.enter(who, language=language, width=width)
+def test_walk(visitors: Visitors, shots: Path, who: str, language: str, width: int, theme: str) -> None:
+    page = visitors.enter(who, language=language, width=width, theme=theme)
     found = {}
     for name, address in WALKS[who].items():
         answer = page.goto(address)
         assert answer is not None
         assert answer.status == 200, address
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=shots / f"{who}-{name}-{language}-{width}.png")
+        page.screenshot(path=shots / f"{who}-{name}-{language}-{width}-{theme}.png")
         wide = page.evaluate("document.documentElement.scrollWidth")
         faults = violations(page) + ([f"{wide} px wide"] if wide > width else [])
         if faults:
