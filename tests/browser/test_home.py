@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,11 @@ def test_the_guided_path_is_walked_and_closed(visitors: Visitors, shots: Path, a
     page.click(".guide-steps li:nth-child(4) .btn")
     live(page)
     repair = "#details .card:has(h2 .drift) button[data-verb]:visible, [data-verb=start]:not([aria-disabled]):visible"
-    with page.expect_response("**/do/**"):
+    with page.expect_response(re.compile("/(ask|do)/")) as answer:
         page.locator(repair).first.click()
+    if "/ask/" in answer.value.url:  # what loses something asks first
+        with page.expect_response("**/do/**"):
+            page.click("dialog[open] .ask-buttons button")
     step(page, 4)
     look(page, shots / "guide-phone.png")
     page.goto(f"/tree{place}/first?tab=access")
