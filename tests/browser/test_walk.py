@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.browser.accessible import violations
 from tests.browser.conftest import Visitors
@@ -52,7 +53,8 @@ WALKS = {"student": PORTAL, "manager": TEACHER, "admin": CONSOLE}
 
 
 @pytest.mark.parametrize(
-    ("language", "width", "theme"), [("es", 360, "light"), ("en", 1440, "light"), ("es", 1440, "dark")]
+    ("language", "width", "theme"),
+    [("es", 390, "light"), ("en", 390, "dark"), ("en", 1440, "light"), ("es", 1440, "dark")],
 )
 @pytest.mark.parametrize("who", WALKS)
 @pytest.mark.usefixtures("farm")
@@ -65,8 +67,13 @@ def test_walk(visitors: Visitors, shots: Path, who: str, language: str, width: i
         assert answer.status == 200, address
         page.wait_for_load_state("networkidle")
         page.screenshot(path=shots / f"{who}-{name}-{language}-{width}-{theme}.png")
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        faults = violations(page) + ([f"{wide} px wide"] if wide > width else [])
-        if faults:
+        if faults := violations(page) + too_wide(page, {390: 360, 1440: 1920}[width]) + too_wide(page, width):
             found[address] = faults
     assert not found, "\n".join(f"{address}: {fault}" for address, faults in found.items() for fault in faults)
+
+
+def too_wide(page: Page, width: int) -> list[str]:
+    """Whether the page is wider than a screen of this width, in one line."""
+    page.set_viewport_size({"width": width, "height": 900})
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    return [f"{wide} px wide at {width}"] if wide > width else []
