@@ -47,26 +47,27 @@ def context(user: User, node: Node, *, who: str = "", wish: Wish | None = None) 
     """
     may = can(user, "grant", node)
     person, fault = _person(user, who) if may else (user, "")
+    way = selectors.way_to(node)
     shown = {
         "node": node,
         "may_grant": may,
         "who": who if may else "",
         "who_fault": fault,
         "person": person,
-        "reasons": selectors.why(person, node) if person else [],
+        "reasons": selectors.why(person, node, way) if person else [],
         "roles": ROLES,
         "own": person == user,
     }
-    return shown | (_for_granters(node, wish) if may else {})
+    return shown | (_for_granters(node, way, wish) if may else {})
 
 
-def _for_granters(node: Node, wish: Wish | None) -> dict[str, Any]:
-    grants = selectors.grants_of(node)
+def _for_granters(node: Node, way: selectors.Way, wish: Wish | None) -> dict[str, Any]:
+    grants = selectors.grants_of(node, way)
     members = selectors.members_of({row["group_id"] for row in grants if "group" in row})
     return {
         "grants": [_grant(row, members) for row in grants[:MOST_GRANTS]],
         "grants_count": len(grants),
-        "matrix": selectors.matrix(node),
+        "matrix": selectors.matrix(node, way),
         "wish": wish or Wish(),
         "role_words": ROLE_WORDS.items(),
         "inherits": node.folder.inherit_grants if node.is_folder else True,

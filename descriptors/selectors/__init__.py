@@ -48,6 +48,7 @@ from descriptors.selectors.records import (
 )
 from descriptors.selectors.rights import Loss, Reason, losses, matrix, members_of, people, why
 from descriptors.selectors.walks import matching, walk
+from descriptors.selectors.ways import Way, way_to
 
 __all__ = [
     "RELATED",
@@ -56,6 +57,7 @@ __all__ = [
     "Reason",
     "Tally",
     "Told",
+    "Way",
     "allowed_from",
     "ancestors",
     "available",
@@ -108,6 +110,7 @@ __all__ = [
     "up_to_date",
     "waiting",
     "walk",
+    "way_to",
     "why",
     "with_ancestors",
     "with_running",

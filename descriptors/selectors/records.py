@@ -4,36 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, IntegerField, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts import journal
 from accounts.models import Entry, User
 from descriptors.models import (
     OPEN,
-    Folder,
     Node,
     NodeGroupObjectPermission,
     NodeUserObjectPermission,
     Operation,
     Status,
 )
-from descriptors.names import above
 from descriptors.permissions import PERMISSION_OF, access_of, can, visible, within
+from descriptors.selectors.ways import Way, way_to
 
 
-def grants_of(node: Node) -> list[dict[str, Any]]:
-    """Grants that hold at the node, nearest first: {"id", "role", "user" | "group", "from", "inherited"}; three queries.
+def grants_of(node: Node, way: Way | None = None) -> list[dict[str, Any]]:
+    """Grants that hold at the node, nearest first: {"id", "role", "user" | "group", "from", "inherited"}.
 
-    What is given above a folder that stops inheritance does not hold, so it is not listed.
+    Three queries, two with the way to the node. What is given above a folder that stops inheritance does not hold, so it
+    is not listed.
     """
-    way = [*above(node.path), node.path]
-    stop = Folder.objects.filter(inherit_grants=False, path__in=way).aggregate(level=Max("level"))["level"] or 0
-    on_the_way = {"content_object__path__in": way, "content_object__level__gte": stop}
+    held = (way or way_to(node)).held
     rows: list[dict[str, Any]] = []
     for model, holder in ((NodeUserObjectPermission, "user"), (NodeGroupObjectPermission, "group")):
         name = "user__username" if holder == "user" else "group__name"
-        found = model.objects.filter(**on_the_way).values_list(
+        found = model.objects.filter(content_object__path__in=held).values_list(
             "pk", "permission__codename", f"{holder}_id", name, "content_object__path"
         )
         rows += [

@@ -216,7 +216,7 @@ def test_the_page_asks_few_questions(world: World, browser: Browser, django_asse
         factories.user(f"member-{number}").groups.add(group)
         actions.grant(world.tel141, "user", group=group, actor=world.root)
     client, node = browser(world.mia), world.tel141
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(15):
         page = client.get(f"/tree{node.path}?tab=access&who=member-1").content.decode()
     assert "member-5" in page
     with django_assert_max_num_queries(15):

@@ -76,24 +76,6 @@ def test_pages_carry_a_strict_policy(world: World, browser: Browser) -> None:
     assert "script-src 'self'" in policy
 
 
-def queries_of(client: Client, address: str) -> int:
-    with CaptureQueriesContext(connection) as queries:
-        assert client.get(address).status_code == 200
-    return len(queries)
-
-
-def test_no_query_per_row(world: World, browser: Browser) -> None:
-    folder = factories.folder(f"{world.courses.path}/many", world.root)
-    factories.many_machines(folder.path, 3, world.root)
-    client = browser(world.mia)
-    client.get("/")
-    few = [queries_of(client, address) for address in ("/", f"/tree{folder.path}", "/search/?q=vm")]
-    for index in range(30):
-        factories.machine(f"{folder.path}/vm-more-{index}", world.root)
-    many = [queries_of(client, address) for address in ("/", f"/tree{folder.path}", "/search/?q=vm")]
-    assert many == few
-
-
 @pytest.mark.parametrize("address", ["/", "/tree/", "/operations/", "/apply/", "/search/?q=a", "/-/nodes/1/panel"])
 def test_signed_out_people_are_asked_to_sign_in(db: Any, client: Client, address: str) -> None:
     answer = client.get(address)
