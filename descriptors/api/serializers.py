@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
@@ -33,6 +34,19 @@ class CommaList(serializers.ListField):
         """The single values."""
         parts = [part.strip() for text in data for part in str(text).split(",")]
         return super().to_internal_value([part for part in parts if part])
+
+
+class StateChoice(serializers.ChoiceField):
+    """A state; who gets it wrong reads which there are."""
+
+    default_error_messages = {"invalid_choice": _("“{input}” is no state. There are: {states}.")}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=CHOICES, **kwargs)
+
+    def fail(self, key: str, **told: Any) -> NoReturn:
+        """Refuse, naming the states."""
+        super().fail(key, states=", ".join(self.choices), **told)
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
@@ -405,7 +419,7 @@ class NodeQuery(Form):
         required=False, allow_null=True, default=None, help_text="At any depth. Default: only without `path`."
     )
     kind = serializers.ChoiceField(Kind.choices, required=False)
-    state = CommaList(child=serializers.ChoiceField(CHOICES), required=False)
+    state = CommaList(child=StateChoice(), required=False)
     hypervisor = serializers.CharField(required=False, max_length=64, help_text="Where it is, or would be created.")
     q = serializers.CharField(required=False, max_length=200, help_text="Part of the name.")
     label = CommaList(child=serializers.CharField(max_length=1200), required=False, help_text="`key=value` or `key`.")

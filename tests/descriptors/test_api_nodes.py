@@ -103,6 +103,12 @@ def test_bad_filters_name_the_parameter(world, query, where):
     assert where in [fault["where"] for fault in answer.json()["errors"]]
 
 
+def test_who_gets_a_state_wrong_reads_which_there_are(world):
+    fault = world.api(world.root).get("/api/nodes?state=rnning").json()["errors"][0]["message"]
+    assert "“rnning”" in fault
+    assert "running, paused" in fault
+
+
 @pytest.mark.parametrize("page", ["0", "-1", "x", "9" * 30, "2"])
 def test_pages_that_are_not_there(world, page):
     world.sam.web  # noqa: B018 - the world is made when asked for
