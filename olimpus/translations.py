@@ -43,7 +43,9 @@ class Message(NamedTuple):
 
 def messages(root: Path = ROOT) -> dict[tuple[str, str], Message]:
     """Every message that the modules and templates below `root` mark for translation, by (context, text)."""
-    return {(found.context, found.text): found for path in sorted(sources(root)) for found in _marked(path)}
+    found = [message for path in sorted(sources(root)) for message in _marked(path)]
+    # What is counted anywhere comes last: it is a message with a plural.
+    return {(one.context, one.text): one for one in sorted(found, key=lambda one: bool(one.plural))}
 
 
 def sources(root: Path = ROOT) -> Iterator[Path]:
@@ -102,9 +104,20 @@ def compile_all() -> int:
     for source in sorted(LOCALE.glob("*/LC_MESSAGES/*.po")):
         target = source.with_suffix(".mo")
         if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-            polib.pofile(str(source)).save_as_mofile(str(target))
+            catalog = polib.pofile(str(source))
+            catalog.extend(_singulars(catalog))
+            catalog.save_as_mofile(str(target))
             written += 1
     return written
+
+
+def _singulars(catalog: polib.POFile) -> list[polib.POEntry]:
+    """What is counted in one place and stands alone in another has one entry; Debian 12's Python finds it only counted."""
+    return [
+        polib.POEntry(msgid=entry.msgid, msgctxt=entry.msgctxt, msgstr=entry.msgstr_plural[0])
+        for entry in catalog
+        if entry.msgid_plural and not entry.obsolete
+    ]
 
 
 def main(arguments: list[str]) -> None:

@@ -49,7 +49,7 @@ def test_logout_revokes_the_token_and_forgets_it(server, stranger):
     login(stranger)
     token = kept(stranger)["servers"][server.address]["token"]
     assert "the token is revoked" in stranger("logout").out
-    assert kept(stranger) == {"current": None, "servers": {}}
+    assert kept(stranger) == {"current": server.address, "servers": {}}
     assert not works(server, token)
     assert "not signed in" in stranger("logout").out
     assert "You are not signed in." in stranger("ls", code=4).err

@@ -124,6 +124,15 @@ def test_ends_and_lines_are_alike(catalog):
         assert spanish.count("¿") == spanish.count("?"), spanish
 
 
+def test_what_is_counted_in_one_place_is_also_found_where_it_stands_alone(catalog):
+    compiled = {
+        entry.msgid
+        for entry in polib.mofile(str(LOCALE / "es" / "LC_MESSAGES" / "django.mo"))
+        if not entry.msgid_plural
+    }
+    assert {entry.msgid for entry in catalog if entry.msgid_plural} - compiled == set()
+
+
 def test_no_english_is_left(catalog):
     left = [
         (english, spanish)
