@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.utils.translation import gettext
 
 from descriptors.states import CHOICES
+from olimpus import words as texts
 from olimpus.cli import moments, states, words
 from tests.cli.conftest import COURSE
 
@@ -18,6 +20,7 @@ def spanish():
     words.use("es")
     yield
     words.use("en")
+    texts.use(gettext)  # Django's again: what the server says is tested in this process, too
 
 
 def test_the_locale_or_lang_decides(admin):

@@ -50,7 +50,8 @@ def test_the_likeliest_comes_first(world: World) -> None:
 def test_letters_beyond_ascii_are_found_in_either_case(world: World) -> None:
     factories.machine(f"{world.courses.path}/Ñandú", world.root)
     factories.machine(f"{world.courses.path}/nandu", world.root)
-    assert found(world, "ñandú") == found(world, "ÑANDÚ") == ["/courses/nandu", "/courses/Ñandú"]
+    for text in ("ñandú", "ÑANDÚ"):  # which is the likelier depends on how far the database lowers letters
+        assert sorted(found(world, text)) == ["/courses/nandu", "/courses/Ñandú"]
 
 
 def test_kind_and_state_narrow(world: World) -> None:
