@@ -34,8 +34,9 @@ from hypervisors.drivers.base import (
     VmInfos,
     VmSpec,
 )
+from hypervisors.drivers.cloud import Cloud
 from hypervisors.registry import driver_class
-from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Unreachable, VMNotFound
+from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Unreachable, Unsupported, VMNotFound
 from olimpus.words import gettext as _
 
 log = logging.getLogger(__name__)
@@ -227,6 +228,16 @@ class Gateway:
         """Back to a snapshot; the answer says in which power it landed."""
         info = self._call_if(Capability.REVERT, self.driver.revert, ref, name)
         return self._until(SETTLED, info, timeout, should_stop)
+
+    # -- what is not a machine --------------------------------------------------------------------------------------
+
+    def on_cloud(self, ask: Callable[[Cloud], T]) -> T:
+        """What `ask` gets from the cloud's flavors, images, networks…; `Unsupported` when this is no cloud."""
+        cloud = self.driver.cloud
+        if cloud is None:
+            told = {"driver": _(self.driver.label)}
+            raise Unsupported(_("%(driver)s has no flavors, images or networks of its own.") % told, where=self.name)
+        return self._call(ask, cloud)
 
     def close(self) -> None:
         self.driver.close()

@@ -123,6 +123,13 @@ class VMNotFound(HypervisorError):
     status = 404
 
 
+class Missing(HypervisorError):
+    """The hypervisor knows no such image, network, volume, project…"""
+
+    id = "hypervisor:missing"
+    status = 404
+
+
 class Unsupported(HypervisorError):
     """This technology cannot do that."""
 

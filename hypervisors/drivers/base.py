@@ -24,6 +24,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hypervisors.drivers.cloud import Cloud
 from olimpus.errors import HypervisorError, Unsupported
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
@@ -230,6 +231,8 @@ class Driver(ABC):
     label: ClassVar[str]
     settings: ClassVar[tuple[Setting, ...]] = ()
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    #: Flavors, images, networks, volumes and projects, for a technology that is a cloud.
+    cloud: Cloud | None = None
     #: (code, label) of what `check` tries, in its order: pages show what is still to come.
     steps: ClassVar[tuple[tuple[str, str], ...]] = ()
 

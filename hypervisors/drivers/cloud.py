@@ -1,0 +1,351 @@
+"""What a technology offers beside machines when it is a cloud: flavors, images, zones, networks, volumes, quotas, projects.
+
+Plain dataclasses and one interface, as in `base`: no Django, no tree, no HTTP. The promises of a driver hold here, too: every
+call is safe to repeat, only subclasses of `HypervisorError` leave, no message carries a secret, one object serves many
+threads. Memory is MiB, disks and volumes are GiB, times are aware and in UTC. `project` is a name; "" is the project of the
+account itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+
+@dataclass(frozen=True)
+class CloudFlavor:
+    """A named size of machine, as the cloud has it."""
+
+    id: str
+    name: str
+    cpus: int
+    memory_mib: int
+    disk_gib: float
+    public: bool = True
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a system disk is made from."""
+
+    id: str
+    name: str
+    status: str  # the cloud's own word: active, queued, saving…
+    format: str = ""  # qcow2, raw, iso…
+    size_bytes: int = 0
+    min_disk_gib: int = 0
+    min_memory_mib: int = 0
+    visibility: str = ""  # public, private, shared, community
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """A compute host with its room; None where the cloud does not say. `*_total` count the overcommit ratios in."""
+
+    name: str
+    zone: str
+    up: bool = True
+    enabled: bool = True
+    cpus_total: int | None = None
+    cpus_used: int = 0
+    memory_mib_total: int | None = None
+    memory_mib_used: int = 0
+    disk_gib_total: float | None = None
+    disk_gib_used: float = 0.0
+    vms: int = 0
+
+
+@dataclass(frozen=True)
+class Zone:
+    """An availability zone and the hosts in it."""
+
+    name: str
+    available: bool = True
+    hosts: tuple[Host, ...] = ()
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """Addresses of a network."""
+
+    id: str
+    name: str
+    network_id: str
+    cidr: str
+    gateway: str = ""
+    dhcp: bool = True
+    dns: tuple[str, ...] = ()
+    pools: tuple[tuple[str, str], ...] = ()  # first and last address of each
+
+
+@dataclass(frozen=True)
+class Network:
+    """A layer-2 network."""
+
+    id: str
+    name: str
+    status: str = ""
+    shared: bool = False
+    external: bool = False
+    mtu: int = 0
+    project_id: str = ""
+    subnets: tuple[Subnet, ...] = ()
+
+
+@dataclass(frozen=True)
+class Router:
+    """What joins subnets, and them to the outside when it has an external network."""
+
+    id: str
+    name: str
+    status: str = ""
+    external_network_id: str = ""
+    subnet_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A volume in a machine."""
+
+    vm_ref: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A disk that lives on its own."""
+
+    id: str
+    name: str
+    status: str
+    size_gib: int
+    type: str = ""
+    bootable: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class VolumeSnapshot:
+    """A moment of a volume."""
+
+    id: str
+    name: str
+    volume_id: str
+    status: str
+    size_gib: int
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How much of one resource a project may use; `limit` None is unbounded."""
+
+    service: str  # compute, network, volume
+    resource: str  # instances, cores, ram, networks, volumes, gigabytes…
+    limit: int | None
+    used: int = 0
+
+
+@dataclass(frozen=True)
+class Keypair:
+    """A public key that the cloud puts into machines."""
+
+    name: str
+    fingerprint: str
+    type: str = "ssh"
+
+
+@dataclass(frozen=True)
+class Project:
+    """Owner of machines, networks and volumes, with quotas of its own."""
+
+    id: str
+    name: str
+    description: str = ""
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class ServiceHealth:
+    """One service of the cloud, asked just now."""
+
+    name: str  # keystone, nova, neutron, glance, cinder
+    ok: bool
+    version: str = ""
+    seconds: float = 0.0
+    detail: str = ""
+
+
+Flavors, Images, Zones, Networks, Routers = (
+    list[CloudFlavor],
+    list[Image],
+    list[Zone],
+    list[Network],
+    list[Router],
+)
+Volumes, VolumeSnapshots, Quotas = list[Volume], list[VolumeSnapshot], list[Quota]
+Keypairs, Projects, Services = list[Keypair], list[Project], list[ServiceHealth]
+
+
+class Cloud(ABC):
+    """Everything of a cloud that is not one machine. Errors: `Rejected`, `CapacityExceeded`, `Unreachable`, `Transient`…
+
+    What is asked for by id or name and is not there raises `Missing`; deleting it again succeeds quietly.
+    """
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def services(self) -> Services:
+        """Each service with version and latency. Never raises: a service that is down says so in its row."""
+
+    @abstractmethod
+    def flavors(self) -> Flavors:
+        """All flavors that the account may see, smallest first."""
+
+    @abstractmethod
+    def flavor_use(self) -> dict[str, int]:
+        """Name of a flavor → how many machines have it, over all projects when the account may see them."""
+
+    @abstractmethod
+    def images(self) -> Images:
+        """All images that the account may see, by name."""
+
+    @abstractmethod
+    def zones(self, *, capacity: bool = False) -> Zones:
+        """Availability zones with their hosts; with `capacity` also the room of each host."""
+
+    @abstractmethod
+    def networks(self, project: str = "") -> Networks:
+        """Networks with their subnets: all that the account may see, or those of a project and the shared ones."""
+
+    @abstractmethod
+    def routers(self, project: str = "") -> Routers:
+        """Routers with the subnets that they join."""
+
+    @abstractmethod
+    def volumes(self, project: str = "") -> Volumes:
+        """Volumes; over all projects when `project` is "" and the account may see them."""
+
+    @abstractmethod
+    def volume_snapshots(self, project: str = "") -> VolumeSnapshots:
+        """Snapshots of volumes."""
+
+    @abstractmethod
+    def quotas(self, project: str) -> Quotas:
+        """Limits and use of a project, given by name or id ("": the account's own)."""
+
+    @abstractmethod
+    def keypairs(self) -> Keypairs:
+        """Key pairs of the account."""
+
+    @abstractmethod
+    def projects(self) -> Projects:
+        """Projects that the account may see."""
+
+    # -- changing ---------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def create_flavor(self, name: str, cpus: int, memory_mib: int, disk_gib: float) -> CloudFlavor:
+        """A public flavor; the one of this name when its sizes are the same. `Rejected` when they differ."""
+
+    @abstractmethod
+    def delete_flavor(self, name: str) -> None:
+        """Forget a flavor; machines that have it keep it."""
+
+    @abstractmethod
+    def upload_image(self, name: str, data: BinaryIO, format: str, *, public: bool = False) -> Image:
+        """Send an image, streamed. Nothing is left behind when it fails. `Rejected` (format, name taken)."""
+
+    @abstractmethod
+    def delete_image(self, image: str) -> None:
+        """Remove an image by id."""
+
+    @abstractmethod
+    def publish(self, ref: str, name: str) -> Image:
+        """Make an image of a machine that is off and wait until it is active. Repeated, the same image. `Rejected`."""
+
+    @abstractmethod
+    def create_network(self, name: str, *, project: str = "", mtu: int | None = None) -> Network:
+        """A private network."""
+
+    @abstractmethod
+    def delete_network(self, network: str) -> None:
+        """Remove a network by id with its subnets; `Rejected` while something uses it."""
+
+    @abstractmethod
+    def create_subnet(
+        self,
+        network: str,
+        cidr: str,
+        *,
+        name: str = "",
+        gateway: str = "",
+        dhcp: bool = True,
+        dns: Sequence[str] = (),
+        pool: tuple[str, str] | None = None,
+    ) -> Subnet:
+        """A subnet of a network (id). `Rejected` when it overlaps one that the network has."""
+
+    @abstractmethod
+    def delete_subnet(self, subnet: str) -> None:
+        """Remove a subnet by id."""
+
+    @abstractmethod
+    def create_router(self, name: str, *, external: str = "", subnets: Sequence[str] = (), project: str = "") -> Router:
+        """A router joining subnets (ids), with a way out through the network `external` (name or id) when given."""
+
+    @abstractmethod
+    def delete_router(self, router: str) -> None:
+        """Take a router (id) off its subnets and remove it."""
+
+    @abstractmethod
+    def create_volume(
+        self, name: str, size_gib: int, *, type: str = "", image: str = "", snapshot: str = "", project: str = ""
+    ) -> Volume:
+        """A volume, ready for use: empty, or filled from an image (id) or a snapshot (id)."""
+
+    @abstractmethod
+    def delete_volume(self, volume: str) -> None:
+        """Remove a volume by id. `Rejected` while it is attached or has snapshots."""
+
+    @abstractmethod
+    def attach_volume(self, volume: str, ref: str) -> Volume:
+        """Put a volume into a machine; fine when it is there already."""
+
+    @abstractmethod
+    def detach_volume(self, volume: str, ref: str = "") -> Volume:
+        """Take a volume out of the machine that has it; fine when none has."""
+
+    @abstractmethod
+    def extend_volume(self, volume: str, size_gib: int) -> Volume:
+        """Let a volume grow; fine when it has that size. `Rejected` when it would shrink."""
+
+    @abstractmethod
+    def snapshot_volume(self, volume: str, name: str) -> VolumeSnapshot:
+        """Keep a moment of a volume."""
+
+    @abstractmethod
+    def delete_volume_snapshot(self, snapshot: str) -> None:
+        """Remove a snapshot by id."""
+
+    @abstractmethod
+    def ensure_project(
+        self,
+        name: str,
+        *,
+        description: str = "",
+        quotas: Mapping[str, int] | None = None,
+        users: Sequence[str] = (),
+        role: str = "member",
+    ) -> Project:
+        """The project of this name, made when missing; quotas (by resource) and the users' role are written."""
+
+    @abstractmethod
+    def delete_project(self, name: str) -> None:
+        """Remove an empty project. `Rejected`, naming what is in it, while it has machines, volumes or networks."""
