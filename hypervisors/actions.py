@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings as project
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
@@ -25,6 +26,11 @@ from olimpus.errors import Conflict, Forbidden, HypervisorError, Invalid, NotFou
 
 #: What may be given; `settings` is the driver's, and `name` and `driver` are given once.
 FIELDS = ("name", "driver", "settings", "description", "concurrency", "queue", "reconcile_interval")
+#: Who is in charge, by name: field → model and the column of the name.
+PEOPLE: dict[str, tuple[type[User] | type[Group], str]] = {
+    "managers": (User, "username"),
+    "manager_groups": (Group, "name"),
+}
 #: Beside them, for a change: names of secrets to remove.
 FORGET = "forget_secrets"
 FIXED = ("name", "driver")
@@ -38,13 +44,15 @@ def create(fields: Mapping[str, Any], *, actor: User) -> Hypervisor:
     require_superuser(actor)
     _require_known(fields)
     driver_class(str(fields.get("driver", "")))
-    hypervisor = Hypervisor(**{name: value for name, value in fields.items() if name != "settings"})
+    people = _people(fields)
+    hypervisor = Hypervisor(**{name: fields[name] for name in fields.keys() - {"settings", *PEOPLE}})
     hypervisor.set_settings(fields.get("settings") or {})
     _clean(hypervisor)
     try:
         with transaction.atomic():
             hypervisor.save(force_insert=True)
-            _journal(actor, "create", hypervisor, driver=hypervisor.driver)
+            named = _put_in_charge(hypervisor, people)
+            _journal(actor, "create", hypervisor, driver=hypervisor.driver, **named)
     except IntegrityError as error:
         raise _taken(hypervisor.name) from error
     return hypervisor
@@ -55,6 +63,8 @@ def update(
     hypervisor: Hypervisor, changes: Mapping[str, Any], *, actor: User, expected_version: int | None = None
 ) -> Hypervisor:
     """Change some fields; returns the record as saved. A secret left empty keeps its value; `forget_secrets` names others.
+
+    `managers` and `manager_groups` are names, and replace those that were.
 
     `Forbidden`, `Invalid`, `Stale` when `expected_version` is no longer the record's, `NotFound` when it is gone.
     """
@@ -70,13 +80,15 @@ def update(
     for name in FIXED:
         if name in changes and changes[name] != getattr(fresh, name):
             raise Invalid(_("This is given once and cannot change."), where=name)
-    for name in changes.keys() - {*FIXED, "settings"}:
+    people = _people(changes)
+    for name in changes.keys() - {*FIXED, *PEOPLE, "settings"}:
         setattr(fresh, name, changes[name])
     if "settings" in changes or forget:
         fresh.set_settings(changes.get("settings", fresh.settings) or {}, forget=forget)
     _clean(fresh)
     _save(fresh)
-    _journal(actor, "update", fresh, changed=sorted(changes), **({"removed": sorted(forget)} if forget else {}))
+    named = _put_in_charge(fresh, people) | ({"removed": sorted(forget)} if forget else {})
+    _journal(actor, "update", fresh, changed=sorted(changes), **named)
     return fresh
 
 
@@ -142,6 +154,20 @@ def require_superuser(actor: User) -> None:
         raise Forbidden(_("Only superusers may work on hypervisors."))
 
 
+def manages(actor: User, hypervisor: Hypervisor) -> bool:
+    """Whether the actor is in charge of the hypervisor: an active superuser or manager of it."""
+    return hypervisor.managed_by(actor)
+
+
+def require_manager(actor: User, hypervisor: Hypervisor) -> None:
+    """Raise `Forbidden` for everybody who is not in charge of this hypervisor."""
+    if not manages(actor, hypervisor):
+        raise Forbidden(
+            _("Only managers of “%(hypervisor)s” may do this.") % {"hypervisor": hypervisor.name},
+            hint=_("A superuser makes you one, in the settings of the hypervisor."),
+        )
+
+
 # -- inside ------------------------------------------------------------------------------------------------------------
 
 
@@ -195,10 +221,33 @@ def _keep_capacity(hypervisor: Hypervisor, gateway: Gateway) -> None:
         Hypervisor.objects.filter(pk=hypervisor.pk).update(capacity=hypervisor.capacity)
 
 
+def _people(fields: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The users and groups that are named; `Invalid`, with each name that nobody has."""
+    found, faults = {}, []
+    for field, (model, column) in PEOPLE.items():
+        if field not in fields:
+            continue
+        names = set(fields[field])
+        found[field] = list(model.objects.filter(**{f"{column}__in": names}))
+        missing = sorted(names - {getattr(row, column) for row in found[field]})
+        faults += [{"where": field, "message": _("There is no “%s”.") % name} for name in missing]
+    if faults:
+        raise Invalid(faults[0]["message"], where=faults[0]["where"], errors=faults)
+    return found
+
+
+def _put_in_charge(hypervisor: Hypervisor, people: Mapping[str, list[Any]]) -> dict[str, list[str]]:
+    """Write who is in charge; returns their names, for the journal."""
+    for field, chosen in people.items():
+        getattr(hypervisor, field).set(chosen)
+    return {field: sorted(getattr(row, PEOPLE[field][1]) for row in chosen) for field, chosen in people.items()}
+
+
 def _require_known(fields: Mapping[str, Any]) -> None:
+    known = (*FIELDS, *PEOPLE)
     for name in fields:
-        if name not in FIELDS:
-            hint = _("Did you mean “%(name)s”?") % {"name": nearest(name, FIELDS)}
+        if name not in known:
+            hint = _("Did you mean “%(name)s”?") % {"name": nearest(name, known)}
             raise Invalid(_("There is no such field."), where=name, hint=hint)
 
 

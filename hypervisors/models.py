@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from django.conf import settings as project
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext
@@ -71,6 +72,13 @@ class Hypervisor(models.Model):
     )
     next_reconcile_at = models.DateTimeField(_("next reconcile"), null=True, blank=True, db_index=True)
 
+    managers = models.ManyToManyField(
+        project.AUTH_USER_MODEL, verbose_name=_("managers"), blank=True, related_name="managed_hypervisors"
+    )
+    manager_groups = models.ManyToManyField(
+        "auth.Group", verbose_name=_("groups of managers"), blank=True, related_name="managed_hypervisors"
+    )
+
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -82,6 +90,15 @@ class Hypervisor(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def managed_by(self, user: Any) -> bool:
+        """Whether this active user is in charge here: a superuser, one of the managers, or in one of their groups."""
+        if not user.is_active or user.pk is None:
+            return False
+        if user.is_superuser:
+            return True
+        named = models.Q(managers=user) | models.Q(manager_groups__user=user)
+        return type(self).objects.filter(named, pk=self.pk).exists()
 
     def closed_because(self) -> str:
         """Why it takes no new work now, in words; "" while it does."""

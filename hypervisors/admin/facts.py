@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hypervisors.models import Health, Hypervisor
@@ -37,6 +38,13 @@ def room(capacity: dict[str, Any]) -> list[dict[str, Any]]:
         for label, used, total, divisor, unit in FIGURES
         if used in capacity
     ]
+
+
+def in_charge(hypervisor: Hypervisor) -> list[str]:
+    """Names of the managers, then of their groups."""
+    groups = hypervisor.manager_groups.order_by("name")
+    named = [gettext("group %(name)s") % {"name": group.name} for group in groups]
+    return [*hypervisor.managers.order_by("username").values_list("username", flat=True), *named]
 
 
 def _figure(used: float | None, total: float | None, divisor: int) -> dict[str, Any]:

@@ -20,6 +20,7 @@ FORGET: Final = "forget_"
 #: Fields of the record, below their headings.
 IDENTITY: Final = ("name", "description")
 WORK: Final = ("concurrency", "queue", "reconcile_interval")
+PEOPLE: Final = ("managers", "manager_groups")
 CHECKBOX: Final = {"class": "form-check-input"}
 CONTROL: Final = {"class": "form-control", "autocomplete": "off"}
 
@@ -30,6 +31,18 @@ class Group:
 
     title: str
     fields: tuple[Any, ...]
+
+
+class NamesField(forms.CharField):
+    """Names, one a line; the value is the same text, tidied."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea({**CONTROL, "rows": 2, "spellcheck": "false"})
+        super().__init__(required=False, max_length=20_000, widget=widget, **kwargs)
+
+    def to_python(self, value: Any) -> str:
+        """Sorted, each once, without blank lines."""
+        return "\n".join(sorted({line.strip() for line in super().to_python(value).splitlines()} - {""}))
 
 
 class HypervisorForm(forms.Form):
@@ -69,6 +82,11 @@ class HypervisorForm(forms.Form):
         help_text=_("How often the tree is compared with the hypervisor. Example: 60."),
         widget=forms.NumberInput(CONTROL),
     )
+    managers = NamesField(
+        label=_("Managers"),
+        help_text=_("User names, one a line. They see and change its networks, images, volumes and projects."),
+    )
+    manager_groups = NamesField(label=_("Groups of managers"), help_text=_("Names of groups, one a line."))
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, driver: str, record: Hypervisor | None = None, **kwargs: Any) -> None:
@@ -91,6 +109,7 @@ class HypervisorForm(forms.Form):
             title = gettext(heading) if heading else gettext(driver_class(self.driver).label)
             yield Group(title, tuple(self._bound(s) for s in self.declared if s.group == heading))
         yield Group(gettext("How it is worked on"), tuple(self[name] for name in WORK))
+        yield Group(gettext("Who is in charge"), tuple(self[name] for name in PEOPLE))
 
     def settings_data(self) -> dict[str, Any]:
         """The settings as the actions take them; a bad value of another field does not matter here."""
@@ -103,7 +122,8 @@ class HypervisorForm(forms.Form):
     def changes(self) -> dict[str, Any]:
         """What `actions.create` and `actions.update` take."""
         named = {name: self.cleaned_data[name] for name in (*IDENTITY, *WORK) if name in self.cleaned_data}
-        told: dict[str, Any] = {**named, "settings": self.settings_data()}
+        people = {name: self.cleaned_data[name].splitlines() for name in PEOPLE if name in self.cleaned_data}
+        told: dict[str, Any] = {**named, **people, "settings": self.settings_data()}
         if self.record is None:
             return {**told, "driver": self.driver}
         return {**told, "forget_secrets": self.forgotten()} if self.forgotten() else told
@@ -191,6 +211,7 @@ def form_for(
     if record:
         initial = {name: getattr(record, name) for name in (*IDENTITY, *WORK, "version")}
         initial |= {PREFIX + name: value for name, value in record.settings.items()}
+        initial |= {name: "\n".join(sorted(map(str, getattr(record, name).all()))) for name in PEOPLE}
     return HypervisorForm(driver=driver, record=record, initial=initial | dict(typed or {}))
 
 

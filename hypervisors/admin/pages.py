@@ -250,6 +250,7 @@ class HypervisorAdmin(admin.ModelAdmin):
             "hypervisor": hypervisor,
             "health": facts.health(hypervisor),
             "room": facts.room(hypervisor.capacity),
+            "in_charge": facts.in_charge(hypervisor),
             "driver_label": _label(driver),
             "capabilities": [(gettext(word), capability in able) for capability, word in CAPABILITY_WORDS.items()],
             "health_history": [_change(entry) for entry in changes[:HISTORY]],

@@ -44,6 +44,12 @@ class HypervisorSerializer(serializers.Serializer[Hypervisor]):
     concurrency = serializers.IntegerField(required=False)
     queue = serializers.CharField(required=False)
     reconcile_interval = serializers.IntegerField(required=False, help_text="Seconds.")
+    managers = serializers.SlugRelatedField(
+        slug_field="username", many=True, read_only=True, help_text="User names of those in charge."
+    )
+    manager_groups = serializers.SlugRelatedField(
+        slug_field="name", many=True, read_only=True, help_text="Groups whose members are in charge."
+    )
     maintenance_reason = serializers.CharField(required=False)
     health_detail = serializers.CharField(required=False)
     health_at = serializers.DateTimeField(required=False, allow_null=True)
@@ -83,6 +89,12 @@ class HypervisorWriteSerializer(Strict):
     queue = serializers.CharField(required=False, max_length=NAME_LENGTH, validators=[name_validator])
     reconcile_interval = serializers.IntegerField(
         required=False, validators=[MinValueValidator(5), MaxValueValidator(86_400)]
+    )
+    managers = serializers.ListField(
+        child=serializers.CharField(max_length=150), required=False, max_length=500, help_text="User names."
+    )
+    manager_groups = serializers.ListField(
+        child=serializers.CharField(max_length=150), required=False, max_length=500, help_text="Names of groups."
     )
 
 

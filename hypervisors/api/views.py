@@ -54,7 +54,7 @@ class HypervisorFilter(django_filters.FilterSet):
 class HypervisorViewSet(viewsets.GenericViewSet):
     """Hypervisors. Superusers see and change all of a record; others see its name, driver, health and maintenance."""
 
-    queryset = Hypervisor.objects.all()
+    queryset = Hypervisor.objects.prefetch_related("managers", "manager_groups")
     serializer_class = HypervisorSerializer
     filterset_class = HypervisorFilter
     ordering_fields = ["name", "driver", "health"]
