@@ -131,9 +131,10 @@ class Descriptor(Node):
     def begin_create(self) -> None:
         """A defined VM may be instantiated."""
 
-    @transition(state, source=State.PROVISIONED, target=State.CREATED)
-    def finish_create(self) -> None:
-        """It exists now, powered off."""
+    @transition(state, source=State.PROVISIONED, target=RETURN_VALUE(State.CREATED, State.RUNNING))
+    def finish_create(self, landed: State = State.CREATED) -> State:
+        """It exists now: powered off, or on where the hypervisor boots what it builds."""
+        return landed
 
     @transition(state, source=State.PROVISIONED, target=RETURN_VALUE(State.STOPPED, State.RUNNING, State.PAUSED))
     def adopt(self, landed: State) -> State:

@@ -133,6 +133,12 @@ def _reapply(gateway: Gateway, job: Job) -> Outcome:
     return Outcome(gateway.reconfigure(job.ref, job.spec), applied=True)
 
 
+def _created(descriptor: Descriptor, outcome: Outcome) -> None:
+    """A hypervisor that boots what it builds answers a machine that is on."""
+    on = outcome.info is not None and outcome.info.power == Power.ON
+    descriptor.finish_create(State.RUNNING if on else State.CREATED)
+
+
 def _land(descriptor: Descriptor, outcome: Outcome) -> None:
     """The state after a recovery is what the hypervisor said."""
     power = outcome.info.power if outcome.info else Power.ABSENT
@@ -177,7 +183,7 @@ _ROWS = (
         _("Create"),
         Descriptor.begin_create,
         _create,
-        _plain(Descriptor.finish_create),
+        _created,
         icon="plus",
         tone="primary",
         likely=frozenset({State.PROVISIONED}),

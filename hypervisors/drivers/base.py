@@ -277,7 +277,9 @@ class Driver(ABC):
 
     @abstractmethod
     def create(self, spec: VmSpec) -> VmInfo:
-        """Build the VM, powered off. Repeated with the same `uid` it returns the VM that is there, unchanged.
+        """Build the VM, powered off unless the hypervisor is set to boot what it builds: the answer says which.
+
+        Repeated with the same `uid` it returns the VM that is there, unchanged.
 
         Raises `Rejected` (image, parameter), `CapacityExceeded`; nothing is left behind then.
         """

@@ -160,7 +160,10 @@ def _landing(name: str) -> str:
 
 
 #: Where the answer of the hypervisor decides.
-LANDS = {"recover": "what the hypervisor says: provisioned, stopped, running or paused"}
+LANDS = {
+    "create": "created, or running where the hypervisor boots what it builds",
+    "recover": "what the hypervisor says: provisioned, stopped, running or paused",
+}
 
 
 # -- permissions -------------------------------------------------------------------------------------------------------

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from accounts.models import Entry
 from descriptors import actions
 from descriptors.models import Nic, Status
+from descriptors.reconcile import reconcile
 from descriptors.states import State
 from hypervisors.drivers import mock
 from hypervisors.drivers.base import Power
@@ -33,6 +35,19 @@ def test_create_makes_a_machine_that_is_off(world, effects):
     assert seen.nics[0].mac == Nic.objects.get(descriptor=web).mac == web.applied["nics"][0]["mac"]
     assert (seen.cpus, seen.memory_mib) == (1, 1536)
     assert effects() == ["create"]
+
+
+def test_a_hypervisor_that_boots_what_it_builds_leaves_a_running_machine(world, tune, effects):
+    tune(created_power="on")
+    operation = world.do("create", world.sam.web)
+    web = fresh(world.sam.web)
+    assert (operation.status, web.state, web.drifted) == (Status.SUCCEEDED, State.RUNNING, False)
+    assert (vm_of(world, web).power, vm_of(world, web).since is not None) == (Power.ON, True)
+    entry = Entry.objects.get(verb="vm.create.succeeded")
+    assert (entry.data["state"], entry.node_id) == ("running", web.pk)
+    assert reconcile(world.hypervisor.pk).drifted == 0
+    assert world.do("stop", web).status == Status.SUCCEEDED
+    assert effects() == ["create", "shutdown"]
 
 
 @pytest.mark.parametrize(

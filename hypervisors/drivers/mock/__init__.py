@@ -137,6 +137,8 @@ class MockDriver(Driver):
             self._check_room(db, spec.cpus, spec.memory_mib, vms=1)
             values = {"uid": spec.uid, "name": spec.name, "disk_gib": spec.disk_gib, "image": spec.image}
             ref = store.insert_vm(db, values | run_values(spec))
+            if self.values["created_power"] == Power.ON:
+                store.change_vm(db, ref, power=Power.ON.value, since=time.time(), boots=1)
             return self._done(db, "create", ref)
 
     def start(self, ref: str) -> VmInfo:

@@ -106,6 +106,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         group=BEHAVIOUR,
     ),
     Setting(
+        "created_power",
+        gettext_noop("Power of what was just created"),
+        "choice",
+        "off",
+        choices=("off", "on"),
+        help=gettext_noop("on: it boots what it builds."),
+        group=BEHAVIOUR,
+    ),
+    Setting(
         "images",
         gettext_noop("Images"),
         "text",
