@@ -7,7 +7,9 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 CATALOGS := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
 export PYTHONUNBUFFERED := 1
 
-.PHONY: help run test lint bench test-processes test-browser test-mysql pictures demo-reset clean
+LAB := tests/lab/openstack/cloud
+
+.PHONY: help run test lint bench test-processes test-browser test-mysql test-openstack bench-openstack lab-openstack lab-openstack-down pictures demo-reset clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -64,6 +66,20 @@ lint: $(VENV)/.tools $(CATALOGS) ## linter, import contracts, migrations, deploy
 
 bench: $(VENV)/.tools $(CATALOGS) ## measured figures beside their floors, as a table
 	$(PY) -m tests.bench
+
+lab-openstack: ## a real OpenStack on 127.0.0.1 for the tests (Debian 12, root; state in /var/tmp/openstack-lab)
+	$(LAB)/up
+
+lab-openstack-down: ## stop it; its data stays (all gone: tests/lab/openstack/cloud/down --purge)
+	$(LAB)/down
+
+test-openstack: $(VENV)/.tools $(CATALOGS) ## driver, tunnels, service API and stories against that OpenStack, brought up when it is not
+	$(LAB)/status >/dev/null || $(LAB)/up
+	$(PY) -m pytest -q tests/lab/openstack tests/lab/tunnels
+
+bench-openstack: $(VENV)/.tools $(CATALOGS) ## servers and tunnels on that OpenStack beside the bare library and ssh, as a table
+	$(LAB)/status >/dev/null || $(LAB)/up
+	$(PY) -m tests.bench openstack tunnels
 
 demo-reset: ## forget the demo data (removes the data folder's database, queue and mock hypervisors)
 	rm -rf $${OLIMPUS_HOME:-var}/{olimpus.sqlite3*,queue,mock,demo-password}
