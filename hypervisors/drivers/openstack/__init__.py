@@ -1,0 +1,1 @@
+"""OpenStack: machines through Nova, Neutron, Glance and Cinder, and the cloud around them."""
