@@ -45,6 +45,10 @@ BUSY = re.compile(
 )
 
 
+class Denied(Rejected):
+    """The account may not do or see this (403); perhaps there is another way."""
+
+
 @contextmanager
 def translated(where: str, *, missing: type[HypervisorError] = Missing) -> Iterator[None]:
     """Whatever openstacksdk, keystoneauth or requests raise inside leaves as one of our errors.
@@ -110,7 +114,7 @@ def of_status(
         return Transient(text, where=where)
     if status == 403:
         hint = _("The account needs a role that allows this.")
-        return Rejected(text, where=where, hint=hint)
+        return Denied(text, where=where, hint=hint)
     if status == 504:
         return TimedOut(text, where=where)
     if status >= 500:
