@@ -1,0 +1,114 @@
+"""The floor of the OpenStack benchmarks: servers created and deleted by plain openstacksdk, and nothing else.
+
+As in any orchestrator worth comparing with: each server gets a port made for it, ten threads work at once, and one list
+for all (every half second) tells who is ACTIVE or gone: asking for each server by itself makes Nova ask Neutron each time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keystoneauth1.session
+import requests
+from keystoneauth1 import loading
+from openstack.connection import Connection
+
+from tests.lab.cloud import Cloud
+
+POLL = 0.5
+PATIENCE = 300.0
+
+
+@dataclass
+class Bare:
+    """Plain openstacksdk in the network `network`; `calls` counts every request by its method."""
+
+    cloud: Cloud
+    network: str
+    threads: int
+    image: str = "cirros"
+    flavor: str = "nano"
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        account = self.cloud.account()
+        region = account.pop("region_name")
+        http = requests.Session()
+        http.hooks["response"].append(self._count)
+        auth = loading.get_plugin_loader("v3password").load_from_options(**account)
+        self.sdk = Connection(session=keystoneauth1.session.Session(auth=auth, session=http), region_name=region)
+        self._image = self.sdk.image.find_image(self.image, ignore_missing=False).id
+        self._flavor = self.sdk.compute.find_flavor(self.flavor, ignore_missing=False).id
+
+    def create(self, number: int) -> list[tuple[str, str]]:
+        """That many servers, all ACTIVE when it returns: (server, port) of each."""
+        tag = f"{self.network}-{uuid.uuid4().hex[:6]}"
+        active = {"status": "ACTIVE", "name": tag}
+
+        def one(index: int) -> tuple[str, str]:
+            port = self.sdk.network.create_port(network_id=self.network, name=f"{tag}-{index:03}").id
+            server = self.sdk.compute.create_server(
+                name=f"{tag}-{index:03}", image_id=self._image, flavor_id=self._flavor, networks=[{"port": port}]
+            ).id
+            watch(lambda ids: server in ids)
+            return server, port
+
+        with ThreadPoolExecutor(self.threads) as pool, self._watching(active) as watch:
+            return list(pool.map(one, range(number)))
+
+    def delete(self, servers: list[tuple[str, str]]) -> None:
+        """All gone, with their ports, when it returns."""
+
+        def one(pair: tuple[str, str]) -> None:
+            server, port = pair
+            self.sdk.compute.delete_server(server)
+            watch(lambda ids: server not in ids)
+            self.sdk.network.delete_port(port)
+
+        with ThreadPoolExecutor(self.threads) as pool, self._watching({"name": self.network}) as watch:
+            list(pool.map(one, servers))
+
+    @contextmanager
+    def _watching(self, query: dict[str, str]) -> Iterator[Callable[[Callable[[set[str]], bool]], None]]:
+        """One list for all who wait. Yields what waits until the list says so."""
+        news, over = threading.Condition(), threading.Event()
+        seen: set[str] | None = None
+
+        def look() -> None:
+            nonlocal seen
+            while not over.wait(POLL):
+                ids = {server.id for server in self.sdk.compute.servers(details=False, **query)}
+                with news:
+                    seen = ids
+                    news.notify_all()
+
+        def watch(true: Callable[[set[str]], bool]) -> None:
+            with news:
+                assert news.wait_for(lambda: seen is not None and true(seen), PATIENCE), "not in time"
+
+        watcher = threading.Thread(target=look, daemon=True)
+        watcher.start()
+        try:
+            yield watch
+        finally:
+            over.set()
+            watcher.join()
+
+    def _count(self, answer: requests.Response, **_more: Any) -> None:
+        self.calls[str(answer.request.method)] += 1
+
+
+def timed(work: Callable[[], Any], cpu: Callable[[], float]) -> tuple[Any, float, float]:
+    """What the work returns, its seconds, and the lab's CPU seconds meanwhile."""
+    before, began = cpu(), time.perf_counter()
+    result = work()
+    seconds = time.perf_counter() - began
+    return result, seconds, cpu() - before
