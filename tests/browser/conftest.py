@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
     "--headless",
@@ -36,6 +37,16 @@ PASSWORD = "a password for rehearsals"
 START = 120.0  # seconds: the first start migrates and loads the demo
 WAIT = 20_000  # milliseconds
 FARM = "/farm"  # where `tests.browser.plant` puts its machines
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers of pytest, each has a product and a browser; a file's tests, which share a ground, stay together.
+
+    The walks share nothing: each goes to whoever is free.
+    """
+    for item in items:
+        if HERE in item.path.parents and item.path.stem != "test_walk":
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 @dataclass
