@@ -1,6 +1,7 @@
-"""The only way to drivers: timeout, retry by error class, verification, concurrency per hypervisor.
+"""The only way to drivers: timeout, retry by error class, verification, concurrency and a circuit breaker per hypervisor.
 
-A gateway holds one driver. Each driver call takes one of the hypervisor's permits; waiting between polls holds none.
+A gateway holds one driver. Each driver call takes one of the hypervisor's permits; waiting between polls holds none. While
+the hypervisor does not answer at all, the circuit is open and calls fail at once (`CircuitOpen`).
 Every method may be repeated, and raises `HypervisorError` only, with `where` naming the hypervisor.
 """
 
@@ -20,6 +21,8 @@ from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 
+from hypervisors import metrics
+from hypervisors.breaker import TRIAL, Breaker, Notice, Refusal, Status
 from hypervisors.drivers.base import (
     POWER_WORDS,
     Capability,
@@ -34,7 +37,7 @@ from hypervisors.drivers.base import (
     VmInfos,
     VmSpec,
 )
-from hypervisors.drivers.cloud import Cloud
+from hypervisors.drivers.cloud import Cloud, Services
 from hypervisors.registry import driver_class
 from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Unreachable, Unsupported, VMNotFound
 from olimpus.words import gettext as _
@@ -62,11 +65,20 @@ class Interrupted(HypervisorError):
     status = 409
 
 
+class CircuitOpen(Unreachable):
+    """Not asked: the hypervisor has not answered for a while. `retry_in` seconds later it may be asked again."""
+
+    retry_in: float = TRIAL
+
+
 def backoff(error: Exception, attempt: int) -> float | None:
     """Seconds to wait after the failed attempt number `attempt` (1 = the first), or None: give up.
 
     Only errors whose class says `retry` come again: about 1 s, 2 s, 4 s, … 60 s; five attempts, eight when unreachable.
+    What the circuit breaker refused was no attempt: it comes again as soon as the circuit lets it, however often.
     """
+    if isinstance(error, CircuitOpen):
+        return error.retry_in
     limit = ATTEMPTS_UNREACHABLE if isinstance(error, Unreachable) else ATTEMPTS
     if not isinstance(error, OlimpusError) or not error.retry or attempt >= limit:
         return None
@@ -99,12 +111,28 @@ class Permits:
                 self._freed.notify()
 
 
+def is_silence(error: BaseException) -> bool:
+    """Whether nobody answered: unreachable, or a call (not a change) that timed out on the connection."""
+    if isinstance(error, Unreachable) or not isinstance(error, TimedOut):
+        return isinstance(error, Unreachable)
+    cause: BaseException | None = error
+    while cause := cause.__cause__ or cause.__context__:
+        if isinstance(cause, OSError):  # TimeoutError and the exceptions of HTTP libraries are ones
+            return True
+    return False
+
+
+def _clock(moment: datetime | None) -> str:
+    return moment.strftime("%H:%M:%S UTC") if moment else "–"
+
+
 class Gateway:
     """All verbs of one hypervisor. Thread-safe."""
 
-    def __init__(self, driver: Driver, permits: Permits | int):
+    def __init__(self, driver: Driver, permits: Permits | int, breaker: Breaker | None = None):
         self.driver = driver
         self.name = driver.hypervisor
+        self.breaker = breaker or Breaker()
         self.permits = Permits(permits) if isinstance(permits, int) else permits
         secret = [setting.name for setting in driver.settings if setting.secret]
         self._secrets = [str(driver.values[name]) for name in secret if driver.values.get(name)]
@@ -113,14 +141,25 @@ class Gateway:
     def capabilities(self) -> frozenset[Capability]:
         return self.driver.capabilities
 
+    @property
+    def circuit(self) -> Status:
+        """How this process' circuit to the hypervisor is."""
+        return self.breaker.status
+
     # -- looking ----------------------------------------------------------------------------------------------------
 
     def check(self) -> Checks:
-        """Test the connection step by step; never raises: a fault is a failed step."""
+        """Test the connection step by step; never raises: a fault is a failed step.
+
+        Whoever tests wants to know: an open circuit does not refuse it, and closes when all is well.
+        """
         try:
-            return self._call(self.driver.check)
+            checks = self._measured(self.driver.check)
         except HypervisorError as error:
             return [Check("driver", self.driver.label, ok=False, detail=str(error))]
+        if checks and all(check.ok for check in checks):
+            self.breaker.succeeded()
+        return checks
 
     def list(self) -> VmInfos:
         """All VMs of the hypervisor, in one call."""
@@ -233,13 +272,24 @@ class Gateway:
 
     def on_cloud(self, ask: Callable[[Cloud], T]) -> T:
         """What `ask` gets from the cloud's flavors, images, networks…; `Unsupported` when this is no cloud."""
-        cloud = self.driver.cloud
-        if cloud is None:
+        return self._call(ask, self._cloud(), name="cloud")
+
+    def services(self) -> Services:
+        """The cloud's services, asked now: an open circuit does not refuse it, and closes when all are up."""
+        cloud = self._cloud()
+        services = self._measured(lambda: cloud.services(), name="services")
+        if services and all(service.ok for service in services):
+            self.breaker.succeeded()
+        return services
+
+    def _cloud(self) -> Cloud:
+        if self.driver.cloud is None:
             told = {"driver": _(self.driver.label)}
             raise Unsupported(_("%(driver)s has no flavors, images or networks of its own.") % told, where=self.name)
-        return self._call(ask, cloud)
+        return self.driver.cloud
 
     def close(self) -> None:
+        self.breaker.succeeded()  # whoever comes next begins anew
         self.driver.close()
 
     # -- inside -----------------------------------------------------------------------------------------------------
@@ -248,19 +298,57 @@ class Gateway:
         self.driver.require(capability)
         return self._call(method, *args)
 
-    def _call(self, method: Callable[..., T], *args: Any) -> T:
-        """One driver call under one permit; whatever goes wrong leaves as a `HypervisorError` without secrets."""
+    def _call(self, method: Callable[..., T], *args: Any, name: str = "") -> T:
+        """One driver call, unless the circuit is open; how it went decides about the circuit."""
+        if self.breaker.is_open:  # nobody waits for a permit in order to be refused
+            with metrics.driver_call(self.name, name or method.__name__):
+                self._require_closed()
         try:
-            with self.permits.one():
+            answer = self._measured(self._admitted, method, *args, name=name or method.__name__)
+        except CircuitOpen:
+            raise
+        except HypervisorError as error:
+            if is_silence(error):
+                self.breaker.failed(str(error.message))
+            elif type(error) is not HypervisorError:  # an unexpected exception says nothing about the connection
+                self.breaker.succeeded()
+            raise
+        self.breaker.succeeded()
+        return answer
+
+    def _admitted(self, method: Callable[..., T], *args: Any) -> T:
+        self._require_closed()
+        return method(*args)
+
+    def _require_closed(self) -> None:
+        """Raise `CircuitOpen` unless the call may be made."""
+        if refusal := self.breaker.admit():
+            raise self._refused(refusal)
+
+    def _refused(self, refusal: Refusal) -> CircuitOpen:
+        status = refusal.status
+        message = _(
+            "It has not answered since %(since)s; the circuit is open. Next try: %(next)s. It said last: %(error)s"
+        )
+        told = {"since": _clock(status.since), "next": _clock(status.next_try_at), "error": status.error}
+        error = CircuitOpen(message % told, where=self.name)
+        error.retry_in = refusal.retry_in
+        return error
+
+    def _measured(self, method: Callable[..., T], *args: Any, name: str = "") -> T:
+        """One driver call under one permit, counted; whatever goes wrong leaves as a `HypervisorError` without secrets."""
+        name = name or method.__name__
+        try:
+            with self.permits.one(), metrics.driver_call(self.name, name):
                 return method(*args)
         except HypervisorError as error:
             error.where = error.where or self.name
             error.message = self._redact(str(error.message))
             raise
         except Exception as error:  # noqa: BLE001 - a driver's bug or a vendor's exception must not look like ours
-            log.error("%s: %s failed\n%s", self.name, method.__name__, self._redact(traceback.format_exc()))
+            log.error("%s: %s failed\n%s", self.name, name, self._redact(traceback.format_exc()))
             message = _("The driver failed unexpectedly in %(call)s (%(error)s).")
-            message %= {"call": method.__name__, "error": type(error).__name__}
+            message %= {"call": name, "error": type(error).__name__}
             # No `from error`: its text may carry secrets, and the log has it redacted.
             raise HypervisorError(message, where=self.name, hint=_("The details are in the log.")) from None
 
@@ -332,7 +420,9 @@ def gateway_for(hypervisor: HypervisorRecord) -> Gateway:
             return gateway
         permits = gateway.permits if gateway and known == identity else Permits(hypervisor.concurrency)
         permits.resize(hypervisor.concurrency)
-        fresh = Gateway(_driver_of(hypervisor), permits)
+        # A changed record begins with a closed circuit: what was wrong may be what was changed.
+        breaker = Breaker(Notice(Path(settings.OLIMPUS_HOME), hypervisor.name).write)
+        fresh = Gateway(_driver_of(hypervisor), permits, breaker)
         _gateways[hypervisor.pk] = (identity, hypervisor.version, fresh)
     if gateway:
         gateway.close()

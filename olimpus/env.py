@@ -38,6 +38,13 @@ def allowed_hosts() -> list[str]:
     return env.list("OLIMPUS_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 
+def metrics_folder() -> Path:
+    """Where the processes of one data folder count together (`prometheus_client` reads `PROMETHEUS_MULTIPROC_DIR`)."""
+    folder = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(home() / "metrics")))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def secret_key(*, required: bool) -> str:
     """`OLIMPUS_SECRET_KEY` signs sessions and tokens. Where it is not required, one is made once and kept."""
     if required:

@@ -17,6 +17,7 @@ from descriptors.models import OPEN, Descriptor, Node, Operation, Status
 from descriptors.permissions import can, require
 from descriptors.states import State
 from descriptors.verbs import VERBS
+from hypervisors import metrics
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, Forbidden
 
@@ -40,7 +41,7 @@ def cancel(operation: Operation, *, actor: User) -> Operation:
         )
         list(family.filter(status__in=OPEN).select_for_update().order_by("pk").values_list("pk"))
         rows = list(family.filter(status__in=OPEN).select_related("hypervisor"))
-        untouched = [row for row in rows if row.status == Status.QUEUED and row.attempts == 0]
+        untouched = [row for row in rows if row.status == Status.QUEUED and row.attempts == 0 and row.error is None]
         begun = {row.pk for row in rows} - {row.pk for row in untouched}
         Operation.objects.filter(pk__in=begun).update(cancel_requested=True, wake_at=timezone.now())
         Operation.objects.filter(pk=operation.pk).update(cancel_requested=True)
@@ -83,6 +84,7 @@ def _undo(operations: Sequence[Operation], actor: User) -> None:
         rows.update(state=state, state_since=now)
     for row in operations:
         row.status = Status.CANCELLED
+        metrics.OPERATIONS.labels(row.verb, str(Status.CANCELLED)).inc()
     journal.record_many(
         journal.Draft(
             actor,

@@ -157,7 +157,8 @@ def _job(operation: Operation, machine: Descriptor, values: dict[str, Any], shou
         arguments=operation.arguments,
         stop_timeout=float(values.get("stop_timeout") or STOP_SECONDS),
         reapply=wants_reapply(machine, values),
-        resumed=operation.attempts > 1,
+        # The circuit may have opened in the middle: what it refused counts as no attempt.
+        resumed=operation.attempts > 1 or operation.error is not None,
         should_stop=should_stop,
     )
 

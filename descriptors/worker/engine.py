@@ -31,8 +31,10 @@ from descriptors.verbs import VERBS
 from descriptors.worker.claims import Task, cancelled, claim, due_now, give_back, prepare, renew, unexpected
 from descriptors.worker.life import Life
 from descriptors.worker.outcomes import Result, commit
+from hypervisors import health
+from hypervisors.breaker import Circuit
 from hypervisors.gateway import Interrupted
-from hypervisors.models import Hypervisor
+from hypervisors.models import Health, Hypervisor
 from olimpus.errors import OlimpusError
 
 log = logging.getLogger(__name__)
@@ -82,6 +84,7 @@ class Engine:
         self._unwritten: list[Result] = []
         self._to_stop: set[UUID] = set()
         self._ending = threading.Event()
+        self._silent: set[int | None] = set()  # hypervisors whose circuit we told about
         self._renewed = self._looked = 0.0
         self._thread: threading.Thread | None = None
 
@@ -170,12 +173,28 @@ class Engine:
             return 0
         with journal.context(via="worker"):
             number = commit([result for result in batch if not self._interrupted(result)], self.name)
+        self._tell_health(batch)
         if mine := [result.task.operation.pk for result in batch if self._interrupted(result)]:
             give_back(self.name, mine)
         del self._unwritten[: len(batch)]
         for result in batch:
             self._forget(result.task.operation)
         return number
+
+    def _tell_health(self, batch: Sequence[Result]) -> None:
+        """A circuit that has opened is told as the hypervisor's health, and that it answers again; no query else."""
+        circuits = {task.operation.hypervisor_id: task.gateway for task in (r.task for r in batch) if task.gateway}
+        for pk, gateway in circuits.items():
+            status = gateway.circuit
+            silent = status.state is not Circuit.CLOSED
+            if silent == (pk in self._silent) or not (row := Hypervisor.objects.filter(pk=pk).first()):
+                continue
+            if silent:
+                self._silent.add(pk)
+                health.mark_failing(row, Health.UNREACHABLE, status.error)
+            else:
+                self._silent.discard(pk)
+                health.mark_ok(row)
 
     def _interrupted(self, result: Result) -> bool:
         operation = result.task.operation

@@ -21,14 +21,15 @@ from descriptors.models import Descriptor, Operation, Status
 from descriptors.states import State
 from descriptors.verbs import VERBS, Outcome
 from descriptors.worker.claims import Task, unexpected, written
-from hypervisors.gateway import Interrupted, backoff
+from hypervisors import metrics
+from hypervisors.gateway import CircuitOpen, Interrupted, backoff
 from olimpus.db import retry_on_deadlock, update_each
 from olimpus.errors import OlimpusError, TimedOut
 
 log = logging.getLogger(__name__)
 
 #: Columns that an outcome may change.
-OPERATION = ("status", "open_for_id", "finished_at", "worker", "lease_until", "wake_at", "error", "result")
+OPERATION = ("status", "open_for_id", "finished_at", "worker", "lease_until", "wake_at", "error", "result", "attempts")
 MACHINE = ("state", "state_since", "settled_at", "reason", "vm_ref", "hypervisor_id", "applied", "drifted")
 COLUMNS: dict[type[models.Model], tuple[str, ...]] = {Operation: OPERATION, Descriptor: MACHINE}
 #: How long after its deadline an operation is given up even though its worker lives (a driver call that hangs).
@@ -80,8 +81,11 @@ def _commit(results: Sequence[Result], worker: str) -> int:
         entries = [_settle(claimed[row.pk], row, machines) for row in ours]
         _write(Operation, ours, before)
         _write(Descriptor, list(machines.values()), before)
-        journal.record_many(entries)
+        journal.record_many(entry for entry in entries if entry)
         _count(ours)
+    for row in ours:
+        if not row.is_open:
+            metrics.OPERATIONS.labels(row.verb, str(row.status)).inc()
     return len(ours)
 
 
@@ -90,15 +94,19 @@ def _machines(ids: Iterable[int]) -> dict[int, Descriptor]:
     return Descriptor.objects.defer("definition", "observed").in_bulk(list(ids))
 
 
-def _settle(result: Result, operation: Operation, machines: dict[int, Descriptor]) -> journal.Draft:
-    """Change the rows in memory as the result says; returns the journal entry."""
+def _settle(result: Result, operation: Operation, machines: dict[int, Descriptor]) -> journal.Draft | None:
+    """Change the rows in memory as the result says; returns the journal entry, None when there is no news."""
     machine = machines.get(operation.open_for_id or 0)
     operation.worker, operation.lease_until = "", None
     if result.outcome is not None and machine is not None:
         _succeed(result, operation, machine, result.outcome)
     elif (delay := _try_again(result, operation)) is not None:
+        again = operation.error is not None
         operation.status, operation.wake_at = Status.QUEUED, timezone.now() + timedelta(seconds=delay)
         operation.error = told(result.error)
+        if isinstance(result.error, CircuitOpen):  # nobody was asked: no attempt, and no news after the first time
+            operation.attempts -= 1
+            return None if again else _entry(operation, machine, result.task.operation)
     else:
         _fail(result, operation, machine)
     return _entry(operation, machine, result.task.operation)

@@ -11,6 +11,9 @@ from olimpus import env
 
 BASE_DIR = env.BASE_DIR
 OLIMPUS_HOME = env.home()
+OLIMPUS_METRICS = env.metrics_folder()  # before anything imports prometheus_client
+#: Who may read /metrics beside superusers: whoever knows this. Empty: nobody.
+OLIMPUS_METRICS_TOKEN = env.env("OLIMPUS_METRICS_TOKEN", default="")
 
 INSTALLED_APPS = [
     "daphne",
