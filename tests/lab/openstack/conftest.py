@@ -1,63 +1,17 @@
-"""An installation with a web process and a worker, whose hypervisors are the lab: directly and through a bastion."""
+"""One installation on the lab for all tests that need processes."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import httpx
 import pytest
 
 from tests.lab.cloud import Cloud
-from tests.lab.sshd import Sshd
-from tests.processes.installation import PASSWORD, Installation
-
-PEOPLE = f"""
-for name, kind in (("admin", "manager"), ("manager", "manager"), ("student", "simple")):
-    User.objects.create_user(name, f"{{name}}@example.edu", {PASSWORD!r}, kind=kind, is_superuser=name == "admin")
-"""
-
-
-@dataclass
-class Campus:
-    """A running Olimpus with two hypervisors: `cloud`, and `behind`, the same one through a bastion."""
-
-    installation: Installation
-    bastion: Sshd
-    network: str  # by name, in the admin's project
-
-    def api(self, who: str = "admin") -> httpx.Client:
-        """The API as this person."""
-        return httpx.Client(base_url=f"{self.installation.address}/api", auth=(who, PASSWORD), timeout=120)
+from tests.lab.openstack.campus import Campus, standing
 
 
 @pytest.fixture(scope="session")
-def network(lab: Cloud) -> Iterator[str]:
-    """The name of a network with addresses, gone afterwards."""
-    api, name = lab.sdk().network, f"lab-{uuid.uuid4().hex[:6]}"
-    made = api.create_network(name=name)
-    api.create_subnet(name=name, network_id=made.id, ip_version=4, cidr="10.97.0.0/24")
-    yield name
-    api.delete_network(made)
-
-
-@pytest.fixture(scope="session")
-def campus(lab: Cloud, network: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campus]:
-    """Accounts admin, manager and student; nothing in the tree."""
-    place = tmp_path_factory.mktemp("campus")
-    made, bastion = Installation(place / "home", place / "template"), Sshd(place / "bastion")
-    made.home.mkdir()
-    made.manage("migrate", "--verbosity", "0")
-    made.run(PEOPLE)
-    made.web()
-    made.worker()
-    found = Campus(made, bastion, network)
-    with found.api() as api:
-        for name, more in (("cloud", {}), ("behind", bastion.settings())):
-            fields = {"name": name, "driver": "openstack", "concurrency": 8, "settings": lab.account(**more)}
-            answer = api.post("/hypervisors", json=fields)
-            assert answer.status_code == 201, answer.text
-    yield found
-    made.close()
-    bastion.close()
+def campus(lab: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Campus]:
+    """A running Olimpus with the hypervisors `cloud` and `behind`."""
+    with standing(lab, tmp_path_factory.mktemp("campus")) as found:
+        yield found

@@ -18,7 +18,7 @@ import pytest
 from descriptors.verbs import VERBS
 from tests.cli.terminal import Terminal
 from tests.lab.cloud import Cloud
-from tests.lab.openstack.conftest import Campus
+from tests.lab.openstack.campus import Campus
 from tests.processes.installation import PASSWORD, until
 
 HERE = "/story"
