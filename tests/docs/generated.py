@@ -21,6 +21,8 @@ from descriptors.permissions import DEFAULTS, OPERATIONS
 from descriptors.selectors import sources
 from descriptors.states import CHOICES, ON_THE_WAY
 from descriptors.verbs import VERBS, Outcome
+from hypervisors.drivers.base import Setting
+from hypervisors.drivers.openstack.settings import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -210,10 +212,23 @@ def _set_by(key: str, value: Any, origins: Mapping[str, str]) -> tuple[str, ...]
     return f"`{key}`", f"`{json.dumps(value)}`", ", ".join(f"`{path}`" for path in where)
 
 
+def openstack_settings() -> str:
+    """One row per setting of the driver, but for the second hop's: they are the bastion's with another beginning."""
+    rows = [one for one in SETTINGS if not one.name.startswith("headnode_")]
+    return _table(("setting", "value", "by default", "meaning"), (_setting(one) for one in rows))
+
+
+def _setting(one: Setting) -> tuple[str, ...]:
+    value = ", ".join(f"`{choice}`" for choice in one.choices) or one.type + (", secret" if one.secret else "")
+    default = "" if one.default is None else f"`{json.dumps(one.default)}`"
+    return f"`{one.name}`", value, default, f"{one.label}. {one.help}".strip()
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "cascade": cascade,
     "parameters": parameters,
     "states": states,
     "verbs": verbs,
     "operations": operations,
+    "openstack_settings": openstack_settings,
 }
