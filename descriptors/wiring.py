@@ -10,14 +10,16 @@ from django.db.models.signals import post_migrate
 
 from accounts import journal
 from accounts.models import User
-from descriptors import tree
+from descriptors import figures, tree
 from descriptors.permissions import access_of, within
+from hypervisors import metrics
 
 
 def connect(app: AppConfig) -> None:
     """Whoever may see a node may read what happened to it; and the tree always has its root."""
     journal.widen(entries_of_what_one_sees)
     post_migrate.connect(plant, sender=app)
+    metrics.tell(figures.told)
 
 
 def entries_of_what_one_sees(user: User) -> Q:

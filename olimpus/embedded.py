@@ -181,6 +181,8 @@ def main() -> None:
     name = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
     address = f"http://{name}:{port}"
     os.environ.setdefault("OLIMPUS_URL", address)  # links in mails
+    for left in (home / "metrics").glob("*.db"):  # counted by processes that are gone: all of them begin anew
+        left.unlink(missing_ok=True)
     try:
         accounts = prepare()
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.web.views import ConsoleLoginView
+from hypervisors.api.watching import MetricsView, OpenStackHealthView
 from olimpus.api import not_found
 from olimpus.health import health
 
@@ -30,6 +31,8 @@ api = [
 
 urlpatterns = [
     re_path(r"^health/?$", health, name="health"),
+    re_path(r"^health/openstack/?$", OpenStackHealthView.as_view(), name="health-openstack"),
+    re_path(r"^metrics/?$", MetricsView.as_view(), name="metrics"),
     path("api/", include(api)),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}icons/olimpus.svg")),
     path("admin/login/", ConsoleLoginView.as_view()),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -16,7 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext, ngettext
 
 from accounts.models import Entry
-from hypervisors import actions
+from hypervisors import actions, breaker
 from hypervisors.admin import facts, steps
 from hypervisors.admin.forms import HypervisorForm, form_for, typed_for_other
 from hypervisors.drivers.base import CAPABILITY_WORDS, Check
@@ -249,6 +251,7 @@ class HypervisorAdmin(admin.ModelAdmin):
         return {
             "hypervisor": hypervisor,
             "health": facts.health(hypervisor),
+            "circuit": breaker.seen(Path(settings.OLIMPUS_HOME), hypervisor.name),
             "room": facts.room(hypervisor.capacity),
             "in_charge": facts.in_charge(hypervisor),
             "driver_label": _label(driver),

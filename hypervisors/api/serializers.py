@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings as project
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.translation import gettext
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
+from hypervisors.breaker import Circuit, seen
 from hypervisors.drivers.base import Capability, Driver, Setting
 from hypervisors.models import NAME_LENGTH, Health, Hypervisor, name_validator
 from hypervisors.registry import DRIVERS, driver_class
@@ -25,6 +29,27 @@ class CapabilitiesField(serializers.Field):  # type: ignore[type-arg]
     def to_representation(self, value: str) -> list[str]:
         """Sorted names."""
         return capabilities_of(value)
+
+
+CIRCUIT = inline_serializer(
+    "Circuit",
+    {
+        "state": serializers.ChoiceField(list(Circuit)),
+        "since": serializers.DateTimeField(allow_null=True),
+        "next_try_at": serializers.DateTimeField(allow_null=True),
+        "failures": serializers.IntegerField(help_text="In a row."),
+        "error": serializers.CharField(help_text="What the last one said."),
+    },
+)
+
+
+@extend_schema_field(CIRCUIT)
+class CircuitField(serializers.Field):  # type: ignore[type-arg]
+    """The circuit breaker of a hypervisor, given by its name: the worst of our processes."""
+
+    def to_representation(self, value: str) -> dict[str, Any]:
+        """Its state; times are null while it is closed."""
+        return asdict(seen(Path(project.OLIMPUS_HOME), value))
 
 
 class HypervisorSerializer(serializers.Serializer[Hypervisor]):
@@ -50,6 +75,7 @@ class HypervisorSerializer(serializers.Serializer[Hypervisor]):
     manager_groups = serializers.SlugRelatedField(
         slug_field="name", many=True, read_only=True, help_text="Groups whose members are in charge."
     )
+    circuit = CircuitField(source="name", required=False)
     maintenance_reason = serializers.CharField(required=False)
     health_detail = serializers.CharField(required=False)
     health_at = serializers.DateTimeField(required=False, allow_null=True)
