@@ -126,13 +126,13 @@ def of_quota(text: str, where: str) -> CapacityExceeded | None:
     """Which quota is exceeded and by how much, when this is what the text says."""
     if found := NOVA_QUOTA.search(text):
         columns = [[part.strip() for part in found[name].split(",")] for name in ("what", "wanted", "used", "limit")]
-        rows = [_exceeded(*row) for row in zip(*columns, strict=False)]
+        rows = [exceeded(*row) for row in zip(*columns, strict=False)]
         return CapacityExceeded(" ".join(rows), where=where, hint=_quota_hint())
     if found := CINDER_QUOTA.search(text):
-        row = _exceeded(found["what"], found["wanted"], found["used"], found["limit"])
+        row = exceeded(found["what"], found["wanted"], found["used"], found["limit"])
         return CapacityExceeded(row, where=where, hint=_quota_hint())
     if found := CINDER_COUNT.search(text):
-        row = _exceeded(found["what"], "1", found["limit"], found["limit"])
+        row = exceeded(found["what"], "1", found["limit"], found["limit"])
         return CapacityExceeded(row, where=where, hint=_quota_hint())
     if found := NEUTRON_QUOTA.search(text):
         what = found["what"].replace("'", "")
@@ -142,7 +142,7 @@ def of_quota(text: str, where: str) -> CapacityExceeded | None:
     return None
 
 
-def _exceeded(what: str, wanted: str, used: str, limit: str) -> str:
+def exceeded(what: str, wanted: str, used: str, limit: str) -> str:
     over = int(used) + int(wanted) - int(limit)
     told = {"what": what, "wanted": wanted, "used": used, "limit": limit, "over": over}
     text = _("The quota of %(what)s is exceeded by %(over)d: %(wanted)s wanted, %(used)s of %(limit)s used.")

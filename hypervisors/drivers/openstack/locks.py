@@ -1,0 +1,45 @@
+"""One at a time: among the threads of a process, and among the processes that share a home folder."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_guard = threading.Lock()
+_locks: dict[Path, tuple[threading.Lock, int]] = {}
+
+
+@contextmanager
+def one_at_a_time(home: Path, *key: str) -> Iterator[None]:
+    """Hold the lock of this key. It is let go when the process dies, too.
+
+    Processes on several machines do not see each other here: what must be single then needs a rule of its own.
+    """
+    path = home / "locks" / hashlib.sha256("\0".join(key).encode()).hexdigest()[:32]
+    with _thread_lock(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+@contextmanager
+def _thread_lock(path: Path) -> Iterator[None]:
+    """A lock that exists while somebody holds or awaits it; a thread waits here without a file of its own."""
+    with _guard:
+        lock, users = _locks.get(path, (threading.Lock(), 0))
+        _locks[path] = (lock, users + 1)
+    try:
+        with lock:
+            yield
+    finally:
+        with _guard:
+            lock, users = _locks[path]
+            if users == 1:
+                del _locks[path]
+            else:
+                _locks[path] = (lock, users - 1)
