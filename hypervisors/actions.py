@@ -20,7 +20,7 @@ from accounts.models import User
 from hypervisors import connection, health
 from hypervisors.drivers.base import Check
 from hypervisors.gateway import Gateway, gateway_for
-from hypervisors.models import Health, Hypervisor
+from hypervisors.models import Health, Hypervisor, Inventory
 from hypervisors.registry import clean_settings, driver_class, nearest
 from olimpus.errors import Conflict, Forbidden, HypervisorError, Invalid, NotFound, OlimpusError, Stale
 
@@ -85,6 +85,7 @@ def update(
         setattr(fresh, name, changes[name])
     if "settings" in changes or forget:
         fresh.set_settings(changes.get("settings", fresh.settings) or {}, forget=forget)
+        Inventory.objects.filter(hypervisor=fresh).delete()  # it may be another cloud from now on
     _clean(fresh)
     _save(fresh)
     named = _put_in_charge(fresh, people) | ({"removed": sorted(forget)} if forget else {})

@@ -16,6 +16,8 @@ from hypervisors.registry import clean_settings
 from olimpus.errors import HypervisorError
 
 NAME_LENGTH = 64
+#: A kind of inventory, with the project that it is of.
+KIND_LENGTH = 160
 name_validator = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z",
     _("Letters without accents, digits, “.”, “-” and “_”; the first is a letter or a digit."),
@@ -132,3 +134,23 @@ class Hypervisor(models.Model):
             return self.clear_secrets()
         except HypervisorError:
             return {}
+
+
+class Inventory(models.Model):
+    """What a cloud last said that it has, of one kind. Written by `hypervisors.inventory`."""
+
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="inventories", verbose_name=_("hypervisor"))
+    kind = models.CharField(_("kind"), max_length=KIND_LENGTH)
+    data = models.JSONField(_("data"))
+    fetched_at = models.DateTimeField(_("asked"), help_text=_("When the call began."))
+    #: What was fetched before is out of date: somebody wrote.
+    stale_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("inventory")
+        verbose_name_plural = _("inventories")
+        ordering = ["hypervisor", "kind"]
+        constraints = [models.UniqueConstraint(fields=["hypervisor", "kind"], name="one_inventory_of_a_kind")]
+
+    def __str__(self) -> str:
+        return f"{self.hypervisor}: {self.kind}"

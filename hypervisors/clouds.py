@@ -1,0 +1,207 @@
+"""What people may see and change on a cloud beside machines: rights, journal, and what is known afterwards.
+
+All doors come here. Looking at the catalogue (flavors, images, zones) is for everybody; all the rest for the managers of the
+hypervisor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+
+from accounts import journal
+from accounts.models import User
+from hypervisors import inventory
+from hypervisors.actions import require_manager
+from hypervisors.drivers.cloud import Cloud, Project, Volume
+from hypervisors.flavors import PREDEFINED
+from hypervisors.gateway import gateway_for
+from hypervisors.inventory import Answer
+from hypervisors.models import Hypervisor
+from hypervisors.registry import nearest
+from olimpus.errors import Conflict, Invalid, Missing, NotFound, OlimpusError
+
+DRIVER: Final = "openstack"
+CATALOGUE: Final = frozenset({"flavors", "images", "zones"})
+
+#: Raises `Forbidden` when this person may not touch this machine.
+Guard = Callable[[User, Hypervisor, str], None]
+_guards: list[Guard] = []
+
+
+def protect(guard: Guard) -> None:
+    """Let a higher app object to what is done to a machine's volumes: `guard(actor, hypervisor, ref)`. Call it once."""
+    _guards.append(guard)
+
+
+# -- which cloud -------------------------------------------------------------------------------------------------------
+
+
+def chosen(name: str = "") -> Hypervisor | None:
+    """The cloud of this name, or the only one; None when there is none at all. `NotFound`, `Invalid`: name one."""
+    known = {cloud.name: cloud for cloud in Hypervisor.objects.filter(driver=DRIVER)}
+    if name:
+        if name not in known:
+            hint = _("Did you mean “%(name)s”?") % {"name": nearest(name, known)} if known else ""
+            raise NotFound(_("There is no OpenStack “%s”.") % name[:64], where="hypervisor", hint=hint)
+        return known[name]
+    if len(known) > 1:
+        hint = _("One of: %s.") % ", ".join(sorted(known))
+        raise Invalid(_("There are several OpenStacks: name one."), where="hypervisor", hint=hint)
+    return next(iter(known.values()), None)
+
+
+def required(name: str = "") -> Hypervisor:
+    """The same; `NotFound` when there is none at all."""
+    cloud = chosen(name)
+    if cloud is None:
+        raise inventory.no_cloud()
+    return cloud
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+def look(hypervisor: Hypervisor | None, kind: str, *, actor: User, refresh: bool = False, of: str = "") -> Answer:
+    """What the cloud has of a kind, see `inventory.read`. `Forbidden` for what is not in the catalogue, and to refresh."""
+    if hypervisor is not None and (refresh or kind not in CATALOGUE):
+        require_manager(actor, hypervisor)
+    return inventory.read(hypervisor, kind, refresh=refresh, of=of)
+
+
+# -- changing ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Deed:
+    """A change: the method of `Cloud`, and the kinds of inventory that it makes out of date."""
+
+    method: str
+    touches: tuple[str, ...]
+
+
+NETWORKS: Final = ("networks", "routers", "quotas")
+VOLUMES: Final = ("volumes", "volume_snapshots", "quotas")
+#: Verb, in the journal below `cloud.` → what it does.
+DEEDS: Final[Mapping[str, Deed]] = {
+    "flavor.create": Deed("create_flavor", ("flavors",)),
+    "flavor.delete": Deed("delete_flavor", ("flavors",)),
+    "image.upload": Deed("upload_image", ("images",)),
+    "image.delete": Deed("delete_image", ("images",)),
+    "network.create": Deed("create_network", NETWORKS),
+    "network.delete": Deed("delete_network", NETWORKS),
+    "subnet.create": Deed("create_subnet", NETWORKS),
+    "subnet.delete": Deed("delete_subnet", NETWORKS),
+    "router.create": Deed("create_router", NETWORKS),
+    "router.delete": Deed("delete_router", NETWORKS),
+    "volume.create": Deed("create_volume", VOLUMES),
+    "volume.delete": Deed("delete_volume", VOLUMES),
+    "volume.attach": Deed("attach_volume", VOLUMES),
+    "volume.detach": Deed("detach_volume", VOLUMES),
+    "volume.extend": Deed("extend_volume", VOLUMES),
+    "volume.snapshot": Deed("snapshot_volume", VOLUMES),
+    "volume_snapshot.delete": Deed("delete_volume_snapshot", VOLUMES),
+    "project.create": Deed("ensure_project", ("projects", "quotas")),
+    "project.delete": Deed("delete_project", ("projects", "quotas")),
+    "quota.update": Deed("ensure_project", ("projects", "quotas")),
+}
+#: What is given to a method and is not told to the journal.
+UNTOLD: Final = frozenset({"data"})
+
+
+def do(hypervisor: Hypervisor, verb: str, fields: Mapping[str, Any], *, actor: User) -> Any:
+    """Change the cloud by one of `DEEDS`; `fields` are the arguments of its method. Returns what that returns.
+
+    `Forbidden` but for managers; `Conflict` during maintenance; `HypervisorError` as the driver says. The journal hears
+    of it, with `.failed` at the end of the verb when it failed.
+    """
+    require_manager(actor, hypervisor)
+    if why := hypervisor.closed_because():
+        raise Conflict(why, where=hypervisor.name, hint=hypervisor.maintenance_reason)
+    if verb.startswith("volume.") and "volume" in fields:
+        _require_machines_of(hypervisor, fields, actor)
+    deed, told = DEEDS[verb], {name: value for name, value in fields.items() if name not in UNTOLD}
+    data = {"hypervisor": hypervisor.name, **told}
+    try:
+        done = gateway_for(hypervisor).on_cloud(lambda cloud: getattr(cloud, deed.method)(**fields))
+    except OlimpusError as error:
+        journal.record(actor, f"cloud.{verb}.failed", data={**data, "error": str(error)})
+        raise
+    finally:
+        inventory.forget(hypervisor, *deed.touches)  # also what failed may have changed something
+    journal.record(actor, f"cloud.{verb}", data={**data, **_identity(done)})
+    return done
+
+
+def create_network(hypervisor: Hypervisor, fields: Mapping[str, Any], *, actor: User) -> Any:
+    """A network, with a first subnet when `fields` has a `subnet`; neither stays when that one fails."""
+    fields = dict(fields)
+    subnet = fields.pop("subnet", None)
+    network = do(hypervisor, "network.create", fields, actor=actor)
+    if not subnet:
+        return network
+    try:
+        do(hypervisor, "subnet.create", {"network": network.id, **subnet}, actor=actor)
+    except OlimpusError:
+        do(hypervisor, "network.delete", {"network": network.id}, actor=actor)
+        raise
+    made = gateway_for(hypervisor).on_cloud(lambda cloud: cloud.networks(fields.get("project", "")))
+    return next((each for each in made if each.id == network.id), network)
+
+
+def create_flavor(hypervisor: Hypervisor, fields: Mapping[str, Any], *, actor: User) -> Any:
+    """A flavor on the cloud: one of the predefined by its name alone, or one with sizes of its own. `Invalid`."""
+    sizes = {name: value for name, value in fields.items() if value is not None}
+    known = PREDEFINED.get(sizes["name"])
+    if known is not None:
+        sizes = {"cpus": known.cpus, "memory_mib": known.memory_mib, "disk_gib": known.disk_gib} | sizes
+    for name, word in (("cpus", "vcpus"), ("memory_mib", "ram"), ("disk_gib", "disk")):
+        if name not in sizes:
+            hint = _("Only these have sizes of their own: %s.") % ", ".join(PREDEFINED)
+            raise Invalid(_("This is needed for a flavor that is not predefined."), where=word, hint=hint)
+    return do(hypervisor, "flavor.create", sizes, actor=actor)
+
+
+def set_quotas(hypervisor: Hypervisor, project: str, quotas: Mapping[str, int], *, actor: User) -> None:
+    """Write limits of a project, given by name or id; others stay. `Missing`, `Forbidden`."""
+    require_manager(actor, hypervisor)
+    fields = {"name": project_of(hypervisor, project).name, "quotas": dict(quotas)}
+    do(hypervisor, "quota.update", fields, actor=actor)
+
+
+def project_of(hypervisor: Hypervisor, wanted: str) -> Project:
+    """The project of this id or name, as the cloud says now. `Missing`, with the nearest name."""
+    projects = gateway_for(hypervisor).on_cloud(lambda cloud: cloud.projects())
+    for name in ("id", "name"):
+        for project in projects:
+            if getattr(project, name) == wanted:
+                return project
+    hint = _("Did you mean “%(name)s”?") % {"name": nearest(wanted, [project.name for project in projects])}
+    raise Missing(_("There is no project “%s”.") % wanted[:64], where="project", hint=hint if projects else "")
+
+
+# -- inside ------------------------------------------------------------------------------------------------------------
+
+
+def _require_machines_of(hypervisor: Hypervisor, fields: Mapping[str, Any], actor: User) -> None:
+    """Whoever touches a volume must be allowed to touch the machines that it is in, and the one where it goes."""
+    refs = {attachment.vm_ref for attachment in _attachments(hypervisor, fields["volume"])}
+    for ref in sorted(refs | {fields.get("ref", "")} - {""}):
+        for guard in _guards:
+            guard(actor, hypervisor, ref)
+
+
+def _attachments(hypervisor: Hypervisor, volume: str) -> tuple[Any, ...]:
+    def ask(cloud: Cloud) -> list[Volume]:
+        return cloud.volumes()
+
+    found = (each for each in gateway_for(hypervisor).on_cloud(ask) if each.id == volume)
+    return next((each.attachments for each in found), ())
+
+
+def _identity(done: Any) -> dict[str, str]:
+    """Id and name of what was made, for the journal."""
+    return {name: value for name in ("id", "name") if isinstance(value := getattr(done, name, None), str)}
