@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
-from hypervisors.drivers.openstack.errors import Denied
+from hypervisors.drivers.openstack.errors import Denied, NoService
 from hypervisors.drivers.openstack.rest import Json, Rest, in_parallel
-from olimpus.errors import Missing, Rejected
+from olimpus.errors import Missing
 
 #: The last microversion in which Nova tells sizes and the id that Placement knows the host by.
 HYPERVISORS = "2.53"
@@ -47,7 +47,7 @@ def _measured(rest: Rest, nodes: Sequence[Json]) -> list[Room]:
     told = [_told(node) for node in nodes]
     try:
         placed = in_parallel(lambda node: _placed(rest, node["id"]), nodes)
-    except Rejected:  # the account may not ask Placement, or the catalog has none
+    except (Denied, NoService):
         return told
     return [_filled(known, own) for known, own in zip(placed, told, strict=True)]
 

@@ -49,6 +49,10 @@ class Denied(Rejected):
     """The account may not do or see this (403); perhaps there is another way."""
 
 
+class NoService(Rejected):
+    """The cloud has no such service, or not in this region."""
+
+
 @contextmanager
 def translated(where: str, *, missing: type[HypervisorError] = Missing) -> Iterator[None]:
     """Whatever openstacksdk, keystoneauth or requests raise inside leaves as one of our errors.
@@ -73,7 +77,7 @@ def translate(error: Exception, where: str, *, missing: type[HypervisorError] = 
         return Rejected(_("OpenStack refused the credentials."), where=where, hint=hint)
     if isinstance(error, auth.EndpointNotFound | sdk.EndpointNotFound | sdk.ServiceDisabledException):
         hint = _("Check the region and the kind of endpoints.")
-        return Rejected(
+        return NoService(
             _("The service catalog has no such service: %(text)s.") % {"text": _text(error)}, where=where, hint=hint
         )
     if isinstance(error, sdk.HttpException | auth.HttpError):
