@@ -7,12 +7,16 @@ from typing import Any
 from django.apps import AppConfig
 from django.db.models import Q
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext as _
 
 from accounts import journal
 from accounts.models import User
 from descriptors import figures, tree
-from descriptors.permissions import access_of, within
-from hypervisors import metrics
+from descriptors.models import Descriptor
+from descriptors.permissions import access_of, can, within
+from hypervisors import clouds, metrics
+from hypervisors.models import Hypervisor
+from olimpus.errors import Forbidden
 
 
 def connect(app: AppConfig) -> None:
@@ -20,11 +24,23 @@ def connect(app: AppConfig) -> None:
     journal.widen(entries_of_what_one_sees)
     post_migrate.connect(plant, sender=app)
     metrics.tell(figures.told)
+    clouds.protect(require_machine)
 
 
 def entries_of_what_one_sees(user: User) -> Q:
     """Entries about nodes in this person's branches; those about no node are not among them."""
     return ~Q(path="") & Q(within("path", access_of(user).intervals("see")))
+
+
+def require_machine(user: User, hypervisor: Hypervisor, ref: str) -> None:
+    """Raise `Forbidden` when the machine is somebody's in the tree, and this person may not edit it there."""
+    for machine in Descriptor.objects.filter(hypervisor=hypervisor, vm_ref=ref):
+        if not can(user, "edit", machine):
+            raise Forbidden(
+                _("The volume belongs to a machine that you do not manage."),
+                where=machine.path if can(user, "see", machine) else ref,
+                hint=_("Ask a manager of the machine."),
+            )
 
 
 def plant(**_signal: Any) -> None:

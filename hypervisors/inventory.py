@@ -59,7 +59,7 @@ def read(hypervisor: Hypervisor | None, kind: str, *, refresh: bool = False, of:
     """The inventory of this kind; `of` names a project where the kind has them. Plain JSON; see `flavors`, `zones`.
 
     Without a hypervisor, what is predefined, or `NotFound`. `refresh` asks the cloud, whatever is known. When there is
-    nothing else to give, raises what the cloud said: `HypervisorError` and its subclasses; `Missing` and `Unsupported` always.
+    nothing else to give, raises what the cloud said (`HypervisorError`); `Missing` and `Unsupported` always.
     """
     asked = KINDS[kind]
     if hypervisor is None:
