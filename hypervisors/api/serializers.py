@@ -31,6 +31,19 @@ class CapabilitiesField(serializers.Field):  # type: ignore[type-arg]
         return capabilities_of(value)
 
 
+@extend_schema_field(serializers.ListField(child=serializers.CharField()))
+class NamesField(serializers.Field):  # type: ignore[type-arg]
+    """The names of related rows."""
+
+    def __init__(self, column: str, **kwargs: Any):
+        self.column = column
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, value: Any) -> list[str]:
+        """In their order; prefetched rows cost no query."""
+        return [getattr(row, self.column) for row in value.all()]
+
+
 CIRCUIT = inline_serializer(
     "Circuit",
     {
@@ -69,12 +82,8 @@ class HypervisorSerializer(serializers.Serializer[Hypervisor]):
     concurrency = serializers.IntegerField(required=False)
     queue = serializers.CharField(required=False)
     reconcile_interval = serializers.IntegerField(required=False, help_text="Seconds.")
-    managers = serializers.SlugRelatedField(
-        slug_field="username", many=True, read_only=True, help_text="User names of those in charge."
-    )
-    manager_groups = serializers.SlugRelatedField(
-        slug_field="name", many=True, read_only=True, help_text="Groups whose members are in charge."
-    )
+    managers = NamesField("username", help_text="User names of those in charge.")
+    manager_groups = NamesField("name", help_text="Groups whose members are in charge.")
     circuit = CircuitField(source="name", required=False)
     maintenance_reason = serializers.CharField(required=False)
     health_detail = serializers.CharField(required=False)
