@@ -97,11 +97,11 @@ def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Of the product's processes: a data folder of its own, nothing of the tests' settings."""
+    """Of the product's processes: a data folder of its own, quick passwords."""
     own = {
         "OLIMPUS_HOME": str(home),
         "OLIMPUS_DEMO_PASSWORD": PASSWORD,
-        "DJANGO_SETTINGS_MODULE": "olimpus.settings.dev",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
     }
     return {**os.environ, **own}
 

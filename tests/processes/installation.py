@@ -71,7 +71,7 @@ class Installation:
             **{name: value for name, value in os.environ.items() if not name.startswith(("OLIMPUS_", "DJANGO_"))},
             **self._database.environment,
             "OLIMPUS_LOG_LEVEL": "WARNING",
-            "DJANGO_SETTINGS_MODULE": "olimpus.settings.dev",
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
             "OLIMPUS_HOME": str(home),
             "OLIMPUS_DEMO_PASSWORD": PASSWORD,
             "PORT": str(self.port),
