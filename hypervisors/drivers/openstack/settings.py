@@ -121,6 +121,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         group=ACCESS,
     ),
     Setting(
+        "scope",
+        gettext_noop("What is listed"),
+        "choice",
+        "cloud",
+        choices=("cloud", "project"),
+        help=gettext_noop("cloud: the machines of all projects, if the account may see them; project: its own."),
+        group=MACHINES,
+    ),
+    Setting(
         "flavor_policy",
         gettext_noop("Sizes without a flavor"),
         "choice",

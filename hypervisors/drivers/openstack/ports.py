@@ -1,0 +1,180 @@
+"""Network cards as Neutron's ports: with their MAC and address, found again when an attempt died, removed with their VM.
+
+The ports of a machine are made in one call, all or none. A MAC is unique in its network: whoever has made the ports holds
+the claim on the machine, and whoever asks for the same meanwhile waits for him.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from hypervisors.drivers.base import NicSpec, VmSpec
+from hypervisors.drivers.openstack.known import Known
+from hypervisors.drivers.openstack.networks import NetworkService
+from hypervisors.drivers.openstack.rest import Part, at, nearest
+from hypervisors.drivers.openstack.session import Session
+from olimpus.errors import Missing, Rejected
+from olimpus.words import gettext as _
+
+Json = dict[str, Any]
+
+#: Types of a branch's networks that lead outside.
+LEADING_OUT: Final = frozenset({"nat", "public"})
+FIELDS: Final = ["id", "name", "project_id", "shared", "router:external"]
+
+
+class Ports(Part):
+    """Ports and what they hang on. `project` is a name, "" the account's own."""
+
+    def __init__(self, session: Session, networks: NetworkService):
+        super().__init__(session)
+        self._networks = networks
+        self._known_networks: dict[str, Known] = {}
+        self._known_groups: dict[str, Known] = {}
+
+    # -- looking up -------------------------------------------------------------------------------------------------
+
+    def network_of(self, nic: NicSpec, spec: VmSpec) -> Json:
+        """The network of a card: by its name on this cloud, its own name or id; made when the branch defines it.
+
+        `Rejected` with the nearest name when there is none.
+        """
+        project = project_of(spec)
+        name = nic.network or str(self.session.values.get("default_network") or "")
+        if not name:
+            hint = _("Name one, or set a default network in the hypervisor's settings.")
+            raise Rejected(_("A network card names no network."), where="nics", hint=hint)
+        definition = (spec.parameters.get("networks") or {}).get(name) or {}
+        wanted = (definition.get("aliases") or {}).get(self.where) or name
+        if found := self._network(wanted, project):
+            return found
+        if not definition.get("cidr"):
+            hint = nearest(wanted, self._usable(project))
+            raise Rejected(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics", hint=hint)
+        self._make_network(wanted, definition, project)
+        self._networks_in(project).forget()
+        return self._network(wanted, project) or {}
+
+    def groups_of(self, spec: VmSpec) -> list[str]:
+        """The ids of the security groups; none said: the project's default one, as Neutron does it."""
+        return [self._group(name, project_of(spec)) for name in spec.parameters.get("security_groups") or []]
+
+    def _network(self, name: str, project: str) -> Json | None:
+        """The project's own before a shared and an external one; of those the first."""
+        own = self.session.project_id(project)
+        found = self._networks_in(project).find(lambda network: name in (network["name"], network["id"]))
+        usable = [network for network in found if _may_use(network, own) or network["id"] == name]
+        return min(usable, key=lambda one: (one["project_id"] != own, one["router:external"], one["id"]), default=None)
+
+    def _usable(self, project: str) -> list[Json]:
+        own = self.session.project_id(project)
+        return [network for network in self._networks_in(project).all() if _may_use(network, own)]
+
+    def _networks_in(self, project: str) -> Known:
+        def read() -> list[Json]:
+            return list(self.rest.pages("network", "/networks", "networks", {"fields": FIELDS}, project=project))
+
+        return self._known_networks.setdefault(project, Known(read))
+
+    def _group(self, name: str, project: str) -> str:
+        def read() -> list[Json]:
+            query = {"fields": ["id", "name"], "project_id": self.session.project_id(project)}
+            return list(self.rest.pages("network", "/security-groups", "security_groups", query))
+
+        known = self._known_groups.setdefault(project, Known(read))
+        found = known.find(lambda group: name in (group["name"], group["id"]))
+        if not found:
+            hint = nearest(name, known.all())
+            message = _("There is no security group “%(name)s”.") % {"name": name}
+            raise Rejected(message, where="security_groups", hint=hint)
+        return str(found[0]["id"])
+
+    def _make_network(self, name: str, definition: Json, project: str) -> None:
+        network = self._networks.create_network(name, project=project, mtu=definition.get("mtu"))
+        pool = definition.get("pool")
+        subnet = self._networks.create_subnet(
+            network.id,
+            definition["cidr"],
+            name=name,
+            gateway=definition.get("gateway") or "",
+            dhcp=definition.get("dhcp", True),
+            dns=definition.get("dns") or (),
+            pool=(pool["start"], pool["end"]) if pool else None,
+        )
+        if definition.get("type") in LEADING_OUT:
+            self._networks.create_router(name, external=self._way_out(project), subnets=[subnet.id], project=project)
+
+    def _way_out(self, project: str) -> str:
+        """The external network: as set, else the only one there is."""
+        if wanted := str(self.session.values.get("external_network") or ""):
+            return wanted
+        found = [network for network in self._networks_in(project).all() if network["router:external"]]
+        if len(found) != 1:
+            hint = _("Set “external_network” in the hypervisor's settings.")
+            raise Rejected(_("There are %(number)d external networks.") % {"number": len(found)}, where="nics", hint=hint)
+        return str(found[0]["id"])
+
+    # -- making, finding, removing ----------------------------------------------------------------------------------
+
+    def make(self, uid: str, nics: Sequence[NicSpec], spec: VmSpec) -> list[Json]:
+        """New ports in the order of the cards: all of them or, with `Rejected` or `CapacityExceeded`, none."""
+        if not nics:
+            return []
+        groups = self.groups_of(spec)
+        bodies = [self._body(uid, nic, self.network_of(nic, spec), groups) for nic in nics]
+        return self.rest.post("network", "/ports", {"ports": bodies}, project=project_of(spec))["ports"]
+
+    def of_uid(self, uid: str) -> list[Json]:
+        """All ports that were made for this machine."""
+        return self._listed(name=port_name(uid))
+
+    def of_server(self, ref: str) -> list[Json]:
+        return self._listed(device_id=ref)
+
+    def unbound(self) -> list[Json]:
+        """Ports of ours, of any machine, that no server has."""
+        return [port for port in self._listed(device_id="") if port["name"].startswith(port_name(""))]
+
+    def take(self, port: Json, sign: str) -> bool:
+        """Make a dead attempt's port ours; False when somebody else was quicker."""
+        try:
+            self.rest.put(
+                "network",
+                at("/ports", port["id"]),
+                {"port": {"description": sign}},
+                headers={"If-Match": f"revision_number={port['revision_number']}"},
+            )
+        except (Rejected, Missing):
+            return False
+        return True
+
+    def move(self, port: Json, ip: str) -> None:
+        """Another address for a port."""
+        self.rest.put("network", at("/ports", port["id"]), {"port": {"fixed_ips": [{"ip_address": ip}]}})
+
+    def remove(self, ports: Sequence[Json]) -> None:
+        for port in ports:
+            self.rest.delete("network", at("/ports", port["id"]))
+
+    def _listed(self, **query: str) -> list[Json]:
+        return list(self.rest.pages("network", "/ports", "ports", query))
+
+    def _body(self, uid: str, nic: NicSpec, network: Json, groups: list[str]) -> Json:
+        body: Json = {"network_id": network["id"], "name": port_name(uid)}
+        body |= {"mac_address": nic.mac} if nic.mac else {}
+        body |= {"fixed_ips": [{"ip_address": nic.ip}]} if nic.ip and nic.ip != "auto" else {}
+        return body | ({"security_groups": groups} if groups else {})
+
+
+def port_name(uid: str) -> str:
+    return f"olimpus-{uid}"
+
+
+def project_of(spec: VmSpec) -> str:
+    """The project that shall own the machine, "" for the account's own."""
+    return str(spec.parameters.get("project") or "")
+
+
+def _may_use(network: Json, project: str) -> bool:
+    return network["project_id"] == project or network["shared"] or network["router:external"]
