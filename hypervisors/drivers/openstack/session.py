@@ -76,6 +76,11 @@ class Session:
         with self._counting:
             return dict(self._calls)
 
+    def forget(self, project: str) -> None:
+        """Drop the connection of a project that is gone; one that is made under its name is entered anew."""
+        with self._lock:
+            self._connections.pop(project, None)
+
     def close(self) -> None:
         """Let go of all connections; a later call signs in again."""
         with self._lock:
