@@ -51,7 +51,7 @@ class NetworkService(Part):
         with one_at_a_time(self.session.home, self.where, "network", project, name):
             known = self.oldest("networks", name, project)
             if not known:
-                known = self.make("network", body, project)
+                known = self._new("network", body, project)
         if mtu and known["mtu"] != mtu:
             told = {"name": name, "mtu": known["mtu"]}
             raise Rejected(_("There is a network “%(name)s” already, with an MTU of %(mtu)d.") % told, where="mtu")
@@ -88,16 +88,28 @@ class NetworkService(Part):
         known = self._item("networks", network)
         if not known:
             raise missing(_(NO_NETWORK), network, self._each("networks"), self.where)
+        body = body | {"network_id": network, "cidr": str(cidr), "ip_version": cidr.version}
+        if known["project_id"] != self.session.project_id():
+            body["project_id"] = known["project_id"]  # an administrator at work in somebody's network
         with one_at_a_time(self.session.home, self.where, "subnets", network):
-            taken = [subnet_of(item) for item in self._each("subnets", network_id=network)]
-            for subnet in taken:
-                if subnet.cidr == str(cidr) and _is_same(subnet, body):
-                    return subnet
-            check_free(cidr, taken)
-            body = body | {"network_id": network, "cidr": str(cidr), "ip_version": cidr.version}
-            if known["project_id"] != self.session.project_id():
-                body["project_id"] = known["project_id"]  # an administrator at work in somebody's network
-            return subnet_of(self.make("subnet", body))
+            if same := self._same_subnet(network, cidr, body):
+                return same
+            try:
+                return subnet_of(self._new("subnet", body))
+            except Rejected:
+                same = self._same_subnet(network, cidr, body)  # somebody else made it in between
+                if not same:
+                    raise
+                return same
+
+    def _same_subnet(self, network: str, cidr: Range, body: Json) -> Subnet | None:
+        """The subnet that was asked for, when it is there. `Rejected` when another one overlaps it."""
+        taken = [subnet_of(item) for item in self._each("subnets", network_id=network)]
+        for subnet in taken:
+            if subnet.cidr == str(cidr) and _is_same(subnet, body):
+                return subnet
+        check_free(cidr, taken)
+        return None
 
     def delete_subnet(self, subnet: str) -> None:
         """Remove a subnet. `Rejected`, saying by what, while addresses of it are in use."""
@@ -118,7 +130,7 @@ class NetworkService(Part):
         with one_at_a_time(self.session.home, self.where, "router", project, name), ExitStack() as undo:
             known = self.oldest("routers", name, project)
             if not known:
-                known = self.make("router", {"name": name}, project)
+                known = self._new("router", {"name": name}, project)
                 undo.callback(log_left, self.where, self.delete_router, known["id"])
             self._lead_out(known, way_out)
             self._join(known, subnets)
@@ -170,7 +182,7 @@ class NetworkService(Part):
 
     # -- making -----------------------------------------------------------------------------------------------------
 
-    def make(self, kind: str, body: Json, project: str = "") -> Json:
+    def _new(self, kind: str, body: Json, project: str = "") -> Json:
         """One new thing in a project. When its quota is used up, the error says how many there are."""
         with self._counted(kind, project):
             return self.rest.post("network", f"/{kind}s", {kind: body}, project=project)[kind]

@@ -33,7 +33,7 @@ class QuotaService(Part):
     def quotas(self, project: str) -> Quotas:
         """Compute, then network, then volume; a service that the cloud lacks adds nothing."""
         owner = self.project_id(project)
-        readers: list[Callable[[str], list[Quota]]] = [self._compute, self._network, self._volume]
+        readers: list[Callable[[str], list[Quota]]] = [self._compute_quotas, self._network_quotas, self._volume_quotas]
         return [quota for part in in_parallel(lambda read: _if_there(read, owner), readers) for quota in part]
 
     def write_quotas(self, project_id: str, limits: Mapping[str, int]) -> None:
@@ -67,16 +67,16 @@ class QuotaService(Part):
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _compute(self, owner: str) -> list[Quota]:
+    def _compute_quotas(self, owner: str) -> list[Quota]:
         found = self.rest.get("compute", f"{at('/os-quota-sets', owner)}/detail")["quota_set"]
         return list(_rows("compute", found, "in_use"))
 
-    def _network(self, owner: str) -> list[Quota]:
+    def _network_quotas(self, owner: str) -> list[Quota]:
         found = self.rest.get("network", f"{at('/quotas', owner)}/details")["quota"]
         plural = {PLURALS.get(name, f"{name}s"): item for name, item in found.items()}
         return list(_rows("network", plural, "used"))
 
-    def _volume(self, owner: str) -> list[Quota]:
+    def _volume_quotas(self, owner: str) -> list[Quota]:
         found = self.rest.get("block_storage", at("/os-quota-sets", owner), {"usage": "True"})["quota_set"]
         return list(_rows("volume", found, "in_use"))
 
