@@ -159,8 +159,9 @@ class NetworkService(Part):
 
     # -- looking, inside --------------------------------------------------------------------------------------------
 
-    def _each(self, kind: str, **query: str | Iterable[str]) -> Iterator[Json]:
-        return self.rest.pages("network", f"/{kind}", kind, query)
+    def _each(self, kind: str, project: str = "", **query: str | Iterable[str]) -> Iterator[Json]:
+        """Every network, subnet, port… that can be seen from a project."""
+        return self.rest.pages("network", f"/{kind}", kind, query, project=project)
 
     def _item(self, kind: str, key: str) -> Json | None:
         return self.rest.optional("network", at(f"/{kind}", key), kind.removesuffix("s"))
@@ -173,7 +174,7 @@ class NetworkService(Part):
 
     def oldest(self, kind: str, name: str, project: str) -> Json | None:
         """The project's network or router of this name; names are not unique, so all take the oldest."""
-        found = self._each(kind, name=name, project_id=self.project_id(project))
+        found = self._each(kind, project, name=name, project_id=self.project_id(project))
         return min(found, key=age, default=None)
 
     def _router(self, router: str) -> Router:

@@ -79,7 +79,9 @@ class Maker(NetworkService):
         """Networks of this name that machines of the project can be in."""
         owner = self.project_id(self.project)
         return [
-            item for item in self._each("networks", name=self.name) if item["project_id"] == owner or item["shared"]
+            item
+            for item in self._each("networks", self.project, name=self.name)
+            if item["project_id"] == owner or item["shared"]
         ]
 
     def _ours(self) -> list[Json]:
@@ -134,14 +136,14 @@ class Maker(NetworkService):
             self.create_router(name, external=way_out, subnets=[subnet], project=self.project)
         except Rejected:
             # Somebody else's router may have got the gateway's address in between: there is only one.
-            if not any(self._each("ports", network_id=network, device_owner=INTERFACES)):
+            if not any(self._each("ports", self.project, network_id=network, device_owner=INTERFACES)):
                 raise
 
     def _way_out(self) -> Json:
         """The external network of the settings, or the only one there is."""
         if wanted := str(self.session.values.get("external_network") or ""):
             return self.external(wanted)
-        known = list(self._each("networks", **{"router:external": "True"}))
+        known = list(self._each("networks", self.project, **{"router:external": "True"}))
         if len(known) == 1:
             return known[0]
         hint = _("Name one in the settings: %(names)s.") % {"names": ", ".join(item["name"] for item in known)}
@@ -163,10 +165,11 @@ class Maker(NetworkService):
 
     def remove(self) -> bool:
         with one_at_a_time(self.session.home, *self.key):
-            return all([self._removed(item["id"]) for item in self._ours()])
+            gone = [self._removed(item["id"]) for item in self._ours()]
+        return all(gone)
 
     def _removed(self, network: str) -> bool:
-        ports = self._each("ports", network_id=network)
+        ports = self._each("ports", self.project, network_id=network)
         if any(port["device_owner"] not in (*OWN_PORTS, *INTERFACES) for port in ports):
             return False
         router = self._own_router(network)
