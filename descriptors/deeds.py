@@ -38,6 +38,7 @@ DEEDS: Final = {
     "hypervisor.ok": _("hypervisor answers again"),
     "hypervisor.unreachable": _("hypervisor does not answer"),
     "hypervisor.error": _("hypervisor refuses"),
+    "tunnel.reconnect": _("tunnel connected anew"),
     "user.sign_in": _("signed in"),
     "user.sign_out": _("signed out"),
     "user.locked_out": _("locked out after failed sign-ins"),

@@ -205,7 +205,8 @@ def _trying(driver: str, values: Mapping[str, Any], name: str, actor: User, door
 
 def _conclude(hypervisor: Hypervisor, gateway: Gateway | None, failed: Check | None) -> None:
     if failed:
-        kind = Health.UNREACHABLE if failed.step in {"name", "port", connection.LATE} else Health.ERROR
+        away = failed.step == connection.LATE or failed.step.endswith(("name", "port"))
+        kind = Health.UNREACHABLE if away else Health.ERROR
         health.mark_failing(hypervisor, kind, f"{failed.label}: {failed.detail}")
         return
     health.mark_ok(hypervisor)

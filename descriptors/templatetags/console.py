@@ -52,6 +52,7 @@ MENU: Final[tuple[tuple[Promise | str, tuple[Entry, ...]], ...]] = (
         _("Hypervisors"),
         (
             _list(_("Hypervisors"), "server", "hypervisors.Hypervisor"),
+            Entry(_("Tunnels"), "route", ("admin:hypervisors_hypervisor_tunnels",), "hypervisors.Hypervisor"),
             _list(_("Machines nobody owns"), "device-desktop-question", "descriptors.Unowned"),
         ),
     ),

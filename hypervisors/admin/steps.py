@@ -17,7 +17,7 @@ from hypervisors.registry import driver_class
 from olimpus.streams import streamed
 
 #: Code of a step → what to look at when it fails.
-ADVICE: Final = {
+ADVICE: Final[dict[str, Any]] = {
     "settings": _("Correct the settings and save them again."),
     "name": _("Check the spelling of the host name, and that this server can resolve it."),
     "port": _("Is the host on and the port right? Does a firewall stand between this server and it?"),
@@ -30,6 +30,9 @@ ADVICE: Final = {
     "inventory": _("May this account list the machines?"),
     "latency": _("It answers slowly: machines will start slowly, too. Look at the network and the load of the host."),
     "timeout": _("It neither answers nor refuses. Look at the network and the load of the host, then test again."),
+}
+ADVICE |= {
+    f"{hop}_{step}": ADVICE[step] for hop in ("bastion", "headnode") for step in ("name", "port", "key", "login")
 }
 OTHERWISE: Final = _("Read the detail, correct the settings, and test again.")
 

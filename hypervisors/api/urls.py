@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from django.urls import re_path
+
+from hypervisors.api.tunnels import TunnelReconnectView, TunnelStatusView
 from hypervisors.api.views import DriverViewSet, HypervisorViewSet
 from olimpus.api import Router
 
@@ -15,4 +18,8 @@ router.include_root_view = False
 for prefix, viewset, basename in routes:
     router.register(prefix, viewset, basename=basename)
 
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    re_path(r"^ssh-tunnel/status/?$", TunnelStatusView.as_view(), name="ssh-tunnel-status"),
+    re_path(r"^ssh-tunnel/reconnect/?$", TunnelReconnectView.as_view(), name="ssh-tunnel-reconnect"),
+]

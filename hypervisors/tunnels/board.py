@@ -33,6 +33,7 @@ class Service:
     local_port: int  # of the listener on loopback; 0: none
     state: State
     since: float  # when the state began; seconds since 1970, as all times here
+    reconnects: int  # of the tunnel, since this target is used
     connections: int  # open now
     opened: int  # ever
     latency_ms: float | None  # of the last opening

@@ -13,9 +13,10 @@ from olimpus.errors import HypervisorError
 class Target:
     """One service behind the tunnel and the connections to it."""
 
-    def __init__(self, host: str, port: int, service: str = ""):
+    def __init__(self, host: str, port: int, service: str = "", reconnects: int = 0):
         self.host, self.port, self.service = host, port, service
         self.local_port = 0
+        self._reconnects_before = reconnects
         self._lock = threading.Lock()
         self._passages: set[Passage] = set()
         self._opened = 0
@@ -52,7 +53,7 @@ class Target:
         with self._lock:
             return list(self._passages)
 
-    def status(self, tunnel: State, since: float) -> Service:
+    def status(self, tunnel: State, since: float, reconnects: int) -> Service:
         """As the tunnel is, which has been so `since`; down when the last connection through a tunnel that is up failed."""
         with self._lock:
             bytes_in = self._past[0] + sum(passage.bytes_in for passage in self._passages)
@@ -64,6 +65,7 @@ class Target:
                 local_port=self.local_port,
                 state="down" if tunnel == "up" and self._fault else tunnel,
                 since=max(since, self._since),
+                reconnects=reconnects - self._reconnects_before,
                 connections=len(self._passages),
                 opened=self._opened,
                 latency_ms=None if self._latency is None else round(self._latency * 1000, 2),

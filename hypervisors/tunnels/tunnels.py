@@ -135,7 +135,7 @@ class Tunnels:
         keeper = self._keeper
         with self._lock:
             targets = list(self._targets.values())
-        services = tuple(target.status(keeper.state, keeper.since) for target in targets)
+        services = tuple(target.status(keeper.state, keeper.since, keeper.reconnects) for target in targets)
         return board.Status(
             name=self.name,
             hops=tuple(hop.address for hop in self.hops),
@@ -248,7 +248,7 @@ class Tunnels:
 
     def _target(self, host: str, port: int, service: str) -> Target:
         with self._lock:
-            target = self._targets.setdefault((host, port), Target(host, port, service))
+            target = self._targets.setdefault((host, port), Target(host, port, service, self._keeper.reconnects))
             target.service = target.service or service
             return target
 
