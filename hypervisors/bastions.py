@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from accounts import journal
 from accounts.models import User
 from hypervisors.actions import require_manager
+from hypervisors.gateway import gateway_for
 from hypervisors.models import Hypervisor
 from hypervisors.registry import nearest
 from hypervisors.tunnels import Service, Status, Tunnels, ask_reconnect, hops_from, statuses
@@ -111,6 +112,11 @@ def tunnels_of(hypervisor: Hypervisor) -> Tunnels:
     """New tunnels as the hypervisor's settings say; the caller closes them. `Conflict` without a bastion, `Rejected`."""
     _require_bastion(hypervisor)
     return Tunnels(hypervisor.name, hops_from(hypervisor.clear_settings()), Path(settings.OLIMPUS_HOME))
+
+
+def catalog(hypervisor: Hypervisor) -> dict[str, tuple[str, int]]:
+    """Host and port of each service behind the bastion, by name; asked of the cloud, through the tunnel."""
+    return gateway_for(hypervisor).on_cloud(lambda cloud: cloud.places())
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------

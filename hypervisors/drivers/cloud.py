@@ -204,6 +204,10 @@ class Cloud(ABC):
     def services(self) -> Services:
         """Each service with version and latency. Never raises: a service that is down says so in its row."""
 
+    def places(self) -> dict[str, tuple[str, int]]:
+        """Host and port where each service is called, by its name in the catalog; empty when there is no catalog."""
+        return {}
+
     @abstractmethod
     def flavors(self) -> Flavors:
         """All flavors that the account may see, smallest first."""

@@ -72,7 +72,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_told: over.set())
         try:
             tunnels.connect()
-            for service, host, port, local in [_target(each) for each in to] or bastions.catalog(rows[0]):
+            for service, host, port, local in [_target(each) for each in to] or _catalog(rows[0]):
                 address, local_port = tunnels.local(host, port, service, local)
                 self.stdout.write(f"{service or '-'}  {host}:{port}  {address}:{local_port}")
             self._watch(tunnels, over)
@@ -114,6 +114,10 @@ def _line(status: Status) -> str:
     told = f"{status.name}  {' → '.join(status.hops)}  {status.state}{latency}"
     error = f"  {status.last_error}" if status.last_error and status.state != "up" else ""
     return f"{told}  {status.reconnects} reconnects, {status.connections} connections{error}"
+
+
+def _catalog(hypervisor: Hypervisor) -> list[tuple[str, str, int, int]]:
+    return [(service, host, port, 0) for service, (host, port) in bastions.catalog(hypervisor).items()]
 
 
 def _target(text: str) -> tuple[str, str, int, int]:
