@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
+from hypervisors.api.openstack.urls import urlpatterns as openstack
 from hypervisors.api.tunnels import TunnelReconnectView, TunnelStatusView
 from hypervisors.api.views import DriverViewSet, HypervisorViewSet
 from olimpus.api import Router
@@ -20,6 +21,7 @@ for prefix, viewset, basename in routes:
 
 urlpatterns = [
     *router.urls,
+    *openstack,
     re_path(r"^ssh-tunnel/status/?$", TunnelStatusView.as_view(), name="ssh-tunnel-status"),
     re_path(r"^ssh-tunnel/reconnect/?$", TunnelReconnectView.as_view(), name="ssh-tunnel-reconnect"),
 ]

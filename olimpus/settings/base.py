@@ -225,6 +225,8 @@ SIMPLE_JWT = {
 
 #: Folders above this size are refused where one document or upload is read, in bytes.
 OLIMPUS_UPLOAD_LIMIT = 5 * 1024 * 1024
+#: The largest image that is taken for a cloud, in bytes.
+OLIMPUS_IMAGE_LIMIT = 20 * 1024**3
 
 CELERY_BROKER_URL = env.broker_url()
 #: What every worker's clock sends, and how often (seconds).

@@ -1,0 +1,67 @@
+"""Images: everybody may read them, managers upload and remove them."""
+
+from __future__ import annotations
+
+from typing import IO, Any, ClassVar
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import parsers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hypervisors import clouds
+from hypervisors.api.openstack import bodies, shapes
+from hypervisors.api.openstack.base import READ, WRITE, CloudViewSet, ListQuery, WhichQuery, envelope, enveloped
+from hypervisors.api.openstack.catalogue import GONE
+from hypervisors.images import inspect
+from olimpus.api import problem_responses
+from olimpus.errors import TooLarge
+
+
+class ImageParser(parsers.MultiPartParser):
+    """Multi-part forms as large as an image may be; files go to the disk, never into memory as a whole."""
+
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
+        """The data of the body. ParseError, TooLarge."""
+        given = str(parser_context["request"].META.get("CONTENT_LENGTH") or "0")
+        if not given.isdecimal() or int(given) > settings.OLIMPUS_IMAGE_LIMIT:
+            gib = settings.OLIMPUS_IMAGE_LIMIT / 1024**3
+            raise TooLarge(_("The image is larger than %(limit)g GiB.") % {"limit": gib}, where="file")
+        return super().parse(stream, media_type, parser_context)
+
+
+class ImageViewSet(CloudViewSet):
+    """What system disks are made from."""
+
+    parser_classes = (ImageParser,)
+    takes: ClassVar = {"create": bodies.NewImageSerializer}
+
+    @extend_schema(parameters=[ListQuery], responses={200: envelope(shapes.ImageSerializer), **READ})
+    def list(self, request: Request) -> Response:
+        """By name."""
+        query = self.asked(request, ListQuery)
+        cloud = clouds.required(query["hypervisor"])
+        answer = clouds.look(cloud, "images", actor=request.user, refresh=query["refresh"])
+        return enveloped(cloud, answer, shapes.ImageSerializer, answer.data)
+
+    @extend_schema(
+        request={"multipart/form-data": bodies.NewImageSerializer},
+        parameters=[WhichQuery],
+        responses={201: shapes.ImageSerializer, **WRITE, **problem_responses(413, 415)},
+    )
+    def create(self, request: Request) -> Response:
+        """Upload an image as `multipart/form-data`. Its format is told by its content; it must hold all of its data."""
+        cloud = self.managed(request)
+        given = self.body(request)
+        file = given["file"]
+        fields = {"name": given["name"], "public": given["public"], "format": inspect(file, given.get("format", ""))}
+        made = clouds.do(cloud, "image.upload", {**fields, "data": file}, actor=request.user)
+        return Response(shapes.ImageSerializer(made).data, status=201)
+
+    @extend_schema(parameters=[WhichQuery], responses=GONE)
+    def destroy(self, request: Request, id: str) -> Response:
+        """Remove an image by its id."""
+        clouds.do(self.managed(request), "image.delete", {"image": id}, actor=request.user)
+        return Response(status=204)
