@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +21,7 @@ from openstack.connection import Connection
 from hypervisors.drivers.openstack.errors import translated
 from hypervisors.drivers.openstack.settings import account
 from hypervisors.drivers.openstack.transport import requests_session
+from hypervisors.tunnels import Tunnels, hops_from
 from olimpus.errors import Missing, Rejected
 from olimpus.words import gettext as _
 
@@ -39,6 +42,8 @@ class Session:
         self.home = home
         self._lock = threading.RLock()
         self._http: requests.Session | None = None
+        self._tunnels: Tunnels | None = None
+        self._asking = threading.local()  # which service this thread's request is for
         self._connections: dict[str, Connection] = {}
         self._discovered: dict[str, Any] = {}
         self._calls: Counter[str] = Counter()
@@ -85,14 +90,26 @@ class Session:
         """Let go of all connections; a later call signs in again."""
         with self._lock:
             http, self._http = self._http, None
+            tunnels, self._tunnels = self._tunnels, None
             self._connections.clear()
             self._discovered = {}
         if http:
             http.close()
+        if tunnels:
+            tunnels.close()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
+    def tunnels(self) -> Tunnels | None:
+        """The way through the bastion; None when the settings name none. `Rejected` when they are not complete."""
+        with self._lock:
+            if self._tunnels is None and (hops := hops_from(self.values)):
+                self._tunnels = Tunnels(self.hypervisor, hops, self.home)
+            return self._tunnels
+
     def count(self, service: str) -> None:
+        """One more request of this thread to this service."""
+        self._asking.service = service
         with self._counting:
             self._calls[service] += 1
 
@@ -114,8 +131,14 @@ class Session:
         return Connection(config=cloud_region.from_session(session, name=self.hypervisor, **settings))
 
     def _shared(self) -> requests.Session:
-        self._http = self._http or requests_session()
+        if self._http is None:
+            tunnels = self.tunnels()
+            self._http = requests_session(partial(self._dial, tunnels) if tunnels else None)
         return self._http
+
+    def _dial(self, tunnels: Tunnels, host: str, port: int, seconds: float) -> socket.socket:
+        service = getattr(self._asking, "service", "")
+        return tunnels.dial(host, port, "" if service == "discovery" else service, seconds)
 
     def _enter(self, project: str) -> Connection:
         """A connection into a named project, which the account may have to be let into first."""

@@ -10,11 +10,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.util.retry import Retry
 
-#: (host, port) → where to connect instead.
-Dial = Callable[[str, int], tuple[str, int]]
+#: (host, port, seconds) → a socket that is connected there; its `HypervisorError` reaches whoever called.
+Dial = Callable[[str, int, float], socket.socket]
 
 POOL_SIZE: Final = 64  # connections kept to each service: as many as a worker has threads
 CONNECT_SECONDS: Final = 10.0
@@ -49,7 +48,7 @@ def patience() -> Patience:
 
 
 class Adapter(HTTPAdapter):
-    """Connects within seconds however long an answer may take; `dial` leads each connection elsewhere."""
+    """Connects within seconds however long an answer may take; `dial` makes the connections when it is given."""
 
     def __init__(self, dial: Dial | None = None):
         self._dial = dial
@@ -68,24 +67,21 @@ class Adapter(HTTPAdapter):
 
 
 def _pools(dial: Dial) -> dict[str, type[HTTPConnectionPool]]:
-    """Pools whose connections go where `dial` says; host name, port and certificate stay those of the URL."""
+    """Pools whose connections `dial` makes; host name, port and certificate stay those of the URL."""
 
     def connect(connection: HTTPConnection) -> socket.socket:
-        host, port = dial(connection.host, connection.port)
-        try:
-            return socket.create_connection((host, port), connection.timeout)
-        except TimeoutError as error:
-            raise ConnectTimeoutError(connection, f"no answer from {connection.host}") from error
-        except OSError as error:
-            raise NewConnectionError(connection, f"the tunnel is closed: {error}") from error
+        seconds = connection.timeout if isinstance(connection.timeout, int | float) else CONNECT_SECONDS
+        made = dial(connection.host, connection.port, seconds)
+        made.settimeout(seconds)
+        return made
 
     class Plain(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            return _without_delay(connect(self))
+            return connect(self)
 
     class Secure(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            return _without_delay(connect(self))
+            return connect(self)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -94,11 +90,6 @@ def _pools(dial: Dial) -> dict[str, type[HTTPConnectionPool]]:
         ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
-
-
-def _without_delay(connection: socket.socket) -> socket.socket:
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
 
 
 def requests_session(dial: Dial | None = None) -> requests.Session:
