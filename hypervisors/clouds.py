@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Final
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from accounts import journal
@@ -22,6 +24,7 @@ from hypervisors.gateway import gateway_for
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from hypervisors.registry import nearest
+from olimpus import env
 from olimpus.errors import Conflict, Invalid, Missing, NotFound, OlimpusError
 
 DRIVER: Final = "openstack"
@@ -60,6 +63,24 @@ def required(name: str = "") -> Hypervisor:
     if cloud is None:
         raise inventory.no_cloud()
     return cloud
+
+
+def from_environment() -> Hypervisor | None:
+    """A record for the OpenStack that the environment names, where there is none yet; None otherwise. May be repeated.
+
+    What to sign in with stays in the environment, where the driver reads it: the record keeps an entry of clouds.yaml only.
+    """
+    said = env.openstack()
+    if not said.keys() & {"auth_url", "cloud"} or Hypervisor.objects.filter(driver=DRIVER).exists():
+        return None
+    taken = set(Hypervisor.objects.values_list("name", flat=True))
+    name = next(name for number in count(1) if (name := DRIVER if number == 1 else f"{DRIVER}-{number}") not in taken)
+    hypervisor = Hypervisor(name=name, driver=DRIVER)
+    hypervisor.set_settings({"cloud": said["cloud"]} if "cloud" in said else {})
+    with transaction.atomic():
+        hypervisor.save(force_insert=True)
+        journal.record(None, "hypervisor.create", data={"hypervisor": name, "driver": DRIVER, "by": "environment"})
+    return hypervisor
 
 
 # -- looking -----------------------------------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ def obstacle(host: str, port: str, home: Path) -> str:
 
 
 def prepare() -> str:
-    """Migrate and load the demo; returns what the demo says about its accounts."""
+    """Migrate, take the OpenStack of the environment, load the demo; returns what the demo says about its accounts."""
     import io
 
     import django
@@ -152,6 +152,7 @@ def prepare() -> str:
 
     django.setup()
     call_command("migrate", verbosity=0, interactive=False)
+    call_command("openstack_from_env", verbosity=0, stdout=io.StringIO())
     told = io.StringIO()
     call_command("load_demo", stdout=told)
     return told.getvalue().strip()

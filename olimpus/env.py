@@ -59,6 +59,24 @@ def fernet_keys(*, required: bool) -> list[str]:
     return env.list("OLIMPUS_SECRET_KEYS", default=[]) or [kept("fernet.key", lambda: Fernet.generate_key().decode())]
 
 
+def openstack() -> dict[str, str]:
+    """Where an OpenStack is and how to sign in, by setting of its driver; only what the environment says.
+
+    `OPENSTACK_CLOUD` names an entry of clouds.yaml. The driver reads the others, too, for what a record leaves empty.
+    """
+    said = {
+        "cloud": env("OPENSTACK_CLOUD", default=""),
+        "auth_url": env("OPENSTACK_AUTH_URL", default=""),
+        "username": env("OPENSTACK_USERNAME", default=""),
+        "password": env("OPENSTACK_PASSWORD", default=""),
+        "project_name": env("OPENSTACK_PROJECT_NAME", default=""),
+        "user_domain_name": env("OPENSTACK_USER_DOMAIN_NAME", default=""),
+        "project_domain_name": env("OPENSTACK_PROJECT_DOMAIN_NAME", default=""),
+        "region_name": env("OPENSTACK_REGION_NAME", default=""),
+    }
+    return {name: value for name, value in said.items() if value}
+
+
 def kept(name: str, make: Callable[[], str]) -> str:
     """Return the content of a private file in the data folder, written with mode 600 on first use.
 
