@@ -1,13 +1,21 @@
-"""One installation on the lab for all tests that need processes."""
+"""One installation on the lab for all tests that need processes; and the cloud alone for those that need none."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hypervisors.drivers.openstack.cloud import OpenStackCloud
+from hypervisors.drivers.openstack.session import Session
+from hypervisors.drivers.openstack.settings import SETTINGS
 from tests.lab.cloud import Cloud
 from tests.lab.openstack.campus import Campus, standing
+
+DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +23,40 @@ def campus(lab: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cam
     """A running Olimpus with the hypervisors `cloud` and `behind`."""
     with standing(lab, tmp_path_factory.mktemp("campus")) as found:
         yield found
+
+
+@pytest.fixture
+def reach(lab: Cloud, tmp_path: Path) -> Iterator[Callable[..., OpenStackCloud]]:
+    """`reach("lab-demo", timeout=5)`: the cloud as one of the lab's accounts sees it."""
+    sessions: list[Session] = []
+
+    def make(who: str = "lab", **more: Any) -> OpenStackCloud:
+        sessions.append(Session("lab", DEFAULTS | lab.account(who, **more), tmp_path))
+        return OpenStackCloud(sessions[-1])
+
+    yield make
+    for session in sessions:
+        session.close()
+
+
+@pytest.fixture
+def cloud(reach: Callable[..., OpenStackCloud]) -> OpenStackCloud:
+    return reach()
+
+
+@pytest.fixture
+def name() -> str:
+    """A name of this test alone."""
+    return f"cloud-{uuid.uuid4().hex[:6]}"
+
+
+@pytest.fixture
+def server(lab: Cloud, name: str) -> Iterator[str]:
+    """A machine without cards, switched on."""
+    api = lab.sdk().compute
+    flavor, image = api.find_flavor("nano").id, lab.sdk().image.find_image("cirros").id
+    made = api.create_server(name=name, flavor_id=flavor, image_id=image, networks="none")
+    api.wait_for_server(made, interval=0.5)
+    yield made.id
+    api.delete_server(made.id)
+    api.wait_for_delete(made, interval=0.5)
