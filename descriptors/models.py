@@ -199,7 +199,15 @@ class Descriptor(Node):
     def begin_destroy(self) -> None:
         """A VM is destroyed when it is off or broken, never under somebody's hands."""
 
-    @transition(state, source=[State.CREATED, State.STOPPED, State.FAILED], target=State.PROVISIONED)
+    @transition(state, source=[State.CREATED, State.STOPPED, State.FAILED, State.RUNNING, State.PAUSED])
+    def begin_destroy_by_force(self) -> None:
+        """… unless whoever may cut its power says so."""
+
+    @transition(
+        state,
+        source=[State.CREATED, State.STOPPED, State.FAILED, State.RUNNING, State.PAUSED],
+        target=State.PROVISIONED,
+    )
     def finish_destroy(self) -> None:
         """Back to a definition."""
 

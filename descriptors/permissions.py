@@ -24,6 +24,8 @@ from descriptors.models import Folder, Node, NodeGroupObjectPermission, NodeUser
 from descriptors.verbs import VERBS
 from olimpus.errors import Forbidden, NotFound
 
+#: Verbs that are allowed by themselves, not by another operation.
+OWN_VERBS = {name: verb.label for name, verb in VERBS.items() if verb.permission == name}
 #: What can be allowed or forbidden, with its label. Verbs are operations too.
 OPERATIONS: dict[str, Any] = {
     "see": gettext_lazy("see it"),
@@ -34,11 +36,11 @@ OPERATIONS: dict[str, Any] = {
     "move": gettext_lazy("move and rename it"),
     "delete": gettext_lazy("delete it from the tree"),
     "grant": gettext_lazy("give access to others"),
-} | {name: verb.label for name, verb in VERBS.items()}
+} | OWN_VERBS
 
 DEFAULTS: dict[str, frozenset[str]] = {
     Role.MANAGER: frozenset(OPERATIONS),
-    Role.USER: frozenset({"see", "console", *VERBS}),
+    Role.USER: frozenset({"see", "console", *OWN_VERBS}),
 }
 PERMISSION_OF = {Role.MANAGER: "as_manager", Role.USER: "as_user"}
 #: The more powerful first; a manager may do whatever a simple user may, unless a flag says otherwise.

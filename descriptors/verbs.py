@@ -6,7 +6,7 @@ API, console, portal, command line and permissions are made from it; a new verb 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from descriptors.models import Descriptor
 from descriptors.states import State
-from hypervisors.drivers.base import Power, VmInfo, VmSpec
+from hypervisors.drivers.base import Capability, Power, VmInfo, VmSpec
 from hypervisors.gateway import Gateway
 from olimpus.errors import Unreachable, VMNotFound
 
@@ -54,7 +54,11 @@ class Outcome:
 
 
 def _create(gateway: Gateway, job: Job) -> Outcome:
-    return Outcome(gateway.create(job.spec, should_stop=job.should_stop), applied=True)
+    """Create; with the option `start`, also switch on what the hypervisor leaves off."""
+    info = gateway.create(job.spec, should_stop=job.should_stop)
+    if job.arguments.get("start") and info.power is not Power.ON:
+        info = gateway.start(info.ref, should_stop=job.should_stop)
+    return Outcome(info, applied=True)
 
 
 def _start(gateway: Gateway, job: Job) -> Outcome:
@@ -133,6 +137,12 @@ def _reapply(gateway: Gateway, job: Job) -> Outcome:
     return Outcome(gateway.reconfigure(job.ref, job.spec), applied=True)
 
 
+def _publish(gateway: Gateway, job: Job) -> Outcome:
+    image = gateway.publish(job.ref, job.arguments["name"])
+    result = {"image": image.name, "image_id": image.id, "folder": job.arguments["folder"]}
+    return Outcome(gateway.observe(job.ref), result=result)
+
+
 def _created(descriptor: Descriptor, outcome: Outcome) -> None:
     """A hypervisor that boots what it builds answers a machine that is on."""
     on = outcome.info is not None and outcome.info.power == Power.ON
@@ -166,15 +176,35 @@ class Verb:
     likely: frozenset[State] = frozenset()
     #: A final error leaves the VM failed; False: the VM is as before and only the operation failed.
     breaks: bool = True
-    #: Names of required arguments.
-    arguments: tuple[str, ...] = ()
+    #: Required arguments with their labels.
+    asks: Mapping[str, Any] = field(default_factory=dict)
+    #: Switches that may be given, with the operation that each needs to be allowed.
+    options: Mapping[str, str] = field(default_factory=dict)
+    #: How it begins when the option `force` is given.
+    by_force: Callable[[Descriptor], None] | None = None
+    #: The operation that it needs to be allowed, when it is not one of its own.
+    needs: str = ""
+    #: What the technology must be able to do; asked before anything begins.
+    capability: Capability | None = None
+    #: Never on several machines at once.
+    alone: bool = False
     #: Seconds until an attempt-with-retries is given up.
     deadline: int = 900
 
     @property
     def permission(self) -> str:
         """The operation that `rights` flags and grants speak of."""
-        return self.name
+        return self.needs or self.name
+
+    def given(self, arguments: Mapping[str, Any]) -> Verb:
+        """The verb as these arguments make it."""
+        forced = self.by_force if arguments.get("force") else None
+        return replace(self, begin=forced) if forced else self
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the required arguments."""
+        return tuple(self.asks)
 
 
 _ROWS = (
@@ -186,6 +216,7 @@ _ROWS = (
         _created,
         icon="plus",
         tone="primary",
+        options={"start": "start", "rollback": "destroy"},
         likely=frozenset({State.PROVISIONED}),
     ),
     Verb(
@@ -256,7 +287,7 @@ _ROWS = (
         _plain(Descriptor.finish_unchanged),
         icon="camera",
         breaks=False,
-        arguments=("name",),
+        asks={"name": _("Name of the snapshot")},
     ),
     Verb(
         "revert",
@@ -268,7 +299,7 @@ _ROWS = (
         tone="danger",
         warns=_("Everything written to its disks since the snapshot is lost."),
         breaks=False,
-        arguments=("name",),
+        asks={"name": _("Name of the snapshot")},
     ),
     Verb(
         "delete_snapshot",
@@ -280,7 +311,7 @@ _ROWS = (
         tone="danger",
         warns=_("One cannot go back to the snapshot any more. The disks stay as they are."),
         breaks=False,
-        arguments=("name",),
+        asks={"name": _("Name of the snapshot")},
     ),
     Verb(
         "reapply",
@@ -290,6 +321,20 @@ _ROWS = (
         _plain(Descriptor.finish_unchanged),
         icon="arrow-bar-to-down",
         breaks=False,
+    ),
+    Verb(
+        "publish",
+        _("Publish as image"),
+        Descriptor.begin_offline,
+        _publish,
+        _plain(Descriptor.finish_unchanged),
+        icon="package-export",
+        breaks=False,
+        asks={"name": _("Name of the image and of its prototype"), "folder": _("Folder that gets the prototype")},
+        needs="edit",
+        capability=Capability.PUBLISH,
+        alone=True,
+        deadline=3600,
     ),
     Verb(
         "recover",
@@ -309,6 +354,8 @@ _ROWS = (
         _plain(Descriptor.finish_destroy),
         icon="trash",
         tone="danger",
+        options={"force": "force_off"},
+        by_force=Descriptor.begin_destroy_by_force,
         warns=_("The virtual machine and its disks are deleted from the hypervisor. Its definition stays."),
     ),
 )

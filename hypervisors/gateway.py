@@ -37,7 +37,7 @@ from hypervisors.drivers.base import (
     VmInfos,
     VmSpec,
 )
-from hypervisors.drivers.cloud import Cloud, Services
+from hypervisors.drivers.cloud import Cloud, Image, Services
 from hypervisors.registry import driver_class
 from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Unreachable, Unsupported, VMNotFound
 from olimpus.words import gettext as _
@@ -267,6 +267,10 @@ class Gateway:
         """Back to a snapshot; the answer says in which power it landed."""
         info = self._call_if(Capability.REVERT, self.driver.revert, ref, name)
         return self._until(SETTLED, info, timeout, should_stop)
+
+    def publish(self, ref: str, name: str) -> Image:
+        """The image made of a machine that is off."""
+        return self._call_if(Capability.PUBLISH, self.driver.publish, ref, name)
 
     # -- what is not a machine --------------------------------------------------------------------------------------
 

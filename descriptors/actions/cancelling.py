@@ -19,7 +19,7 @@ from descriptors.states import State
 from descriptors.verbs import VERBS
 from hypervisors import metrics
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import Conflict, Forbidden
+from olimpus.errors import Conflict, Forbidden, OlimpusError
 
 CHUNK = 5000
 
@@ -113,6 +113,7 @@ def close_parents(ended: dict[object, dict[str, int]]) -> list[Operation]:
             parent.status = _verdict(parent)
             parent.finished_at = timezone.now()
             parent.save(update_fields=["status", "finished_at"])
+            _roll_back(parent)
             journal.record(
                 parent.actor,
                 f"vm.{parent.verb}.{parent.status}",
@@ -122,6 +123,26 @@ def close_parents(ended: dict[object, dict[str, int]]) -> list[Operation]:
                 data={"operation": summary(parent)},
             )
     return parents
+
+
+def _roll_back(parent: Operation) -> None:
+    """What was made is destroyed again when not all went well, if that was asked for; the definitions stay."""
+    if parent.status == Status.SUCCEEDED or not parent.arguments.get("rollback") or parent.actor is None:
+        return
+    made = Descriptor.objects.filter(operations__parent=parent).exclude(state=State.PROVISIONED)
+    result = dict(parent.result or {})
+    try:
+        result["rollback"] = str(_destroy_all(list(made), parent.actor).pk)
+    except OlimpusError as error:  # nothing is left to destroy, or it is forbidden by now
+        result["rollback"], result["rollback_error"] = None, str(error)
+    parent.result = result
+    parent.save(update_fields=["result"])
+
+
+def _destroy_all(machines: Sequence[Node], actor: User) -> Operation:
+    """Destroy machines; those that run are cut off by it."""
+    with transaction.atomic():
+        return request_many("destroy", machines, actor=actor, arguments={"force": True})
 
 
 def _verdict(parent: Operation) -> Status:

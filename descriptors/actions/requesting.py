@@ -18,22 +18,25 @@ from django.utils.translation import gettext as _
 from accounts import journal
 from accounts.models import User
 from descriptors import selectors
+from descriptors.actions import publishing
 from descriptors.actions.cards import give_cards
 from descriptors.cascade import Computed
 from descriptors.definition import nearest, sizing
-from descriptors.models import Descriptor, Kind, Node, Operation
+from descriptors.models import PATH_LENGTH, Descriptor, Kind, Node, Operation
 from descriptors.permissions import access_of, require
 from descriptors.verbs import VERBS, Verb
 from hypervisors.models import Hypervisor
 from olimpus import queue
 from olimpus.db import insert_each, retry_on_deadlock
-from olimpus.errors import Conflict, Forbidden, Invalid, NotFound, OlimpusError
+from olimpus.errors import Conflict, Forbidden, Invalid, NotFound, OlimpusError, Unsupported
 
 #: Verbs that write the definition to the hypervisor: the cards must be given before.
 WRITING = frozenset({"create", "start", "reapply"})
 #: How many skipped paths are kept for each reason.
 EXAMPLES = 50
 CHUNK = 5000
+#: Characters of an argument, when it is not a name.
+LONGEST = {"folder": PATH_LENGTH}
 
 
 @dataclass
@@ -53,7 +56,7 @@ def request(verb: str, node: Node, *, actor: User, arguments: Mapping[str, Any] 
     folder: a parent operation whose machines take part or are skipped with a reason; Conflict when none can take part.
     Not repeatable: a second request meets the first one's operation (Conflict).
     """
-    rule, given = _rule(verb), _arguments(verb, arguments)
+    rule, given = _asked(verb, arguments)
     with transaction.atomic():
         if node.is_folder:
             require(actor, "see", node)
@@ -67,7 +70,7 @@ def request_many(
     verb: str, nodes: Sequence[Node], *, actor: User, arguments: Mapping[str, Any] | None = None
 ) -> Operation:
     """Ask for a verb on a selection of machines: one parent operation, as on a folder. Folders stand for what is below."""
-    rule, given = _rule(verb), _arguments(verb, arguments)
+    rule, given = _asked(verb, arguments)
     with transaction.atomic():
         ids = {node.pk for node in nodes if not node.is_folder}
         for folder in (node for node in nodes if node.is_folder):
@@ -89,26 +92,36 @@ def common_folder(paths: Iterable[str]) -> str:
     return "/" + "/".join(shared)
 
 
+def _asked(verb: str, arguments: Mapping[str, Any] | None) -> tuple[Verb, dict[str, Any]]:
+    rule, given = _rule(verb), _arguments(verb, arguments)
+    return rule.given(given), given
+
+
 def _rule(verb: str) -> Verb:
     if verb not in VERBS:
         raise Invalid(_("There is no verb “%s”.") % verb[:64], where="verb", hint=nearest(verb[:64], VERBS))
     return VERBS[verb]
 
 
-def _arguments(verb: str, arguments: Mapping[str, Any] | None) -> dict[str, str]:
+def _arguments(verb: str, arguments: Mapping[str, Any] | None) -> dict[str, Any]:
     given = dict(arguments or {})
-    needed = VERBS[verb].arguments
+    needed, options = VERBS[verb].arguments, VERBS[verb].options
     for name in needed:
-        value = given.get(name)
-        if not isinstance(value, str) or not value.strip() or len(value) > 128 or "\0" in value:
-            raise Invalid(_("A text of 1 to 128 characters is needed."), where=name)
-    known = {*needed, "description"} if needed else set()
+        value, most = given.get(name), LONGEST.get(name, 128)
+        if not isinstance(value, str) or not value.strip() or len(value) > most or "\0" in value:
+            raise Invalid(_("A text of 1 to %d characters is needed.") % most, where=name)
+    for name in options:
+        if not isinstance(given.setdefault(name, False), bool):
+            raise Invalid(_("Yes or no is needed."), where=name)
+        if not given[name]:
+            del given[name]
+    known = {*needed, *options, *({"description"} if needed else ())}
     if unknown := sorted(set(given) - known):
         raise Invalid(_("“%(verb)s” does not take this.") % {"verb": verb}, where=str(unknown[0])[:64])
     description = given.get("description", "")
     if not isinstance(description, str) or len(description) > 1000 or "\0" in description:
         raise Invalid(_("A text of at most 1,000 characters is needed."), where="description")
-    return {name: value.strip() for name, value in given.items()}
+    return {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
 
 
 def below(folder: Node) -> list[int]:
@@ -134,12 +147,12 @@ def locked(ids: Iterable[int]) -> list[Descriptor]:
     return found
 
 
-def _single(rule: Verb, node: Node, actor: User, arguments: dict[str, str]) -> Operation:
+def _single(rule: Verb, node: Node, actor: User, arguments: dict[str, Any]) -> Operation:
     machines = locked([node.pk])
     if not machines:
         raise NotFound(_("It was removed meanwhile."), where=node.path)
     candidate = Candidate(machines[0])
-    _check([candidate], rule, actor)
+    _check([candidate], rule, actor, arguments)
     if candidate.error:
         raise candidate.error
     (operation,) = _begin(rule, [candidate], actor, arguments, parent=None)
@@ -147,11 +160,13 @@ def _single(rule: Verb, node: Node, actor: User, arguments: dict[str, str]) -> O
 
 
 def _fan_out(
-    rule: Verb, place: Node, machines: Sequence[Descriptor], actor: User, arguments: dict[str, str]
+    rule: Verb, place: Node, machines: Sequence[Descriptor], actor: User, arguments: dict[str, Any]
 ) -> Operation:
     access = access_of(actor)
     candidates = [Candidate(machine) for machine in machines if access.can("see", machine.path)]
-    _check(candidates, rule, actor)
+    if rule.alone and len(candidates) > 1:
+        raise Conflict(_("“%(verb)s” is done with one machine at a time.") % {"verb": rule.label}, where=place.path)
+    _check(candidates, rule, actor, arguments)
     taking_part = [candidate for candidate in candidates if candidate.error is None]
     skipped = _skipped(candidates)
     if not taking_part:
@@ -197,14 +212,17 @@ def _skipped(candidates: Iterable[Candidate]) -> list[dict[str, Any]]:
 # -- may it begin? -----------------------------------------------------------------------------------------------------
 
 
-def _check(candidates: Sequence[Candidate], rule: Verb, actor: User) -> None:
+def _check(candidates: Sequence[Candidate], rule: Verb, actor: User, arguments: Mapping[str, Any]) -> None:
     """Set `error` on every candidate that cannot begin, `hypervisor` on the others; a constant number of queries."""
     access = access_of(actor)
+    needed = [rule.permission, *(rule.options[name] for name in rule.options if arguments.get(name))]
     for candidate in candidates:
-        candidate.error = _refusal(
-            candidate.descriptor, rule, allowed=access.can(rule.permission, candidate.descriptor.path)
-        )
+        allowed = all(access.can(operation, candidate.descriptor.path) for operation in needed)
+        candidate.error = _refusal(candidate.descriptor, rule, allowed=allowed)
         candidate.hypervisor = candidate.descriptor.hypervisor
+    for candidate in candidates:
+        if rule.name == "publish" and candidate.error is None:
+            candidate.error = publishing.refusal(arguments, actor)
     if rule.name in WRITING:
         _prepare_definitions([candidate for candidate in candidates if candidate.error is None], rule)
     for candidate in candidates:
@@ -222,6 +240,8 @@ def _refusal(machine: Descriptor, rule: Verb, *, allowed: bool) -> OlimpusError 
         )
     if not selectors.allowed_from(rule, machine):
         return Conflict(selectors.not_from_here(rule, machine), where=machine.path)
+    if unable := selectors.unable(rule, machine):
+        return Unsupported(unable, where=machine.path)
     return None
 
 
@@ -280,7 +300,7 @@ def hypervisor_of(computed: Computed, known: Mapping[str, Hypervisor]) -> Hyperv
 
 
 def _begin(
-    rule: Verb, candidates: Sequence[Candidate], actor: User, arguments: dict[str, str], *, parent: Operation | None
+    rule: Verb, candidates: Sequence[Candidate], actor: User, arguments: dict[str, Any], *, parent: Operation | None
 ) -> list[Operation]:
     """Write operations, states and journal of all that take part, and wake the workers after the commit."""
     operations = [_operation(rule, candidate, actor, arguments, parent) for candidate in candidates]
@@ -323,7 +343,7 @@ def _write_states(rule: Verb, candidates: Sequence[Candidate]) -> None:
 
 
 def _operation(
-    rule: Verb, candidate: Candidate, actor: User, arguments: dict[str, str], parent: Operation | None
+    rule: Verb, candidate: Candidate, actor: User, arguments: dict[str, Any], parent: Operation | None
 ) -> Operation:
     machine = candidate.descriptor
     return Operation(

@@ -113,7 +113,7 @@ class NodeAdmin(TreePages, TreeDialogs, NodePages):
     def ask_for(self, verb: Verb, request: HttpRequest, queryset: QuerySet[Node]) -> HttpResponse | None:
         """Ask for the verb on the selection; first a question where something is lost or a name is needed."""
         if (verb.warns or verb.arguments) and "confirmed" not in request.POST:
-            return self._question(request, queryset, f"do_{verb.name}", verb.label, verb.warns, verb.arguments)
+            return self._question(request, queryset, f"do_{verb.name}", verb.label, verb.warns, verb.asks)
         given = {name: request.POST.get(name, "") for name in verb.arguments}
         nodes = list(queryset)
         operation = self.attempt(
@@ -128,7 +128,7 @@ class NodeAdmin(TreePages, TreeDialogs, NodePages):
         """Delete nodes with all below them, after a question."""
         if "confirmed" not in request.POST:
             warning = gettext("Definitions and grants of these nodes and of everything below are deleted.")
-            return self._question(request, queryset, "delete_nodes", gettext("Delete from the tree"), warning, ())
+            return self._question(request, queryset, "delete_nodes", gettext("Delete from the tree"), warning, {})
         for node in list(queryset):
             gone = self.attempt(request, lambda node=node: actions.remove(node, actor=request.user))
             if gone:

@@ -111,6 +111,7 @@ def _verb(verb: Verb) -> dict[str, Any]:
         "permission": verb.permission,
         "warns": str(verb.warns),
         "arguments": verb.arguments,
+        "options": list(verb.options),
         "states": selectors.sources(verb),
         "tone": verb.tone,
         "icon": verb.icon,

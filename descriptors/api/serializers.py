@@ -246,6 +246,7 @@ class VerbSerializer(Form):
     permission = serializers.CharField()
     warns = serializers.CharField(allow_blank=True)
     arguments = serializers.ListField(child=serializers.CharField())
+    options = serializers.ListField(child=serializers.CharField(), help_text="Switches that may be given.")
     states = serializers.ListField(child=serializers.ChoiceField(CHOICES), help_text="From which it may begin.")
     tone = serializers.CharField()
     icon = serializers.CharField()
@@ -362,10 +363,16 @@ class NewGrantSerializer(Form):
 
 
 class ArgumentsSerializer(Form):
-    """What a verb needs: `name` for snapshot, revert and delete_snapshot."""
+    """What a verb needs: `name` for snapshot, revert and delete_snapshot; `name` and `folder` for publish."""
 
-    name = serializers.CharField(required=False, max_length=128, help_text="Of the snapshot.")
+    name = serializers.CharField(required=False, max_length=128, help_text="Of the snapshot, of the image.")
+    folder = PathField(required=False, help_text="That gets the prototype of a published image.")
     description = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+    start = serializers.BooleanField(required=False, help_text="create: and switch on.")
+    force = serializers.BooleanField(required=False, help_text="destroy: also what is running or paused.")
+    rollback = serializers.BooleanField(
+        required=False, help_text="create on a folder: destroy all of it when one machine fails."
+    )
 
 
 @extend_schema_field(

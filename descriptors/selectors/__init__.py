@@ -35,7 +35,7 @@ from descriptors.selectors.nodes import (
     nodes,
 )
 from descriptors.selectors.notices import Told, ended_since_seen, told
-from descriptors.selectors.offers import allowed_from, available, not_from_here, open_operation, sources
+from descriptors.selectors.offers import allowed_from, available, not_from_here, open_operation, sources, unable
 from descriptors.selectors.places import in_trouble, places, tallies_below
 from descriptors.selectors.records import (
     grants_of,
@@ -107,6 +107,7 @@ __all__ = [
     "tallies_below",
     "told",
     "tops",
+    "unable",
     "up_to_date",
     "waiting",
     "walk",

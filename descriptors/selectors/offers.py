@@ -14,6 +14,9 @@ from descriptors.models import Descriptor, Operation
 from descriptors.permissions import access_of
 from descriptors.states import CHOICES
 from descriptors.verbs import VERBS, Verb
+from hypervisors.drivers.base import CAPABILITY_WORDS
+from hypervisors.registry import driver_class
+from olimpus.errors import Invalid
 
 
 def open_operation(descriptor: Descriptor) -> Operation | None:
@@ -41,12 +44,28 @@ def _why_not(verb: Verb, descriptor: Descriptor, operation: Operation | None) ->
         return _("“%(verb)s” is in progress.") % {"verb": VERBS[operation.verb].label}
     if not allowed_from(verb, descriptor):
         return not_from_here(verb, descriptor)
+    if why := unable(verb, descriptor):
+        return why
     return descriptor.hypervisor.closed_because() if descriptor.hypervisor else ""
 
 
 def allowed_from(verb: Verb, descriptor: Descriptor) -> bool:
     """Whether the state machine lets the verb begin in the descriptor's state."""
     return can_proceed(verb.begin.__get__(descriptor, type(descriptor)))
+
+
+def unable(verb: Verb, descriptor: Descriptor) -> str:
+    """Why the technology of its hypervisor cannot do the verb, in words; "" when it can, or is not asked before."""
+    if verb.capability is None or descriptor.hypervisor is None:
+        return ""
+    try:
+        driver = driver_class(descriptor.hypervisor.driver)
+    except Invalid:  # its library is missing here; the workers may have it
+        return ""
+    if verb.capability in driver.capabilities:
+        return ""
+    told = {"driver": _(driver.label), "capability": _(CAPABILITY_WORDS[verb.capability])}
+    return _("%(driver)s cannot do this: %(capability)s.") % told
 
 
 def not_from_here(verb: Verb, descriptor: Descriptor) -> str:

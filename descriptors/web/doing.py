@@ -54,6 +54,7 @@ def ask(request: SignedIn, node_id: int, verb: str) -> HttpResponse:
         "many": choice.many,
         "reach": reach(request, rule, choice) if choice.many else None,
         "name_given": request.GET.get("name", "")[:128],
+        "folder_given": node.path.rpartition("/")[0] or "/",
         "next": back(request, tree_url(node.path)),
     }
     if is_fragment(request):

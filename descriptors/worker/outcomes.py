@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import journal
+from descriptors.actions import publishing
 from descriptors.actions.cancelling import close_parents
 from descriptors.actions.requesting import summary
 from descriptors.models import Descriptor, Operation, Status
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 OPERATION = ("status", "open_for_id", "finished_at", "worker", "lease_until", "wake_at", "error", "result", "attempts")
 MACHINE = ("state", "state_since", "settled_at", "reason", "vm_ref", "hypervisor_id", "applied", "drifted")
 COLUMNS: dict[type[models.Model], tuple[str, ...]] = {Operation: OPERATION, Descriptor: MACHINE}
+#: What else a verb writes when the hypervisor has done its part.
+CONCLUSIONS = {"publish": publishing.conclude}
 #: How long after its deadline an operation is given up even though its worker lives (a driver call that hangs).
 GRACE = timedelta(seconds=30)
 #: Statements for one batch of rows of one table, at most.
@@ -98,6 +101,7 @@ def _settle(result: Result, operation: Operation, machines: dict[int, Descriptor
     """Change the rows in memory as the result says; returns the journal entry, None when there is no news."""
     machine = machines.get(operation.open_for_id or 0)
     operation.worker, operation.lease_until = "", None
+    result = _concluded(result, operation, machine)
     if result.outcome is not None and machine is not None:
         _succeed(result, operation, machine, result.outcome)
     elif (delay := _try_again(result, operation)) is not None:
@@ -110,6 +114,19 @@ def _settle(result: Result, operation: Operation, machines: dict[int, Descriptor
     else:
         _fail(result, operation, machine)
     return _entry(operation, machine, result.task.operation)
+
+
+def _concluded(result: Result, operation: Operation, machine: Descriptor | None) -> Result:
+    """What belongs to the verb beside the machine is written, too, or the operation fails."""
+    conclude = CONCLUSIONS.get(operation.verb)
+    if conclude is None or machine is None or result.outcome is None:
+        return result
+    try:
+        with transaction.atomic():
+            conclude(operation, result.task.operation.actor, machine, result.outcome.result)
+    except OlimpusError as error:
+        return Result(result.task, error=error)
+    return result
 
 
 def _succeed(result: Result, operation: Operation, machine: Descriptor, outcome: Outcome) -> None:

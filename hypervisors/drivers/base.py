@@ -24,7 +24,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hypervisors.drivers.cloud import Cloud
+from hypervisors.drivers.cloud import Cloud, Image
 from olimpus.errors import HypervisorError, Unsupported
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
@@ -61,6 +61,7 @@ class Capability(StrEnum):
     METRICS = "metrics"
     RECONFIGURE = "reconfigure"
     ADOPT = "adopt"
+    PUBLISH = "publish"  # make an image of a machine that is off
     GRACEFUL_STOP = "graceful_stop"  # `stop` asks the guest; without it `stop` is `force_off`
 
 
@@ -74,6 +75,7 @@ CAPABILITY_WORDS: dict[Capability, str] = {
     Capability.METRICS: gettext_noop("metrics"),
     Capability.RECONFIGURE: gettext_noop("change run parameters"),
     Capability.ADOPT: gettext_noop("adopt machines"),
+    Capability.PUBLISH: gettext_noop("publish as an image"),
     Capability.GRACEFUL_STOP: gettext_noop("graceful stop"),
 }
 
@@ -339,6 +341,15 @@ class Driver(ABC):
         `VMNotFound`. Needs `REVERT`.
         """
         raise self._unsupported(Capability.REVERT)
+
+    def publish(self, ref: str, name: str) -> Image:
+        """Make an image of a VM that is off and wait until it can be used. Repeated, the same image. Needs `PUBLISH`.
+
+        `Rejected` when it is not off, or another image has this name. `VMNotFound`.
+        """
+        if self.cloud is None:
+            raise self._unsupported(Capability.PUBLISH)
+        return self.cloud.publish(ref, name)
 
     def console_text(self, ref: str) -> str:
         """What the serial console said since power-on; "" while off. `VMNotFound`. Needs `CONSOLE_TEXT`."""

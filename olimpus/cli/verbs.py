@@ -40,8 +40,10 @@ class Verb:
     name: str
     help: str
     warns: str = ""
-    #: Needs the name of a snapshot.
+    #: Needs the name of a snapshot, or of an image.
     named: bool = False
+    #: Needs a folder that gets something.
+    filed: bool = False
 
     @property
     def command(self) -> str:
@@ -75,6 +77,9 @@ VERBS: Final = (
         named=True,
     ),
     Verb("reapply", _("Write the definition to machines that are off.")),
+    Verb(
+        "publish", _("Make an image, and a prototype that uses it, of a machine that is off."), named=True, filed=True
+    ),
     Verb("recover", _("Ask the hypervisor what became of failed machines, and go on from there.")),
     Verb(
         "destroy",
@@ -194,8 +199,26 @@ def _named_command(verb: Verb) -> Callable[..., int]:
     return named
 
 
+def _filed_command(verb: Verb) -> Callable[..., int]:
+    """The command of a verb whose result goes into a folder."""
+
+    def filed(
+        ctx: typer.Context,
+        paths: NodePaths,
+        name: Annotated[str, typer.Option("--name", "-n", help=_("Name of the image and of its prototype."))],
+        folder: Annotated[str, typer.Option("--folder", help=_("Path of the folder that gets the prototype."))],
+        wait: Wait = False,
+        timeout: Timeout = None,
+        output: Output = Format.TABLE,
+    ) -> int:
+        wish = Wish(recursive=False, wait=wait, timeout=timeout, yes=True)
+        return act(Context.of(ctx, output), verb, paths, wish, name=name, folder=folder)
+
+    return filed
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for verb in VERBS:
-        made = _named_command(verb) if verb.named else _command(verb)
+        made = _filed_command(verb) if verb.filed else _named_command(verb) if verb.named else _command(verb)
         app.command(verb.command, help=verb.help, rich_help_panel=MACHINES)(made)

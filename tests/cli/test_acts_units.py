@@ -16,8 +16,10 @@ from olimpus.cli.values import changed
 
 
 def test_every_verb_of_the_table_is_a_command_that_warns_in_the_same_words():
-    known = [(verb.name, verb.warns, verb.named) for verb in verbs.VERBS]
-    assert known == [(verb.name, str(verb.warns), "name" in verb.arguments) for verb in VERBS.values()]
+    known = [(verb.name, verb.warns, verb.named, verb.filed) for verb in verbs.VERBS]
+    assert known == [
+        (verb.name, str(verb.warns), "name" in verb.arguments, "folder" in verb.arguments) for verb in VERBS.values()
+    ]
 
 
 # -- values ------------------------------------------------------------------------------------------------------------

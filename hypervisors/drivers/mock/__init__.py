@@ -33,6 +33,7 @@ from hypervisors.drivers.base import (
     VmInfos,
     VmSpec,
 )
+from hypervisors.drivers.cloud import Image
 from hypervisors.drivers.mock import guest, store
 from hypervisors.drivers.mock.settings import SETTINGS
 from hypervisors.drivers.mock.store import Event, Store
@@ -243,6 +244,19 @@ class MockDriver(Driver):
             store.change_vm(db, ref, boots=boots, since=None)
             return self._switch(db, ref, "revert", Power.OFF)
 
+    def publish(self, ref: str, name: str) -> Image:
+        with self._effect() as db:
+            vm = self._vm(db, ref)
+            self._require_power(vm, Power.OFF)
+            made_of = store.images(db)
+            if name in made_of and made_of[name].id != ref:
+                message = _("There is an image “%(name)s” already.") % {"name": name}
+                raise Rejected(message, where=self.hypervisor, hint=_("Choose another name."))
+            if name not in made_of:
+                store.insert_image(db, name, ref, time.time())
+                self._done(db, "publish", ref)
+            return store.images(db)[name]
+
     # -- the guest --------------------------------------------------------------------------------------------------
 
     def console_text(self, ref: str) -> str:
@@ -320,6 +334,9 @@ class MockDriver(Driver):
 
     def _check_image(self, image: str) -> None:
         known = [name.strip() for name in self.values["images"].split(",") if name.strip()]
+        if known and image not in known:
+            with self._store.reading() as db:
+                known += store.images(db)
         if known and image not in known:
             nearest = difflib.get_close_matches(image, known, n=1, cutoff=0.0)
             hint = _("The nearest is “%(name)s”.") % {"name": nearest[0]}

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from hypervisors.drivers.base import NicSpec, Power, Snapshot, VmInfo
+from hypervisors.drivers.cloud import Image
 from olimpus.errors import Transient
 from olimpus.words import gettext as _
 
@@ -35,6 +36,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS vms_uid ON vms (uid) WHERE uid IS NOT NULL;
 CREATE TABLE IF NOT EXISTS snapshots (
     ref TEXT NOT NULL, name TEXT NOT NULL, description TEXT NOT NULL, created REAL NOT NULL, boots INTEGER NOT NULL,
     PRIMARY KEY (ref, name)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS images (
+    name TEXT PRIMARY KEY, ref TEXT NOT NULL, created REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, verb TEXT NOT NULL, ref TEXT NOT NULL, uid TEXT NOT NULL, at REAL NOT NULL);
 COMMIT;
@@ -134,12 +137,15 @@ class Store:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA synchronous=NORMAL")
-        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        if not connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'images'").fetchone()[0]:
             self._lay_out(connection)
         return connection
 
     def _lay_out(self, connection: sqlite3.Connection) -> None:
-        """Make a new file's tables. Several processes may try at once, and SQLite does not wait to turn WAL on."""
+        """Make a new file's tables, and those that an older one lacks.
+
+        Several processes may try at once, and SQLite does not wait to turn WAL on.
+        """
         with self.path.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             connection.execute("PRAGMA journal_mode=WAL")
@@ -190,6 +196,16 @@ def usage(db: sqlite3.Connection) -> tuple[int, int, int, float]:
 def snapshots_of(db: sqlite3.Connection, ref: str) -> dict[str, Snapshot]:
     rows = db.execute("SELECT name, created, description FROM snapshots WHERE ref = ? ORDER BY created, name", (ref,))
     return {name: Snapshot(name, utc(created), description) for name, created, description in rows}
+
+
+def images(db: sqlite3.Connection) -> dict[str, Image]:
+    """Published images by name; the id is the VM that each was made of."""
+    rows = db.execute("SELECT ref, name, created FROM images ORDER BY name")
+    return {name: Image(ref, name, "active", created_at=utc(created)) for ref, name, created in rows}
+
+
+def insert_image(db: sqlite3.Connection, name: str, ref: str, at: float) -> None:
+    db.execute("INSERT INTO images (name, ref, created) VALUES (?, ?, ?)", (name, ref, at))
 
 
 def events_of(db: sqlite3.Connection, after: int = 0) -> list[Event]:
