@@ -72,7 +72,7 @@ class Maker(NetworkService):
     def usable(self) -> str:
         """The id of the network to use now, or ""."""
         known = self._visible()
-        taken = [item for item in known if not _is_ours(item) or READY in item["tags"]]
+        taken = [item for item in known if is_whole(item)]
         return str(min(taken, key=age)["id"]) if taken else ""
 
     def _visible(self) -> list[Json]:
@@ -195,6 +195,11 @@ class Maker(NetworkService):
         if router := self._own_router(network):
             self.delete_router(router.id)
         self.delete_network(network)
+
+
+def is_whole(network: Json) -> bool:
+    """Whether machines may be put into a network now; `description` and `tags` say so."""
+    return READY in network["tags"] or not _is_ours(network)
 
 
 def _is_ours(network: Json) -> bool:
