@@ -13,7 +13,10 @@ from django.utils.translation import gettext as _
 from hypervisors.drivers.base import Driver, Setting
 from olimpus.errors import Invalid
 
-DRIVERS: dict[str, str] = {"mock": "hypervisors.drivers.mock.MockDriver"}
+DRIVERS: dict[str, str] = {
+    "mock": "hypervisors.drivers.mock.MockDriver",
+    "openstack": "hypervisors.drivers.openstack.OpenStackDriver",
+}
 
 TEXT_LIMIT = 20_000  # characters: room for a private key
 INTEGER_LIMIT = 2**53  # what JSON readers agree about

@@ -7,29 +7,38 @@ the claim on the machine, and whoever asks for the same meanwhile waits for him.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.drivers.openstack.known import Known
-from hypervisors.drivers.openstack.networks import NetworkService
+from hypervisors.drivers.openstack.memory import Card
+from hypervisors.drivers.openstack.networks import age
 from hypervisors.drivers.openstack.rest import Part, at, nearest
 from hypervisors.drivers.openstack.session import Session
+from hypervisors.drivers.openstack.topology import ensure_network, is_whole
 from olimpus.errors import Missing, Rejected
 from olimpus.words import gettext as _
 
 Json = dict[str, Any]
 
-#: Types of a branch's networks that lead outside.
-LEADING_OUT: Final = frozenset({"nat", "public"})
-FIELDS: Final = ["id", "name", "project_id", "shared", "router:external"]
+FIELDS: Final = ["id", "name", "project_id", "shared", "router:external", "created_at", "description", "tags"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Cards with the networks that they hang on, and the security groups of all."""
+
+    cards: tuple[Card, ...]
+    networks: tuple[str, ...]
+    groups: tuple[str, ...]
 
 
 class Ports(Part):
     """Ports and what they hang on. `project` is a name, "" the account's own."""
 
-    def __init__(self, session: Session, networks: NetworkService):
+    def __init__(self, session: Session):
         super().__init__(session)
-        self._networks = networks
         self._known_networks: dict[str, Known] = {}
         self._known_groups: dict[str, Known] = {}
 
@@ -52,7 +61,7 @@ class Ports(Part):
         if not definition.get("cidr"):
             hint = nearest(wanted, self._usable(project))
             raise Rejected(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics", hint=hint)
-        self._make_network(wanted, definition, project)
+        ensure_network(self.session, wanted, definition, project=project)
         self._networks_in(project).forget()
         return self._network(wanted, project) or {}
 
@@ -61,11 +70,13 @@ class Ports(Part):
         return [self._group(name, project_of(spec)) for name in spec.parameters.get("security_groups") or []]
 
     def _network(self, name: str, project: str) -> Json | None:
-        """The project's own before a shared and an external one; of those the first."""
+        """The project's own before a shared and an external one; of those the oldest."""
         own = self.session.project_id(project)
-        found = self._networks_in(project).find(lambda network: name in (network["name"], network["id"]))
+        found = self._networks_in(project).find(
+            lambda network: name in (network["name"], network["id"]) and is_whole(network)
+        )
         usable = [network for network in found if _may_use(network, own) or network["id"] == name]
-        return min(usable, key=lambda one: (one["project_id"] != own, one["router:external"], one["id"]), default=None)
+        return min(usable, key=lambda one: (one["project_id"] != own, one["router:external"], *age(one)), default=None)
 
     def _usable(self, project: str) -> list[Json]:
         own = self.session.project_id(project)
@@ -90,40 +101,21 @@ class Ports(Part):
             raise Rejected(message, where="security_groups", hint=hint)
         return str(found[0]["id"])
 
-    def _make_network(self, name: str, definition: Json, project: str) -> None:
-        network = self._networks.create_network(name, project=project, mtu=definition.get("mtu"))
-        pool = definition.get("pool")
-        subnet = self._networks.create_subnet(
-            network.id,
-            definition["cidr"],
-            name=name,
-            gateway=definition.get("gateway") or "",
-            dhcp=definition.get("dhcp", True),
-            dns=definition.get("dns") or (),
-            pool=(pool["start"], pool["end"]) if pool else None,
-        )
-        if definition.get("type") in LEADING_OUT:
-            self._networks.create_router(name, external=self._way_out(project), subnets=[subnet.id], project=project)
-
-    def _way_out(self, project: str) -> str:
-        """The external network: as set, else the only one there is."""
-        if wanted := str(self.session.values.get("external_network") or ""):
-            return wanted
-        found = [network for network in self._networks_in(project).all() if network["router:external"]]
-        if len(found) != 1:
-            hint = _("Set “external_network” in the hypervisor's settings.")
-            raise Rejected(_("There are %(number)d external networks.") % {"number": len(found)}, where="nics", hint=hint)
-        return str(found[0]["id"])
-
     # -- making, finding, removing ----------------------------------------------------------------------------------
 
-    def make(self, uid: str, nics: Sequence[NicSpec], spec: VmSpec) -> list[Json]:
+    def plan(self, nics: Sequence[NicSpec], spec: VmSpec) -> Plan:
+        """What the cards of a machine shall be. `Rejected` when there is no such network or group."""
+        networks = [self.network_of(nic, spec) for nic in nics]
+        cards = [Card(nic, network["name"]) for nic, network in zip(nics, networks, strict=True)]
+        return Plan(tuple(cards), tuple(network["id"] for network in networks), tuple(self.groups_of(spec)))
+
+    def make(self, uid: str, plan: Plan, project: str) -> list[Json]:
         """New ports in the order of the cards: all of them or, with `Rejected` or `CapacityExceeded`, none."""
-        if not nics:
+        if not plan.cards:
             return []
-        groups = self.groups_of(spec)
-        bodies = [self._body(uid, nic, self.network_of(nic, spec), groups) for nic in nics]
-        return self.rest.post("network", "/ports", {"ports": bodies}, project=project_of(spec))["ports"]
+        bodies = [_body(uid, card.nic, network, plan) for card, network in zip(plan.cards, plan.networks, strict=True)]
+        made: list[Json] = self.rest.post("network", "/ports", {"ports": bodies}, project=project)["ports"]
+        return made
 
     def of_uid(self, uid: str) -> list[Json]:
         """All ports that were made for this machine."""
@@ -160,12 +152,6 @@ class Ports(Part):
     def _listed(self, **query: str) -> list[Json]:
         return list(self.rest.pages("network", "/ports", "ports", query))
 
-    def _body(self, uid: str, nic: NicSpec, network: Json, groups: list[str]) -> Json:
-        body: Json = {"network_id": network["id"], "name": port_name(uid)}
-        body |= {"mac_address": nic.mac} if nic.mac else {}
-        body |= {"fixed_ips": [{"ip_address": nic.ip}]} if nic.ip and nic.ip != "auto" else {}
-        return body | ({"security_groups": groups} if groups else {})
-
 
 def port_name(uid: str) -> str:
     return f"olimpus-{uid}"
@@ -174,6 +160,13 @@ def port_name(uid: str) -> str:
 def project_of(spec: VmSpec) -> str:
     """The project that shall own the machine, "" for the account's own."""
     return str(spec.parameters.get("project") or "")
+
+
+def _body(uid: str, nic: NicSpec, network: str, plan: Plan) -> Json:
+    body: Json = {"network_id": network, "name": port_name(uid)}
+    body |= {"mac_address": nic.mac} if nic.mac else {}
+    body |= {"fixed_ips": [{"ip_address": nic.ip}]} if nic.ip and nic.ip != "auto" else {}
+    return body | ({"security_groups": list(plan.groups)} if plan.groups else {})
 
 
 def _may_use(network: Json, project: str) -> bool:

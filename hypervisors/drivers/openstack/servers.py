@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
+from hypervisors.drivers.base import Power
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.errors import Denied
 from hypervisors.drivers.openstack.rest import PAGE, Part, at
 from hypervisors.drivers.openstack.session import Session
-from hypervisors.drivers.openstack.view import GONE, task_of
+from hypervisors.drivers.openstack.view import GONE, power_of, task_of
 from hypervisors.drivers.openstack.watch import Watcher
 from olimpus.errors import Rejected, Transient, VMNotFound
 from olimpus.words import gettext as _
@@ -99,11 +100,24 @@ class Servers(Part):
         path = at("/servers", ref) + "/metadata"
         self.rest.post("compute", path, {"metadata": metadata}, missing=VMNotFound)
 
-    def forget(self, ref: str, *keys: str) -> None:
-        for key in keys:
-            self.rest.delete("compute", at("/servers", ref) + at("/metadata", key))
+    def power_off(self, server: Json, seconds: float) -> Json:
+        """The machine, off. Nova stops what runs only, so that a paused one is woken first."""
+        ref, status = server["id"], server["status"]
+        if power_of(server) is Power.OFF:
+            return server
+        if status in WAKE:
+            self.bring(ref, WAKE[status], "ACTIVE", seconds)
+        return self.bring(ref, "os-stop", "SHUTOFF", seconds)
 
-    def delete(self, ref: str, seconds: float) -> None:
-        """Delete it and wait until it is gone; quiet when it is."""
-        self.rest.delete("compute", at("/servers", ref))
+    def delete(self, ref: str, seconds: float) -> bool:
+        """Delete it and wait until it is gone; False when it was."""
+        try:
+            self.rest.ask("compute", "DELETE", at("/servers", ref), missing=VMNotFound)
+        except VMNotFound:
+            return False
         self.watcher.until_gone(ref, seconds)
+        return True
+
+
+#: How a machine whose memory is kept goes on, by its status.
+WAKE: Final = {"PAUSED": "unpause", "SUSPENDED": "resume"}

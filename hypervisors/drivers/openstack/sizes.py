@@ -106,7 +106,12 @@ def _sizes(flavor: Json) -> tuple[int, int, int]:
 
 def _rank(flavor: Json) -> tuple[Any, ...]:
     """Plain flavors before those for special hosts, and small before large."""
-    return bool(flavor.get("extra_specs")), bool(flavor.get("OS-FLV-EXT-DATA:ephemeral")), *_sizes(flavor), flavor["name"]
+    return (
+        bool(flavor.get("extra_specs")),
+        bool(flavor.get("OS-FLV-EXT-DATA:ephemeral")),
+        *_sizes(flavor),
+        flavor["name"],
+    )
 
 
 def _distance(has: tuple[float, ...], wants: tuple[float, ...]) -> float:

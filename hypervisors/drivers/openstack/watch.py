@@ -23,7 +23,9 @@ from olimpus.words import gettext as _
 Json = dict[str, Any]
 
 PAUSE: Final = 0.5  # seconds between two lists of one status
-LOOK_SECONDS: Final = 10.0  # how often each waiter looks at its own server: it may be gone, or somewhere else altogether
+LOOK_SECONDS: Final = (
+    10.0  # how often each waiter looks at its own server: it may be gone, or somewhere else altogether
+)
 SKEW: Final = timedelta(seconds=30)  # how far the clocks inside a cloud may be apart
 DELETED: Final = "DELETED"
 

@@ -1,0 +1,202 @@
+"""Making a machine: once, however often and by however many it is asked for, and whole or not at all."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Final
+
+from hypervisors.drivers.base import Power, VmSpec
+from hypervisors.drivers.openstack import memory
+from hypervisors.drivers.openstack.disks import Disks
+from hypervisors.drivers.openstack.errors import of_status
+from hypervisors.drivers.openstack.plan import Blueprint, Planner
+from hypervisors.drivers.openstack.ports import Ports, project_of
+from hypervisors.drivers.openstack.rest import log_left, when
+from hypervisors.drivers.openstack.servers import Servers
+from hypervisors.drivers.openstack.view import power_of
+from olimpus.errors import HypervisorError, Rejected, Transient, VMNotFound
+from olimpus.words import gettext as _
+
+Json = dict[str, Any]
+
+CREATE_SECONDS: Final = 580.0  # a little less than the gateway waits
+STOP_SECONDS: Final = 120.0
+DELETE_SECONDS: Final = 120.0
+CLAIM_SECONDS: Final = 20.0  # after which whoever made the ports and no server is taken for dead
+CLAIM_PAUSE: Final = 0.5
+ORPHAN_AGE: Final = timedelta(minutes=10)
+
+
+class Creator:
+    """Creates and destroys whole machines: server, ports, extra volumes."""
+
+    def __init__(self, servers: Servers, ports: Ports, disks: Disks, planner: Planner, created_power: str):
+        self.servers = servers
+        self.ports = ports
+        self.disks = disks
+        self.planner = planner
+        self.created_power = created_power
+
+    # -- making -----------------------------------------------------------------------------------------------------
+
+    def create(self, spec: VmSpec) -> Json:
+        """The server with this uid, made if there is none; one that died as it was built is made anew."""
+        there = self.servers.by_uid(spec.uid)
+        if there and there["status"] == "ERROR":
+            self._clear(there["id"], spec)
+            there = None
+        if there:
+            return self._finished(there, spec)
+        blueprint = self.planner.plan(spec)
+        claim = self._claim(blueprint)
+        if isinstance(claim, dict):
+            return self._finished(claim, spec)
+        return self._build(blueprint, [port["id"] for port in claim])
+
+    def _build(self, blueprint: Blueprint, ports: list[str]) -> Json:
+        spec = blueprint.spec
+        try:
+            disks = self.disks.make(spec.uid, spec.name, spec.disks, blueprint.project)
+            ref = self._ask(blueprint.body(ports, disks), blueprint)
+        except HypervisorError:
+            self._clear("", spec)
+            raise
+        server = self._ready(ref, spec)
+        return server if any(nic.mac for nic in spec.nics) else self._only_one(server, spec)
+
+    def _ask(self, body: Json, blueprint: Blueprint) -> str:
+        """Nova's id of the new server. An answer that was lost may have been a yes: then the tag tells."""
+        try:
+            return str(self.servers.rest.post("compute", "/servers", body, project=blueprint.project)["server"]["id"])
+        except HypervisorError as error:
+            there = self.servers.by_uid(blueprint.spec.uid) if error.retry else None
+            if not there:
+                raise
+            return str(there["id"])
+
+    def _ready(self, ref: str, spec: VmSpec) -> Json:
+        """The server once it is built, and off when new machines shall be off; a failed one leaves nothing."""
+        try:
+            self.servers.watcher.until(ref, "ACTIVE", CREATE_SECONDS)
+            if self.created_power == "on":
+                return self.servers.settled(ref, "ACTIVE")
+            return self.servers.bring(ref, "os-stop", "SHUTOFF", STOP_SECONDS)
+        except VMNotFound:
+            self._clear("", spec)
+            message = _("“%(name)s” was deleted on the cloud while it was made.") % {"name": spec.name}
+            raise VMNotFound(message, where=self.servers.where) from None
+        except (Transient, Rejected):
+            server = self.servers.get(ref)
+            if server["status"] != "ERROR":
+                raise
+            self._clear(ref, spec)
+            raise _why(server, self.servers.where) from None
+
+    def _finished(self, server: Json, spec: VmSpec) -> Json:
+        """What an earlier attempt, or another one just now, has made: waited for, and stopped if nobody did so yet."""
+        if server["status"] == "BUILD":
+            return self._ready(server["id"], spec)
+        started = self.created_power == "off" and power_of(server) is Power.ON and memory.SIZE in server["metadata"]
+        if started and {action["action"] for action in self.servers.actions(server["id"])} <= {"create"}:
+            return self._ready(server["id"], spec)
+        return server
+
+    def _only_one(self, server: Json, spec: VmSpec) -> Json:
+        """Without a MAC no port held the claim: of two machines that were made at once the older one stays."""
+        oldest = self.servers.all_by_uid(spec.uid)[0]
+        if oldest["id"] == server["id"]:
+            return server
+        self._clear(server["id"], spec)
+        return self._finished(oldest, spec)
+
+    # -- the claim --------------------------------------------------------------------------------------------------
+
+    def _claim(self, blueprint: Blueprint) -> list[Json] | Json:
+        """The machine's ports, which nobody else has; or the server that somebody else made meanwhile."""
+        uid = blueprint.spec.uid
+        while True:
+            try:
+                return self.ports.make(uid, blueprint.ports, blueprint.project)
+            except (Rejected, Transient):  # a MAC or an address is taken: by ourselves, or by somebody else
+                there = self.ports.of_uid(uid)
+                if not there:
+                    raise
+            if server := self._wait_for_other(uid, there):
+                return server
+            there = sorted(self.ports.of_uid(uid), key=lambda port: port["id"])
+            if there and self.ports.take(there[0], f"taken over: {uuid.uuid4()}"):
+                if found := _as_planned(there, blueprint):
+                    return found
+                self.ports.remove(there)
+
+    def _wait_for_other(self, uid: str, ports: Sequence[Json]) -> Json | None:
+        """The server of whoever holds the claim; None when he gave up, or seems to have died."""
+        made_at = min(when(port["created_at"]) or datetime.now(UTC) for port in ports)
+        patience = 0.0 if datetime.now(UTC) - made_at > ORPHAN_AGE else CLAIM_SECONDS
+        deadline = time.monotonic() + patience
+        while True:
+            if server := self.servers.by_uid(uid):
+                return server
+            if time.monotonic() > deadline or not self.ports.of_uid(uid):
+                return None
+            time.sleep(CLAIM_PAUSE)
+
+    # -- removing ---------------------------------------------------------------------------------------------------
+
+    def destroy(self, ref: str) -> None:
+        """Remove the machine with its ports and volumes; what is gone already is fine."""
+        ports = [port for port in self.ports.of_server(ref) if port["name"].startswith(memory.TAG)]
+        if self.servers.delete(ref, DELETE_SECONDS):
+            self.ports.remove(ports)
+        else:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove ports that a destroy which died left without their server; those of machines in the making stay."""
+        for port in self.ports.unbound():
+            age = datetime.now(UTC) - (when(port["created_at"]) or datetime.now(UTC))
+            if age > ORPHAN_AGE and not self.servers.by_uid(port["name"].removeprefix(memory.TAG)):
+                self.ports.remove([port])
+
+    def _clear(self, ref: str, spec: VmSpec) -> None:
+        """Take away what an attempt has made; what another attempt uses stays. Says in the log what it could not."""
+        where = self.servers.where
+        if ref:
+            log_left(where, partial(self.servers.delete, seconds=DELETE_SECONDS), ref)
+        log_left(where, partial(self._clear_ports, ref), spec.uid)
+        if spec.disks:
+            log_left(where, partial(self._clear_disks, project_of(spec)), spec.uid)
+
+    def _clear_ports(self, ref: str, uid: str) -> None:
+        self.ports.remove([port for port in self.ports.of_uid(uid) if port["device_id"] in ("", ref)])
+
+    def _clear_disks(self, project: str, uid: str) -> None:
+        free = [one for one in self.disks.of_uid(uid, project) if one["status"] in ("available", "error")]
+        self.disks.remove([volume["id"] for volume in free])
+
+
+def _as_planned(ports: Sequence[Json], blueprint: Blueprint) -> list[Json]:
+    """The ports in the order of the cards when each card has one, else nothing."""
+    by_place = {(port["network_id"], port["mac_address"]): port for port in ports}
+    plan = blueprint.ports
+    found = [by_place.get((network, card.nic.mac)) for card, network in zip(plan.cards, plan.networks, strict=True)]
+    fitting = [
+        port
+        for port, card in zip(found, plan.cards, strict=True)
+        if port and card.nic.ip in ("", "auto", *(fixed["ip_address"] for fixed in port["fixed_ips"]))
+    ]
+    return fitting if len(fitting) == len(plan.cards) == len(ports) else []
+
+
+def _why(server: Json, where: str) -> HypervisorError:
+    """Why Nova could not build it, which it has tried on several hosts by then."""
+    fault = server.get("fault") or {}
+    text = str(fault.get("message") or _("Nova gives no reason."))
+    error = of_status(int(fault.get("code") or 500), text, where)
+    if isinstance(error, Transient):
+        return HypervisorError(_("The machine could not be built: %(text)s") % {"text": text}, where=where)
+    return error
