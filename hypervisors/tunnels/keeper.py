@@ -163,7 +163,7 @@ class Keeper:
         if stop.is_set():
             return
         link.make()
-        self.latency = link.ping()
+        self.latency = min(link.ping(), link.ping())  # the first one still meets what signing in has left
         self.host_keys = tuple(link.host_keys)
         self._made += 1
         self._become("up", None)

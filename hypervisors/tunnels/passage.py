@@ -27,12 +27,19 @@ class Passage:
     reset): half an answer never looks like a whole one.
     """
 
-    def __init__(self, local: socket.socket, channel: paramiko.Channel, done: Callable[[Passage], None]):
+    def __init__(
+        self,
+        local: socket.socket,
+        channel: paramiko.Channel,
+        done: Callable[[Passage], None],
+        heard: Callable[[], None] | None = None,
+    ):
         # A send gives up after a while to see whether it still makes sense; a read has no such bound.
         local.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, ONE_SECOND)
         self._local = local
         self._channel = channel
         self._done = done
+        self._heard = heard  # what to do when data has come
         self._open_ways = 2
         self._lock = threading.Lock()
         self._whole = True
@@ -88,6 +95,8 @@ class Passage:
             if not self._deliver(data):
                 return False
             self.bytes_in += len(data)
+            if self._heard:
+                self._heard()
         self.moved_at = time.monotonic()
         if not self._channel.eof_received:
             return False

@@ -10,9 +10,9 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import paramiko
 
@@ -41,6 +41,14 @@ def steps(hops: int = len(ROLES)) -> tuple[tuple[str, str], ...]:
     """(code, label) of what `Tunnels.check` tries, for this number of hops."""
     codes = (f"{role}_{step}" for role in ROLES[:hops] for step in ("name", "port", "key", "login"))
     return tuple((code, LABELS[code]) for code in codes)
+
+
+class Opened(NamedTuple):
+    """A channel that was just opened."""
+
+    channel: paramiko.Channel
+    seconds: float
+    heard: Callable[[], None] | None
 
 
 class Tunnels:
@@ -79,16 +87,16 @@ class Tunnels:
         if not self._slots.acquire(timeout=timeout):
             raise self._crowded()
         try:
-            channel, seconds = self._opened(target, timeout)
+            opened = self._opened(target, timeout)
             try:
                 ours, theirs = wire.pair()
             except OSError:
-                channel.close()
+                opened.channel.close()
                 raise self._crowded() from None
         except BaseException:
             self._slots.release()
             raise
-        self._begin(target, theirs, channel, seconds)
+        self._begin(target, theirs, opened)
         return ours
 
     def local(self, host: str, port: int, service: str = "", local_port: int = 0) -> tuple[str, int]:
@@ -210,25 +218,25 @@ class Tunnels:
     def _lead(self, sock: socket.socket, target: Target) -> None:
         """Connect a local client to its target, or reset it."""
         try:
-            channel, seconds = self._opened(target, STEP_SECONDS)
+            opened = self._opened(target, STEP_SECONDS)
         except HypervisorError:
             self._slots.release()  # the target's state tells why
             wire.cut(sock)
             sock.close()
             return
-        self._begin(target, sock, channel, seconds)
+        self._begin(target, sock, opened)
 
-    def _begin(self, target: Target, sock: socket.socket, channel: paramiko.Channel, seconds: float) -> None:
+    def _begin(self, target: Target, sock: socket.socket, opened: Opened) -> None:
         def done(passage: Passage) -> None:
             target.ended(passage)
             self._slots.release()
 
-        passage = Passage(sock, channel, done)
-        target.opened(passage, seconds)
+        passage = Passage(sock, opened.channel, done, opened.heard)
+        target.opened(passage, opened.seconds)
         passage.start()
 
-    def _opened(self, target: Target, timeout: float) -> tuple[paramiko.Channel, float]:
-        """A channel to the target and the seconds that took; over the next link, when this one is lost meanwhile."""
+    def _opened(self, target: Target, timeout: float) -> Opened:
+        """A channel to the target; over the next link, when this one is lost meanwhile."""
         self._started()
         deadline = time.monotonic() + timeout
         while True:
@@ -240,7 +248,7 @@ class Tunnels:
             begun = time.monotonic()
             try:
                 channel = link.open(target.host, target.port, max(1.0, deadline - begun))
-                return channel, time.monotonic() - begun
+                return Opened(channel, time.monotonic() - begun, link.heard)
             except HypervisorError as error:
                 if link.alive or time.monotonic() > deadline:
                     target.failed(error)
