@@ -179,6 +179,10 @@ class Gateway:
     def console_text(self, ref: str) -> str:
         return self._call_if(Capability.CONSOLE_TEXT, self.driver.console_text, ref)
 
+    def console_url(self, ref: str, kind: str = "vnc") -> str:
+        """The address, with its ticket, of a running VM's screen (`vnc`) or serial line (`serial`)."""
+        return self._call_if(Capability.CONSOLE_VNC, self.driver.console_url, ref, kind)
+
     def metrics(self, ref: str) -> dict[str, float]:
         return self._call_if(Capability.METRICS, self.driver.metrics, ref)
 

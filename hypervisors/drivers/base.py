@@ -355,6 +355,13 @@ class Driver(ABC):
         """What the serial console said since power-on; "" while off. `VMNotFound`. Needs `CONSOLE_TEXT`."""
         raise self._unsupported(Capability.CONSOLE_TEXT)
 
+    def console_url(self, ref: str, kind: str = "vnc") -> str:
+        """Where a browser finds the screen (`vnc`) or the serial line (`serial`) of a running VM, with its ticket.
+
+        The ticket opens the console to whoever has it, for a while. `Rejected` when off, `VMNotFound`. Needs `CONSOLE_VNC`.
+        """
+        raise self._unsupported(Capability.CONSOLE_VNC)
+
     def metrics(self, ref: str) -> dict[str, float]:
         """Figures now: `cpu_percent`, `memory_used_mib`, …; all zero while off. `VMNotFound`. Needs `METRICS`."""
         raise self._unsupported(Capability.METRICS)

@@ -182,6 +182,7 @@ class OpenStackDriver(Driver):
         if kind not in CONSOLES:
             message = _("There is no console of kind “%(kind)s”.") % {"kind": kind}
             raise Rejected(message, where="kind", hint=", ".join(CONSOLES))
+        self._require(self.servers.get(ref), Power.ON)
         path = at("/servers", ref) + "/remote-consoles"
         body = {"remote_console": dict(CONSOLES[kind])}
         return str(self.servers.rest.post("compute", path, body, missing=VMNotFound)["remote_console"]["url"])
