@@ -115,6 +115,17 @@ def statistics(known: list[Zone]) -> dict[str, Any]:
     return told
 
 
+def plain(data: Any) -> Any:
+    """Dataclasses as JSON: mappings, lists, times as ISO 8601."""
+    if is_dataclass(data) and not isinstance(data, type):
+        return {field.name: plain(getattr(data, field.name)) for field in fields(data)}
+    if isinstance(data, Mapping):
+        return {str(key): plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(value) for value in data]
+    return data.isoformat() if isinstance(data, datetime) else data
+
+
 def _made(made: type[Any], row: Mapping[str, Any]) -> Any:
     return made(**{field.name: row[field.name] for field in fields(made) if field.name in row})
 
@@ -171,7 +182,7 @@ class _Flight:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.failed_at = float("-inf")
+        self.answered_at = self.failed_at = float("-inf")
         self.error: HypervisorError | None = None
 
     def failed_since(self, moment: float) -> HypervisorError | None:
@@ -191,11 +202,11 @@ def _flight(hypervisor: Hypervisor, key: str) -> _Flight:
 
 def _ask(hypervisor: Hypervisor, asked: Kind, key: str, of: str, *, refresh: bool) -> Answer:
     """Ask the cloud, or take what somebody else was told while we waited."""
-    came, began = time.monotonic(), timezone.now()
+    came = time.monotonic()
     flight = _flight(hypervisor, key)
     with flight.lock:
         row = _row(hypervisor, key)
-        if row is not None and _fresh(row, asked) and (not refresh or row.fetched_at >= began):
+        if row is not None and _fresh(row, asked) and (not refresh or flight.answered_at >= came):
             return _told(asked, row, "cached")
         if error := flight.failed_since(came if refresh else min(came, time.monotonic() - REST_SECONDS)):
             return _fallback(asked, row, error)
@@ -208,7 +219,7 @@ def _ask(hypervisor: Hypervisor, asked: Kind, key: str, of: str, *, refresh: boo
             if isinstance(error, Unreachable):
                 health.mark_unreachable(hypervisor, error)
             return _fallback(asked, row, error)
-        flight.error = None
+        flight.error, flight.answered_at = None, time.monotonic()
     health.mark_ok(hypervisor)
     return _told(asked, row, "live")
 
@@ -247,14 +258,3 @@ def _predefined(asked: Kind, error: HypervisorError | None) -> Answer:
     if asked.predefined is None:
         raise error or no_cloud()
     return Answer(asked.finish(asked.predefined()), "predefined", None, str(error or ""))
-
-
-def plain(data: Any) -> Any:
-    """Dataclasses as JSON: mappings, lists, times as ISO 8601."""
-    if is_dataclass(data) and not isinstance(data, type):
-        return {field.name: plain(getattr(data, field.name)) for field in fields(data)}
-    if isinstance(data, Mapping):
-        return {str(key): plain(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [plain(value) for value in data]
-    return data.isoformat() if isinstance(data, datetime) else data

@@ -6,8 +6,11 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
-from hypervisors import actions
-from hypervisors.gateway import forget_gateways
+from hypervisors import actions, clouds, inventory
+from hypervisors.drivers.mock import MockDriver
+from hypervisors.gateway import Gateway, forget_gateways
+from hypervisors.models import Hypervisor
+from tests.hypervisors.recorded import Recorded, Silent
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +48,42 @@ def teacher_api(teacher) -> APIClient:
     client = APIClient()
     client.force_authenticate(teacher)
     return client
+
+
+@pytest.fixture
+def cloud(db) -> Hypervisor:
+    """The record of an OpenStack."""
+    return Hypervisor.objects.create(name="campus", driver="openstack")
+
+
+@pytest.fixture
+def listen(monkeypatch, own_home):
+    """`listen(answers)`: whoever asks a cloud is answered by this, through a real gateway."""
+
+    def put(answers):
+        driver = MockDriver("campus", {}, own_home)
+        driver.cloud = answers
+        gateway = Gateway(driver, 8)
+        for module in (inventory, clouds):
+            monkeypatch.setattr(module, "gateway_for", lambda _record: gateway)
+        return answers
+
+    return put
+
+
+@pytest.fixture
+def spoken(listen) -> Recorded:
+    """The cloud says what was recorded."""
+    return listen(Recorded())
+
+
+@pytest.fixture
+def speak(listen):
+    """`speak()`: from now on it does."""
+    return lambda: listen(Recorded())
+
+
+@pytest.fixture
+def silent(listen):
+    """`silent(error)`: from now on the cloud fails with this."""
+    return lambda error: listen(Silent(error))

@@ -64,7 +64,9 @@ def test_wrong_addresses_are_told_by_their_parameter(
 
 
 def test_name_servers_may_be_anywhere() -> None:
-    assert check_within(parse_range("10.0.0.0/24"), "10.0.0.1", ("10.0.0.5", "10.0.0.9"), ("9.9.9.9", "fd00::1")) is None
+    assert (
+        check_within(parse_range("10.0.0.0/24"), "10.0.0.1", ("10.0.0.5", "10.0.0.9"), ("9.9.9.9", "fd00::1")) is None
+    )
 
 
 def test_without_a_pool_the_cloud_gives_from_the_upper_half() -> None:
