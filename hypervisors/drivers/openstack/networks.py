@@ -174,7 +174,7 @@ class NetworkService(Part):
 
     def oldest(self, kind: str, name: str, project: str) -> Json | None:
         """The project's network or router of this name; names are not unique, so all take the oldest."""
-        found = self._each(kind, project, name=name, project_id=self.project_id(project))
+        found = self._each(kind, project, name=name, project_id=self.session.project_id(project))
         return min(found, key=age, default=None)
 
     def _router(self, router: str) -> Router:
@@ -193,7 +193,7 @@ class NetworkService(Part):
         try:
             yield
         except CapacityExceeded as error:
-            path = f"{at('/quotas', self.project_id(project))}/details"
+            path = f"{at('/quotas', self.session.project_id(project))}/details"
             quota = self.rest.get("network", path)["quota"].get(kind)
             if quota and quota["limit"] >= 0:
                 error.message = exceeded(kind, "1", str(quota["used"]), str(quota["limit"]))

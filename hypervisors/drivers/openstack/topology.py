@@ -77,7 +77,7 @@ class Maker(NetworkService):
 
     def _visible(self) -> list[Json]:
         """Networks of this name that machines of the project can be in."""
-        owner = self.project_id(self.project)
+        owner = self.session.project_id(self.project)
         return [
             item
             for item in self._each("networks", self.project, name=self.name)
