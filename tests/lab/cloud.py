@@ -32,10 +32,15 @@ class Cloud:
     clouds: dict[str, dict[str, Any]]
     _connections: dict[str, openstack.connection.Connection] = field(default_factory=dict)
 
+    @staticmethod
+    def answers() -> bool:
+        """Whether a lab has been brought up and not been stopped."""
+        return (FOLDER / "run" / "ready").exists()
+
     @classmethod
     def running(cls) -> Cloud:
         """The lab that runs now; an AssertionError that says what to do when none does."""
-        assert (FOLDER / "run" / "ready").exists(), WHAT_TO_DO
+        assert cls.answers(), WHAT_TO_DO
         clouds = YAML(typ="safe").load(FOLDER / "clouds.yaml")["clouds"]
         found = cls(FOLDER, clouds)
         try:

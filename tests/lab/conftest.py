@@ -23,6 +23,7 @@ from tests.lab.sshd import Sshd
 
 #: On a cloud that others use meanwhile, only what is named so is looked for after the tests.
 SHARED = os.environ.get("OPENSTACK_LAB_PREFIX", "")
+BEFORE = pytest.StashKey[dict[tuple[str, str], str]]()
 
 
 @pytest.fixture(scope="session")
@@ -31,18 +32,21 @@ def lab() -> Cloud:
     return Cloud.running()
 
 
-@pytest.fixture(scope="session", autouse=True)
-def cloud_is_clean(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Whatever the tests have made in the cloud is gone when they end."""
-    if not any("lab" in getattr(item, "fixturenames", ()) for item in request.session.items):
-        yield
-        return
-    cloud: Cloud = request.getfixturevalue("lab")
-    before = cloud.inventory()
-    yield
-    forget_gateways()
-    left = cloud.left(before, SHARED)
-    assert not left, f"left behind in the cloud: {', '.join(left)}"
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Remember what is in the cloud before the first test; in one place, however many workers pytest has."""
+    if not hasattr(session.config, "workerinput") and Cloud.answers():
+        session.config.stash[BEFORE] = Cloud.running().inventory()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Whatever the tests have made in the cloud is gone when they end, or they have failed."""
+    before = session.config.stash.get(BEFORE, None)
+    if before is not None and (left := Cloud.running().left(before, SHARED)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        told = session.config.get_terminal_writer()
+        told.line()
+        told.line(f"left behind in the cloud: {', '.join(left)}", red=True)
 
 
 @pytest.fixture
