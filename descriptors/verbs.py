@@ -55,8 +55,9 @@ class Outcome:
 
 def _create(gateway: Gateway, job: Job) -> Outcome:
     """Create; with the option `start`, also switch on what the hypervisor leaves off."""
-    info = gateway.create(job.spec, should_stop=job.should_stop)
-    if job.arguments.get("start") and info.power is not Power.ON:
+    start = bool(job.arguments.get("start"))
+    info = gateway.create(replace(job.spec, start=start), should_stop=job.should_stop)
+    if start and info.power is not Power.ON:
         info = gateway.start(info.ref, should_stop=job.should_stop)
     return Outcome(info, applied=True)
 
@@ -104,6 +105,7 @@ def _destroy(gateway: Gateway, job: Job) -> Outcome:
         gateway.destroy(job.ref)
     if stray := gateway.find(job.uid):
         gateway.destroy(stray.ref)
+    gateway.tidy(job.spec)
     return Outcome()
 
 

@@ -248,6 +248,10 @@ class Gateway:
         except VMNotFound:
             return
 
+    def tidy(self, spec: VmSpec) -> None:
+        """Remove what was made for this machine and others, unless something still uses it."""
+        self._call(self.driver.tidy, spec)
+
     def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:
         """Write the run parameters of a VM that is off."""
         return self._call_if(Capability.RECONFIGURE, self.driver.reconfigure, ref, spec)

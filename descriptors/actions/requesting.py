@@ -21,7 +21,7 @@ from descriptors import selectors
 from descriptors.actions import publishing
 from descriptors.actions.cards import give_cards
 from descriptors.cascade import Computed
-from descriptors.definition import nearest, sizing
+from descriptors.definition import nearest
 from descriptors.models import PATH_LENGTH, Descriptor, Kind, Node, Operation
 from descriptors.permissions import access_of, require
 from descriptors.verbs import VERBS, Verb
@@ -264,7 +264,7 @@ def _prepare_definitions(candidates: Sequence[Candidate], rule: Verb) -> None:
         try:
             if isinstance(computed, OlimpusError):
                 raise computed
-            sizing(computed.values)
+            selectors.size_of(computed.values)
             if rule.name == "create":
                 candidate.hypervisor = hypervisor_of(computed, known)
             wanted[machine.pk] = (machine, computed.values, computed.origins)

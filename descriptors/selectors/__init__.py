@@ -47,6 +47,7 @@ from descriptors.selectors.records import (
     with_running,
 )
 from descriptors.selectors.rights import Loss, Reason, losses, matrix, members_of, people, why
+from descriptors.selectors.sizes import forget_sizes, size_of
 from descriptors.selectors.walks import matching, walk
 from descriptors.selectors.ways import Way, way_to
 
@@ -74,6 +75,7 @@ __all__ = [
     "first_children",
     "folder_path",
     "folders_above",
+    "forget_sizes",
     "get",
     "get_many",
     "granted_to",
@@ -102,6 +104,7 @@ __all__ = [
     "places",
     "readiness",
     "results",
+    "size_of",
     "sources",
     "tallies",
     "tallies_below",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from descriptors.definition import sizing
 from descriptors.models import Descriptor
 from descriptors.selectors.offers import open_operation
+from descriptors.selectors.sizes import size_of
 from descriptors.states import EXPECTED_POWER, State
 
 
@@ -37,7 +37,7 @@ def expectation(descriptor: Descriptor) -> dict[str, Any]:
         return {}
     expected: dict[str, Any] = {"power": str(EXPECTED_POWER[State(descriptor.state)])}
     if descriptor.applied and descriptor.state != State.PROVISIONED:
-        size = sizing(descriptor.applied)
+        size = size_of(descriptor.applied)
         expected |= {"cpus": size.cpus, "memory_mib": size.memory_mib}
         if macs := [nic["mac"] for nic in descriptor.applied.get("nics") or [] if nic.get("mac")]:
             expected["macs"] = macs

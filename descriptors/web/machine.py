@@ -14,7 +14,6 @@ from django.utils.translation import gettext_lazy
 
 from descriptors import selectors
 from descriptors.cascade import Computed
-from descriptors.definition import sizing
 from descriptors.models import Node, Operation, Status
 from descriptors.panes.lines import Link, definition_rows
 from descriptors.permissions import can
@@ -127,7 +126,7 @@ def _implied(computed: Computed) -> dict[str, dict[str, Any]]:
     """Sizes that come with the flavor."""
     flavor = computed.values.get("flavor")
     try:
-        size = sizing(computed.values)
+        size = selectors.size_of(computed.values)
     except Invalid:
         return {}
     sizes = {"cpus": (size.cpus, _("CPUs")), "memory_mib": (size.memory_mib, "MiB"), "disk_gib": (size.disk_gib, "GiB")}

@@ -15,7 +15,6 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from descriptors import actions, selectors
 from descriptors.cascade import Computed, Layer, compute, facts_of
-from descriptors.definition import sizing
 from descriptors.documents import Positions, dump_yaml, locate
 from descriptors.models import Kind, Node
 from descriptors.names import join, series
@@ -60,7 +59,7 @@ def choices_of(parent: Node, layers: list[Layer]) -> list[Choice]:
 def _choice(parent: Node, layers: list[Layer], name: str) -> Choice:
     try:
         values = inherited(parent, layers, {"prototype": name}).values
-        size = sizing(values)
+        size = selectors.size_of(values)
     except Invalid as error:
         return Choice(name, "", "", "", "", fault=str(error.message))
     told = ngettext(
@@ -127,7 +126,7 @@ class MachineForm(CoreForm):
     def _show_sizes(self, here: Mapping[str, Any]) -> None:
         """What an empty size comes to, by the flavor."""
         try:
-            size = sizing(here)
+            size = selectors.size_of(here)
         except Invalid:
             return
         for name in ("cpus", "memory_mib", "disk_gib"):

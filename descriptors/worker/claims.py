@@ -19,7 +19,7 @@ from accounts.models import User
 from descriptors import selectors
 from descriptors.actions.cards import cards_of
 from descriptors.cascade import Computed
-from descriptors.definition import kind_of, sizing
+from descriptors.definition import kind_of
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.nics import Card, joined
 from descriptors.verbs import VERBS, Job
@@ -130,10 +130,12 @@ def _values(
     operation: Operation, machine: Descriptor, computed: Computed | OlimpusError, cards: Mapping[int, Card]
 ) -> dict[str, Any]:
     """The computed definition; for verbs that need not write it, a broken one is replaced by what was applied last."""
+    if operation.verb == "destroy" and machine.applied:  # what was made is removed, whatever is wanted by now
+        return dict(machine.applied)
     try:
         if isinstance(computed, OlimpusError):
             raise computed
-        sizing(computed.values)
+        selectors.size_of(computed.values)
         return joined(computed.values, cards)
     except OlimpusError:
         if operation.verb in ("create", "reapply"):
@@ -173,7 +175,7 @@ def wants_reapply(machine: Descriptor, values: Mapping[str, Any]) -> bool:
 
 def spec_of(machine: Descriptor, values: Mapping[str, Any]) -> VmSpec:
     """The computed definition in the words of the drivers."""
-    size = sizing(values)
+    size = selectors.size_of(values)
     folder = machine.path.strip("/").split("/")[-2:]
     return VmSpec(
         uid=str(machine.uid),

@@ -123,6 +123,8 @@ class VmSpec:
     disks: tuple[Any, ...] = ()  # extra disks, as the definition writes them
     cdroms: tuple[Any, ...] = ()
     boot_order: tuple[str, ...] = ()
+    #: It is wanted on: where the hypervisor boots what it builds, it need not be switched off. No duty to start it.
+    start: bool = False
     #: The whole computed definition, for whatever else a driver reads.
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -284,6 +286,12 @@ class Driver(ABC):
         Repeated with the same `uid` it returns the VM that is there, unchanged.
 
         Raises `Rejected` (image, parameter), `CapacityExceeded`; nothing is left behind then.
+        """
+
+    def tidy(self, spec: VmSpec) -> None:  # noqa: B027 - most technologies make nothing for several machines together
+        """Remove what `create` made for this machine and others (networks), unless something still uses it.
+
+        Called after `destroy`; may be repeated.
         """
 
     @abstractmethod

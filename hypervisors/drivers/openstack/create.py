@@ -82,7 +82,7 @@ class Creator:
         """The server once it is built, and off when new machines shall be off; a failed one leaves nothing."""
         try:
             self.servers.watcher.until(ref, "ACTIVE", CREATE_SECONDS)
-            if self.created_power == "on":
+            if self.created_power == "on" or spec.start:
                 return self.servers.settled(ref, "ACTIVE")
             return self.servers.bring(ref, "os-stop", "SHUTOFF", STOP_SECONDS)
         except VMNotFound:

@@ -65,7 +65,8 @@ class OpenStackDriver(Driver):
         self.cloud = OpenStackCloud(self.session)
         self.servers = Servers(self.session)
         self._images = Images(self.servers.rest)
-        ports, disks = Ports(self.session), Disks(self.session)
+        self._ports = ports = Ports(self.session)
+        disks = Disks(self.session)
         planner = Planner(ports, Sizes(self.servers.rest, self.values["flavor_policy"]), self._images)
         self._creator = Creator(self.servers, ports, disks, planner, self.values["created_power"])
         self._reconfigurer = Reconfigurer(self.servers, ports, disks, planner)
@@ -123,6 +124,10 @@ class OpenStackDriver(Driver):
     def destroy(self, ref: str) -> None:
         self._snapshots.remove_all(ref)
         self._creator.destroy(ref)
+
+    def tidy(self, spec: VmSpec) -> None:
+        """Networks that were made for a branch go with the last machine on them."""
+        self._ports.tidy(spec)
 
     def pause(self, ref: str) -> VmInfo:
         server = self.servers.get(ref)

@@ -16,7 +16,7 @@ from hypervisors.drivers.openstack.memory import Card
 from hypervisors.drivers.openstack.networks import age
 from hypervisors.drivers.openstack.rest import Part, at, nearest
 from hypervisors.drivers.openstack.session import Session
-from hypervisors.drivers.openstack.topology import ensure_network, is_whole
+from hypervisors.drivers.openstack.topology import ensure_network, is_whole, remove_network
 from olimpus.errors import Missing, Rejected
 from olimpus.words import gettext as _
 
@@ -64,6 +64,15 @@ class Ports(Part):
         ensure_network(self.session, wanted, definition, project=project)
         self._networks_in(project).forget()
         return self._network(wanted, project) or {}
+
+    def tidy(self, spec: VmSpec) -> None:
+        """Remove the networks that were made for the machine's cards, unless other machines use them."""
+        project, networks = project_of(spec), spec.parameters.get("networks") or {}
+        for name in sorted({nic.network for nic in spec.nics}):
+            definition = networks.get(name) or {}
+            wanted = (definition.get("aliases") or {}).get(self.where) or name
+            if definition.get("cidr") and remove_network(self.session, wanted, project=project):
+                self._networks_in(project).forget()
 
     def groups_of(self, spec: VmSpec) -> list[str]:
         """The ids of the security groups; none said: the project's default one, as Neutron does it."""
