@@ -1,0 +1,112 @@
+"""A project of its own in the lab, with the networks that machines of tests hang on: an empty hypervisor each time."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import openstack
+
+from hypervisors.drivers.base import VmSpec
+from hypervisors.drivers.openstack import OpenStackDriver
+from tests.contract.contract import make_spec
+from tests.lab.cloud import Cloud
+
+IMAGE = "cirros"
+NETWORKS = {"lan": "10.0.0.0/16", "wan": "10.1.0.0/16"}
+
+
+@dataclass
+class World:
+    """One project. `sdk` is the bare openstacksdk as its administrator, the witness."""
+
+    lab: Cloud
+    name: str
+    project: Any
+    sdk: openstack.connection.Connection
+
+    def driver(self, home: Path, **settings: Any) -> OpenStackDriver:
+        """A driver that sees this project only."""
+        values = {**self.lab.account(), "project_name": self.name, "scope": "project", **settings}
+        return OpenStackDriver("lab", values, home)
+
+    def spec(self, **changes: Any) -> VmSpec:
+        return make_spec(**{"image": IMAGE, **changes})
+
+    def servers(self) -> list[Any]:
+        return list(self.sdk.compute.servers(all_projects=True, project_id=self.project.id))
+
+    def ports(self) -> list[Any]:
+        """Those of machines, made or bound: Neutron's own have another owner."""
+        found = self.sdk.network.ports(project_id=self.project.id)
+        return [port for port in found if not port.device_owner.startswith("network:")]
+
+    def volumes(self) -> list[Any]:
+        return list(self.sdk.block_storage.volumes(all_projects=True, project_id=self.project.id))
+
+    def images(self) -> list[Any]:
+        return list(self.sdk.image.images(owner=self.project.id))
+
+    def left(self) -> list[str]:
+        """Everything that is in the project beside its networks."""
+        kinds = {"server": self.servers, "port": self.ports, "volume": self.volumes, "image": self.images}
+        return [f"{kind} {one.name or one.id}" for kind, ones in kinds.items() for one in ones()]
+
+    def empty(self) -> None:
+        """Remove all machines, ports, volumes and images, and wait until they are gone."""
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda one: self.sdk.compute.delete_server(one, force=True), self.servers()))
+            _until(lambda: not self.servers())
+            list(pool.map(self.sdk.network.delete_port, self.ports()))
+            list(pool.map(self.sdk.image.delete_image, self.images()))
+            list(pool.map(self.sdk.block_storage.delete_volume, self.volumes()))
+        _until(lambda: not self.left())
+
+
+@contextmanager
+def world(lab: Cloud) -> Iterator[World]:
+    """A project with two networks, in which the lab's administrator has his role; removed at the end."""
+    admin = lab.sdk()
+    name = f"h2-{uuid.uuid4().hex[:8]}"
+    project = admin.identity.create_project(name=name)
+    for role in ("admin", "member"):
+        found = admin.identity.find_role(role, ignore_missing=False)
+        admin.identity.assign_project_role_to_user(project, admin.current_user_id, found)
+    auth = lab.account() | {"project_name": name}
+    region = auth.pop("region_name")
+    sdk = openstack.connection.Connection(auth=auth, region_name=region, load_yaml_config=False, load_envvars=False)
+    made = World(lab, name, project, sdk)
+    networks = [_network(sdk, label, cidr) for label, cidr in NETWORKS.items()]
+    try:
+        yield made
+    finally:
+        made.empty()
+        for network in networks:
+            sdk.network.delete_network(network)
+        for group in sdk.network.security_groups(project_id=project.id):
+            admin.network.delete_security_group(group)
+        admin.identity.delete_project(project)
+
+
+def _network(sdk: openstack.connection.Connection, label: str, cidr: str) -> Any:
+    network = sdk.network.create_network(name=label)
+    pool = {"start": cidr.replace(".0.0/16", ".200.1"), "end": cidr.replace(".0.0/16", ".200.254")}
+    sdk.network.create_subnet(name=label, network_id=network.id, ip_version=4, cidr=cidr, allocation_pools=[pool])
+    return network
+
+
+def _until(done: Any, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "the project does not become empty"
+        time.sleep(0.3)
+
+
+def without_macs(spec: VmSpec) -> VmSpec:
+    return replace(spec, nics=tuple(replace(nic, mac="") for nic in spec.nics))
