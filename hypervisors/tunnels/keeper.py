@@ -55,8 +55,8 @@ class Keeper:
     def link(self, patience: float = PATIENCE) -> Link:
         """The link, once it stands; it is made when nobody has asked yet.
 
-        Raises what went wrong: at once when the bastion refuses us or has been away for some seconds, else after
-        `patience` seconds.
+        Raises what went wrong: at once when the bastion refuses us, was never reached or has been away for some seconds;
+        else after `patience` seconds.
         """
         deadline = time.monotonic() + patience
         with self._changed:
@@ -98,7 +98,10 @@ class Keeper:
             link.cut()
 
     def _hopeless(self) -> bool:
-        return isinstance(self._fault, Rejected) or (self.state == "down" and time.time() - self.since > PATIENCE)
+        """Waiting helps only when the link stood a moment ago and is being made again."""
+        if isinstance(self._fault, Rejected) or (self._fault and not self._made):
+            return True
+        return self.state == "down" and time.time() - self.since > PATIENCE
 
     def _excuse(self) -> HypervisorError:
         """The fault as a new exception: many threads raise it."""

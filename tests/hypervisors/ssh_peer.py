@@ -59,6 +59,8 @@ class Peer:
             transport.close()
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes who accepts
         self.listener.close()
         self.drop()
 
@@ -84,12 +86,17 @@ class Peer:
 
 def forward(channel: paramiko.Channel, rules: Rules) -> None:
     """Both ways, until both have ended."""
-    sock = socket.create_connection(rules.targets[channel.get_id()])
+    try:
+        sock = socket.create_connection(rules.targets[channel.get_id()])
+    except OSError:  # the target is gone meanwhile
+        channel.close()
+        return
     back = threading.Thread(target=copy, args=(sock, channel), name="peer", daemon=True)
     back.start()
     copy(channel, sock)
     back.join()
-    channel.close()
+    with contextlib.suppress(EOFError):  # the transport may be gone
+        channel.close()
     sock.close()
 
 

@@ -269,9 +269,9 @@ def test_both_ways_in_carry_bytes_over_one_connection(tunnels, peer, echo):
                 assert sock.recv(10) == b"hello"
                 assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) or sock is local
             assert len(peer.transports) == 1
+            assert until(lambda: tunnels.status().bytes_in == tunnels.status().bytes_out == 10)
             (service,) = tunnels.status().services
-            assert (service.connections, service.bytes_in, service.bytes_out) == (2, 10, 10)
-            assert service.local_port == address[1]
+            assert (service.service, service.connections, service.local_port) == ("identity", 2, address[1])
 
 
 def test_an_end_is_passed_on_in_each_direction_by_itself(tunnels, echo):
@@ -381,7 +381,7 @@ def test_the_steps_of_a_check(tunnels, hop, tmp_path, peer):
     (failed,) = nobody.check()
     assert not failed.ok
     assert "nobody.invalid" in failed.detail
-    peer.close()
+    peer.listener.shutdown(socket.SHUT_RDWR)
     assert [check.ok for check in tunnels.check()] == [True, False]
 
 
