@@ -137,7 +137,8 @@ class Recorded:
             raise AttributeError(name)
 
         def change(**fields: Any) -> Any:
-            self.done.append((name, fields))
+            said = {field: value.read() if hasattr(value, "read") else value for field, value in fields.items()}
+            self.done.append((name, said))
             return self.CHANGES[name]
 
         return change

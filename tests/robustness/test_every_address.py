@@ -36,6 +36,8 @@ RULES = {
         folder-options guide-close home home-places keys last-operations node-rows notifications
         notifications-seen open-count operations palette password_change password_change_done preferences
         profile root root-or-home search suggest theme token_create
+        api/openstack-availability-zones api/openstack-availability-zones-suggest api/openstack-flavors
+        api/openstack-flavors-recommend
     """,
     "hidden": """
         api/apply api/descriptor-detail api/folder-detail api/journal-detail api/node-console api/node-copy
@@ -47,6 +49,12 @@ RULES = {
         node-export node-group node-hypervisors node-move node-panel node-people node-rename node-row
         node-selection node-snapshots node-tallies node-ways node-words operation operation-cancel
         operation-line operation-report operation-retry siblings sign_in_end token_revoke tree-level
+        api/openstack-flavors-one api/openstack-images api/openstack-images-one api/openstack-keypairs
+        api/openstack-networks api/openstack-networks-one api/openstack-projects api/openstack-projects-one
+        api/openstack-quotas-one api/openstack-routers api/openstack-routers-one api/openstack-subnets
+        api/openstack-subnets-one api/openstack-volume-snapshots api/openstack-volume-snapshots-one
+        api/openstack-volumes api/openstack-volumes-one api/openstack-volumes-one-attach
+        api/openstack-volumes-one-detach api/openstack-volumes-one-extend api/openstack-volumes-one-snapshot
     """,
     "console": """
         admin:accounts_entry_change admin:accounts_entry_changelist admin:accounts_entry_export

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import inline_serializer
@@ -86,6 +86,14 @@ class CloudViewSet(viewsets.GenericViewSet):
     def managed(self, request: Request) -> Hypervisor:
         """The cloud that is meant, for one of its managers: asked before telling what would be wrong with a body."""
         cloud = clouds.required(self.asked(request)["hypervisor"])
+        require_manager(request.user, cloud)
+        return cloud
+
+    def offered(self, request: Request, query: Mapping[str, Any], *, for_managers: bool) -> Hypervisor | None:
+        """The cloud whose catalogue is read, if there is one; one of its managers asks for more than everybody may know."""
+        if not for_managers:
+            return clouds.chosen(query["hypervisor"])
+        cloud = clouds.required(query["hypervisor"])
         require_manager(request.user, cloud)
         return cloud
 

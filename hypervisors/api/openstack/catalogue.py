@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hypervisors import clouds, inventory
-from hypervisors.actions import require_manager
 from hypervisors.api.openstack import bodies, shapes
 from hypervisors.api.openstack.base import READ, WRITE, CloudViewSet, ListQuery, WhichQuery, envelope, enveloped
 
@@ -40,7 +39,7 @@ class FlavorViewSet(CloudViewSet):
     def list(self, request: Request) -> Response:
         """The cheapest first. Those that are not `on_cloud` serve by their sizes."""
         query = self.asked(request, FlavorsQuery)
-        cloud = clouds.required(query["hypervisor"]) if query["stats"] else clouds.chosen(query["hypervisor"])
+        cloud = self.offered(request, query, for_managers=query["stats"])
         answer = clouds.look(cloud, "flavors", actor=request.user, refresh=query["refresh"])
         rows = answer.data
         if query["stats"]:
@@ -83,9 +82,7 @@ class ZoneViewSet(CloudViewSet):
     def list(self, request: Request) -> Response:
         """The zones and their hosts."""
         query = self.asked(request, ZonesQuery)
-        cloud = clouds.required(query["hypervisor"]) if query["capacity"] else clouds.chosen(query["hypervisor"])
-        if query["capacity"]:
-            require_manager(request.user, cloud)
+        cloud = self.offered(request, query, for_managers=query["capacity"])
         answer = clouds.look(cloud, "zones", actor=request.user, refresh=query["refresh"])
         if query["capacity"]:
             totals = shapes.StatisticsSerializer(inventory.statistics(inventory.zones(answer))).data

@@ -78,6 +78,11 @@ class HostSerializer(Row):
     disk_total = serializers.FloatField(source="disk_gib_total", required=False, allow_null=True)
     disk_used = serializers.FloatField(source="disk_gib_used", required=False)
 
+    def to_representation(self, host: dict[str, Any]) -> dict[str, Any]:
+        """What the host tells; its figures stay out when they were taken out."""
+        told = super().to_representation(host)
+        return {name: value for name, value in told.items() if self.fields[name].source in host}
+
 
 class ZoneSerializer(Row):
     """An availability zone and its hosts."""
