@@ -1,0 +1,477 @@
+"""The service API: who may, what is refused, what comes back, what the journal says. The real thing is in tests/lab."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.utils import translation
+from rest_framework.test import APIClient
+
+from accounts.models import Entry
+from descriptors import actions as tree_actions
+from descriptors.models import Descriptor
+from hypervisors import actions, clouds, inventory
+from hypervisors.api.openstack.base import ID
+from hypervisors.api.openstack.urls import ROUTES, urlpatterns
+from hypervisors.models import Hypervisor
+from olimpus.errors import CapacityExceeded, Forbidden, Rejected, Unreachable
+from tests import factories
+from tests.hypervisors.recorded import SERVER
+
+URL = "/api/openstack"
+#: Read by managers only, without a body.
+MANAGED = ("keypairs", "networks", "subnets", "routers", "volumes", "volume-snapshots", "projects", "quotas/demo")
+#: Method, address, a good body, what it answers, the method of the cloud and its arguments.
+WRITES = [
+    ("post", "flavors", {"name": "small"}, 201, "create_flavor",
+     {"name": "small", "cpus": 1, "memory_mib": 1536, "disk_gib": 10}),
+    ("delete", "flavors/small", None, 204, "delete_flavor", {"name": "small"}),
+    ("delete", "images/0f1", None, 204, "delete_image", {"image": "0f1"}),
+    ("post", "networks", {"name": "test-net"}, 201, "create_network", {"name": "test-net", "project": ""}),
+    ("delete", "networks/7c1", None, 204, "delete_network", {"network": "7c1"}),
+    ("post", "subnets", {"network": "7c1", "cidr": "10.0.0.0/24", "pool": ["10.0.0.5", "10.0.0.9"]}, 201, "create_subnet",
+     {"network": "7c1", "cidr": "10.0.0.0/24", "name": "", "dhcp": True, "dns": [], "pool": ("10.0.0.5", "10.0.0.9")}),
+    ("delete", "subnets/5b1", None, 204, "delete_subnet", {"subnet": "5b1"}),
+    ("post", "routers", {"name": "way-out", "external": "public", "subnets": ["5b1"]}, 201, "create_router",
+     {"name": "way-out", "external": "public", "subnets": ["5b1"], "project": ""}),
+    ("delete", "routers/8d1", None, 204, "delete_router", {"router": "8d1"}),
+    ("post", "volumes", {"name": "spare", "size": 1}, 201, "create_volume",
+     {"name": "spare", "size_gib": 1, "type": "", "image": "", "snapshot": "", "project": ""}),
+    ("delete", "volumes/9e2", None, 204, "delete_volume", {"volume": "9e2"}),
+    ("post", "volumes/9e2/attach", {"instance": SERVER}, 200, "attach_volume", {"volume": "9e2", "ref": SERVER}),
+    ("post", "volumes/9e1/detach", {}, 200, "detach_volume", {"volume": "9e1", "ref": ""}),
+    ("post", "volumes/9e2/extend", {"size": 2}, 200, "extend_volume", {"volume": "9e2", "size_gib": 2}),
+    ("post", "volumes/9e2/snapshot", {"name": "monday"}, 201, "snapshot_volume", {"volume": "9e2", "name": "monday"}),
+    ("delete", "volume-snapshots/9f1", None, 204, "delete_volume_snapshot", {"snapshot": "9f1"}),
+    ("post", "projects", {"name": "demo", "quotas": {"cores": 4}}, 201, "ensure_project",
+     {"name": "demo", "description": "", "quotas": {"cores": 4}, "users": [], "role": "member"}),
+    ("delete", "projects/a12", None, 204, "delete_project", {"name": "demo"}),
+    ("patch", "quotas/a12", {"quotas": {"instances": -1}}, 200, "ensure_project",
+     {"name": "demo", "quotas": {"instances": -1}}),
+]  # fmt: skip
+writes = pytest.mark.parametrize(("method", "path", "body", "status", "call", "fields"), WRITES)
+
+
+@pytest.fixture
+def in_charge(cloud, root, teacher, teacher_api) -> APIClient:
+    """The teacher, who manages the cloud."""
+    actions.update(cloud, {"managers": ["teacher"]}, actor=root)
+    return teacher_api
+
+
+def ask(client, method, path, body=None):
+    return getattr(client, method)(f"{URL}/{path}", body, format="json")
+
+
+# -- who may -----------------------------------------------------------------------------------------------------------
+
+
+def test_nobody_in_particular_gets_nothing(cloud, spoken):
+    for address, _views, methods in ROUTES:
+        for method in set(methods) - {"head"}:
+            path = address.replace(ID, "x")
+            assert ask(APIClient(), method, path, {} if method in ("post", "patch") else None).status_code == 401
+    assert spoken.asked == []
+
+
+@pytest.mark.parametrize("path", ["flavors", "availability-zones", "images"])
+def test_everybody_reads_the_catalogue(teacher_api, cloud, spoken, path):
+    answer = ask(teacher_api, "get", path)
+    assert (answer.status_code, answer.json()["source"], answer.json()["hypervisor"]) == (200, "live", "campus")
+    assert answer.json()["results"]
+    assert ask(teacher_api, "get", f"{path}/").json()["source"] == "cached"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*MANAGED, "flavors?stats=true", "availability-zones?capacity=true", "flavors?refresh=1", "images?refresh=1"],
+)
+def test_the_rest_is_for_managers(teacher_api, in_charge, cloud, spoken, path):
+    stranger = APIClient()
+    stranger.force_authenticate(factories.user("stranger", kind="manager"))
+    assert ask(stranger, "get", path).status_code == 403
+    assert spoken.asked == []
+    answer = ask(in_charge, "get", path)
+    assert (answer.status_code, answer.json()["age_seconds"]) == (200, 0.0)
+    assert answer.json()["results"]
+
+
+@writes
+def test_only_managers_write(cloud, spoken, method, path, body, status, call, fields):
+    stranger = APIClient()
+    stranger.force_authenticate(factories.user("stranger", kind="manager"))
+    assert ask(stranger, method, path, body).status_code == 403
+    assert ask(stranger, method, path, {"wrong": 1} if body is not None else None).status_code == 403
+    assert (spoken.asked, spoken.done) == ([], [])
+
+
+@writes
+def test_managers_write_and_the_journal_hears(in_charge, cloud, spoken, method, path, body, status, call, fields):
+    answer = ask(in_charge, method, path, body)
+    assert answer.status_code == status, answer.json()
+    assert spoken.done == [(call, fields)]
+    (entry,) = Entry.objects.filter(verb__startswith="cloud.")
+    assert (entry.actor.username, entry.data["hypervisor"]) == ("teacher", "campus")
+    assert not entry.verb.endswith(".failed")
+
+
+@writes
+def test_what_fails_is_told_and_journaled(in_charge, cloud, silent, method, path, body, status, call, fields):
+    silent(CapacityExceeded("The quota of networks is used up: 10 of 10.", hint="Delete one."))
+    answer = ask(in_charge, method, path, body)
+    assert (answer.status_code, answer["Content-Type"]) == (409, "application/problem+json")
+    assert answer.json()["hint"] == "Delete one."
+    assert not Entry.objects.filter(verb__startswith="cloud.").exclude(verb__endswith=".failed").exists()
+
+
+@writes
+def test_unknown_fields_and_missing_ones_change_nothing(
+    in_charge, cloud, spoken, method, path, body, status, call, fields
+):
+    if body:
+        for wrong in ({**body, "colour": "red"}, {name: [] for name in body}, {}):
+            assert ask(in_charge, method, path, wrong).status_code == 400 or (wrong == {} and path.endswith("detach"))
+        assert [name for name, _fields in spoken.done] in ([], ["detach_volume"])
+
+
+@writes
+def test_maintenance_refuses_changes(in_charge, cloud, root, spoken, method, path, body, status, call, fields):
+    actions.set_maintenance(cloud, True, "new disks", actor=root)
+    answer = ask(in_charge, method, path, body)
+    assert (answer.status_code, answer.json()["hint"]) == (409, "new disks")
+    assert spoken.done == []
+
+
+def test_a_write_is_seen_at_once(in_charge, cloud, spoken):
+    ask(in_charge, "get", "networks")
+    assert ask(in_charge, "get", "networks").json()["source"] == "cached"
+    ask(in_charge, "post", "networks", {"name": "test-net"})
+    assert ask(in_charge, "get", "networks").json()["source"] == "live"
+
+
+def test_every_address_answers_with_and_without_slash():
+    for pattern in urlpatterns:
+        address = str(pattern.pattern).removeprefix("^").removesuffix("/?$").replace(ID, "x")
+        assert pattern.resolve(address), address
+        assert pattern.resolve(f"{address}/"), address
+
+
+# -- which cloud -------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_cloud_the_predefined_serve_and_the_rest_is_missing(api, db):
+    flavors = ask(api, "get", "flavors").json()
+    assert (flavors["hypervisor"], flavors["source"], flavors["age_seconds"]) == ("", "predefined", None)
+    assert [row["name"] for row in flavors["results"]] == ["nano", "micro", "small", "medium", "large"]
+    zones = ask(api, "get", "availability-zones").json()["results"]
+    assert {zone["name"] for zone in zones} == {"nova", "zone-1", "zone-2"}
+    assert all(zone["hosts"] for zone in zones)
+    for path in ("networks", "images", "flavors?stats=true", "availability-zones?capacity=true"):
+        answer = ask(api, "get", path)
+        assert (answer.status_code, "OPENSTACK_AUTH_URL" in answer.json()["hint"]) == (404, True)
+
+
+def test_one_is_named_where_there_are_several(api, cloud, spoken):
+    Hypervisor.objects.create(name="other", driver="openstack")
+    answer = ask(api, "get", "flavors")
+    assert (answer.status_code, answer.json()["hint"]) == (400, "One of: campus, other.")
+    assert ask(api, "get", "flavors?hypervisor=other").json()["hypervisor"] == "other"
+    answer = ask(api, "get", "flavors?hypervisor=campis")
+    assert (answer.status_code, "campus" in answer.json()["hint"]) == (404, True)
+
+
+def test_a_hypervisor_of_another_kind_is_no_cloud(api, hypervisor):
+    assert ask(api, "get", "flavors?hypervisor=rack-1").status_code == 404
+
+
+def test_a_silent_cloud_is_answered_for(api, cloud, silent):
+    silent(Unreachable("no route"))
+    answer = ask(api, "get", "flavors").json()
+    assert (answer["source"], "no route" in answer["error"]) == ("predefined", True)
+    assert ask(api, "get", "networks").status_code == 502
+
+
+# -- shapes ------------------------------------------------------------------------------------------------------------
+
+
+def test_flavors_say_where_they_are_and_how_many_use_them(api, cloud, spoken):
+    rows = {row["name"]: row for row in ask(api, "get", "flavors?stats=true").json()["results"]}
+    assert (rows["micro"]["instances"], rows["medium"]["instances"]) == (3, 0)
+    assert (rows["micro"]["on_cloud"], rows["micro"]["predefined"]) == (True, True)
+    assert rows["nano"] == {"id": "", "name": "nano", "vcpus": 1, "ram": 512, "disk": 1.0, "public": True,
+                            "on_cloud": False, "predefined": True, "instances": 0}  # fmt: skip
+
+
+def test_zones_tell_their_room_to_managers_only(teacher_api, api, cloud, spoken):
+    (host, _other) = ask(teacher_api, "get", "availability-zones").json()["results"][0]["hosts"]
+    assert host == {"name": "compute-01", "up": True, "enabled": True}
+    told = ask(api, "get", "availability-zones?capacity=true").json()
+    assert told["results"][0]["hosts"][0]["vcpus_used"] == 3
+    assert (told["totals"]["hosts_up"], told["totals"]["instances"]) == (3, 3)
+
+
+def test_volumes_name_their_instances(api, cloud, spoken):
+    row = ask(api, "get", "volumes").json()["results"][0]
+    assert (row["size"], row["attachments"]) == (1, [{"instance": SERVER, "device": "/dev/vdb"}])
+
+
+def test_quotas_tell_what_is_free(api, cloud, spoken):
+    rows = {row["resource"]: row for row in ask(api, "get", "quotas/demo").json()["results"]}
+    assert (rows["instances"]["free"], rows["ram"]["limit"], rows["ram"]["free"]) == (997, None, None)
+
+
+def test_subnets_are_those_of_the_networks(api, cloud, spoken):
+    (row,) = ask(api, "get", "subnets").json()["results"]
+    assert (row["cidr"], row["network_id"]) == ("192.168.100.0/24", "7c1")
+
+
+# -- advice ------------------------------------------------------------------------------------------------------------
+
+
+def test_recommend(teacher_api, db):
+    answer = ask(teacher_api, "post", "flavors/recommend", {"requirements": {"vcpus": 2, "ram": 2048, "disk": 20}})
+    told = answer.json()
+    assert (answer.status_code, told["recommended"]["name"], told["runner_up"]["name"]) == (200, "medium", "large")
+    assert (
+        told["reason"]
+        == "“medium” is the cheapest of 2 that are large enough; it leaves 0 CPUs, 512 MiB memory, 0 GiB disk unused."
+    )  # noqa: E501
+    assert "larger by" in told["runner_up_reason"]
+    assert (told["missing"], told["nearest"]) == ([], None)
+
+
+def test_recommend_says_what_is_missing(teacher_api, db):
+    body = {"requirements": {"vcpus": 64, "ram": 2048}}
+    told = ask(teacher_api, "post", "flavors/recommend", body).json()
+    assert (told["recommended"], told["nearest"]["name"], told["code"]) == (None, "large", "none_fits")
+    (short,) = told["missing"]
+    assert (short["resource"], short["needed"], short["largest"]) == ("vcpus", 64, 4)
+
+
+def test_reasons_come_in_the_language_of_whoever_asks(teacher_api, db):
+    for language in ("en", "es"):
+        with translation.override(language):
+            told = teacher_api.post(
+                f"{URL}/availability-zones/suggest",
+                {"slice_config": {"nodes": ["a"], "high_availability": True}},
+                format="json",
+                headers={"Accept-Language": language},
+            ).json()["results"][0]
+        assert told["code"] == "spread"
+        assert told["reason"]
+
+
+@pytest.mark.parametrize(
+    "requirements", [None, {"vcpus": -1}, {"vcpus": "many"}, {"cpus": 2}, {"ram": 1e99}, [], {"disk": "NaN"}]
+)
+def test_recommend_refuses_what_it_cannot_mean(teacher_api, db, requirements):
+    answer = ask(teacher_api, "post", "flavors/recommend", {"requirements": requirements})
+    assert (answer.status_code, answer.json()["type"]) == (400, "input:invalid")
+
+
+def test_suggest(teacher_api, cloud, spoken):
+    nodes = [{"name": "vm1", "flavor": "medium"}, {"name": "vm2"}, {"name": "vm3", "requirements": {"vcpus": 1}}, "vm4"]
+    config = {"topology": "tree", "nodes": nodes, "high_availability": True}
+    told = ask(teacher_api, "post", "availability-zones/suggest", {"slice_config": config}).json()
+    assert (told["zones"], told["complete"], told["source"]) == ({"zone-1": 2, "zone-2": 2}, True, "live")
+    assert [row["node"] for row in told["results"]] == ["vm1", "vm2", "vm3", "vm4"]
+    assert [row["flavor"] for row in told["results"]] == ["medium", "small", "", "small"]
+    assert all("2 of 4" in row["reason"] for row in told["results"])
+    config |= {"high_availability": False}
+    told = ask(teacher_api, "post", "availability-zones/suggest", {"slice_config": config}).json()
+    assert {row["code"] for row in told["results"]} == {"together"}
+
+
+def test_a_pinned_node_stays_and_one_that_cannot_is_told(teacher_api, cloud, spoken):
+    nodes = [{"name": "a", "availability_zone": "zone-2"}, {"name": "b", "availability_zone": "mars"}]
+    told = ask(teacher_api, "post", "availability-zones/suggest", {"slice_config": {"nodes": nodes}}).json()
+    assert [row["availability_zone"] for row in told["results"]] == ["zone-2", None]
+    assert (told["complete"], "zone-1, zone-2" in told["results"][1]["reason"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("config", "where"),
+    [
+        ({"nodes": []}, "nodes"),
+        ({"nodes": [{"name": "a", "flavor": "smal"}]}, "slice_config.nodes[0].flavor"),
+        ({"nodes": ["a", "a"]}, "nodes"),
+        ({"nodes": ["a"], "links": [["a", "b"]]}, "links"),
+        ({"nodes": ["a"], "topology": "pyramid"}, "slice_config.topology"),
+        ({"nodes": ["a"], "colour": "red"}, "slice_config.colour"),
+        ({"nodes": [["a"]]}, "slice_config.nodes"),
+        ({"nodes": "abc"}, "slice_config.nodes"),
+        ({}, "slice_config.nodes"),
+    ],
+)
+def test_suggest_refuses_what_it_cannot_mean(teacher_api, db, config, where):
+    answer = ask(teacher_api, "post", "availability-zones/suggest", {"slice_config": config})
+    assert answer.status_code == 400
+    told = [answer.json().get("where", ""), *(fault["where"] for fault in answer.json().get("errors", []))]
+    assert any(place.startswith((where, f"slice_config.{where}")) for place in told), told
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_with_its_addresses(in_charge, cloud, spoken):
+    body = {"name": "test-net", "cidr": "192.168.100.0/24", "gateway": "192.168.100.1"}
+    answer = ask(in_charge, "post", "networks", body)
+    assert (answer.status_code, answer.json()["subnets"][0]["cidr"]) == (201, "192.168.100.0/24")
+    assert [call for call, _fields in spoken.done] == ["create_network", "create_subnet"]
+
+
+def test_nothing_stays_when_the_addresses_are_refused(in_charge, cloud, spoken):
+    def refuse(**fields):
+        spoken.done.append(("create_subnet", fields))
+        raise Rejected("It overlaps.")
+
+    spoken.create_subnet = refuse
+    answer = ask(in_charge, "post", "networks", {"name": "test-net", "cidr": "192.168.100.0/24"})
+    assert (answer.status_code, [call for call, _fields in spoken.done][-1]) == (502, "delete_network")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cidr": "10.0.0.0/33"},
+        {"cidr": "10.0.0.1/24"},
+        {"cidr": "10.0.0.0/24", "gateway": "10.0.1.1"},
+        {"cidr": "10.0.0.0/24", "pool": ["10.0.0.9", "10.0.0.5"]},
+        {"cidr": "10.0.0.0/24", "pool": ["10.0.0.9"]},
+        {"cidr": "10.0.0.0/24", "dns": ["nowhere"]},
+        {"gateway": "10.0.0.1"},
+        {"mtu": 1},
+    ],
+)
+def test_addresses_that_cannot_be(in_charge, cloud, spoken, wrong):
+    answer = ask(in_charge, "post", "networks", {"name": "test-net", **wrong})
+    assert answer.status_code == 400
+    assert spoken.done == []
+
+
+# -- volumes of somebody's machines ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def machine(cloud, root) -> Descriptor:
+    """A machine of the tree that has the recorded volume; the teacher does not manage it."""
+    factories.folder("/sam", root)
+    made = factories.machine("/sam/web", root)
+    Descriptor.objects.filter(pk=made.pk).update(hypervisor=cloud, vm_ref=SERVER)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("delete", "volumes/9e1", None),
+        ("post", "volumes/9e1/detach", {}),
+        ("post", "volumes/9e1/extend", {"size": 2}),
+        ("post", "volumes/9e1/snapshot", {"name": "x"}),
+        ("post", "volumes/9e2/attach", {"instance": SERVER}),
+    ],
+)
+def test_the_volume_of_somebodys_machine_is_left_alone(in_charge, teacher, machine, spoken, root, method, path, body):
+    answer = ask(in_charge, method, path, body)
+    assert (answer.status_code, answer.json()["type"]) == (403, "permission:forbidden")
+    assert machine.path not in answer.content.decode()
+    assert spoken.done == []
+    tree_actions.grant(machine.parent, "manager", user=teacher, actor=root)
+    again = APIClient()
+    again.force_authenticate(type(teacher).objects.get(pk=teacher.pk))
+    assert ask(again, method, path, body).status_code < 300
+
+
+def test_a_guard_of_a_higher_app_is_asked(cloud, root, spoken, monkeypatch):
+    def never(*_told):
+        raise Forbidden("no")
+
+    monkeypatch.setattr(clouds, "_guards", [never])
+    with pytest.raises(Forbidden):
+        clouds.do(cloud, "volume.delete", {"volume": "9e1"}, actor=root)
+    clouds.do(cloud, "volume.delete", {"volume": "9e2"}, actor=root)
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+QCOW2 = b"QFI\xfb" + (3).to_bytes(4, "big") + bytes(504)
+
+
+def upload(client, content=QCOW2, **more):
+    file = SimpleUploadedFile("disk.qcow2", content)
+    return client.post(f"{URL}/images", {"name": "cirros", "file": file, **more}, format="multipart")
+
+
+def test_an_image_is_sent_as_what_it_is(in_charge, cloud, spoken):
+    answer = upload(in_charge, public="true")
+    assert (answer.status_code, answer.json()["name"]) == (201, "cirros")
+    ((_call, fields),) = spoken.done
+    assert (fields["format"], fields["public"], fields["data"]) == ("qcow2", True, QCOW2)
+    entry = Entry.objects.get(verb="cloud.image.upload")
+    assert (entry.data["name"], "data" in entry.data) == ("cirros", False)
+
+
+@pytest.mark.parametrize(
+    "change", [{"content": b""}, {"format": "iso"}, {"format": "exe"}, {"colour": "red"}, {"content": QCOW2[:40]}]
+)
+def test_images_that_cannot_be(in_charge, cloud, spoken, change):
+    assert upload(in_charge, **change).status_code == 400
+    assert spoken.done == []
+
+
+def test_an_image_is_bounded(in_charge, cloud, spoken, settings):
+    settings.OLIMPUS_IMAGE_LIMIT = 100
+    assert upload(in_charge).status_code == 413
+    assert in_charge.post(f"{URL}/images", {"name": "x"}, format="json").status_code == 415
+    assert spoken.done == []
+
+
+# -- from the environment ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in ("AUTH_URL", "CLOUD", "USERNAME", "PASSWORD", "PROJECT_NAME"):
+        monkeypatch.delenv(f"OPENSTACK_{name}", raising=False)
+    return lambda **named: [monkeypatch.setenv(f"OPENSTACK_{name}", value) for name, value in named.items()]
+
+
+def test_nothing_is_made_without_a_word(db, environment):
+    environment(USERNAME="olimpus")
+    assert clouds.from_environment() is None
+
+
+def test_the_environments_openstack_is_made_once(db, environment, root):
+    environment(AUTH_URL="https://cloud.example.org/v3", USERNAME="olimpus", PASSWORD="s3cr3t-pw")
+    out = io.StringIO()
+    call_command("openstack_from_env", stdout=out)
+    made = Hypervisor.objects.get()
+    assert (made.name, made.driver, made.settings, made.secrets) == ("openstack", "openstack", {}, "")
+    assert "openstack" in out.getvalue()
+    call_command("openstack_from_env", stdout=out)
+    assert Hypervisor.objects.count() == 1
+    assert Entry.objects.get(verb="hypervisor.create").data["by"] == "environment"
+    assert "s3cr3t" not in str(list(Entry.objects.values()))
+
+
+def test_an_entry_of_clouds_yaml_is_named(db, environment, root):
+    actions.create({"name": "openstack", "driver": "mock"}, actor=root)
+    environment(CLOUD="lab")
+    made = clouds.from_environment()
+    assert (made.name, made.settings) == ("openstack-2", {"cloud": "lab"})
+
+
+def test_a_driver_that_cannot_be_loaded_is_told(db, environment, monkeypatch):
+    environment(CLOUD="lab")
+    monkeypatch.setattr("hypervisors.registry.DRIVERS", {})
+    with pytest.raises(CommandError):
+        call_command("openstack_from_env")
+
+
+def test_refresh_of_the_catalogue_is_for_managers(in_charge, cloud, spoken):
+    ask(in_charge, "get", "images")
+    assert ask(in_charge, "get", "images?refresh=true").json()["source"] == "live"
+    assert inventory.read(cloud, "images").source == "cached"
