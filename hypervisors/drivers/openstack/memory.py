@@ -155,9 +155,10 @@ def _numbered(metadata: Mapping[str, str], prefix: str) -> list[Json]:
 
 
 def _short(item: Mapping[str, Any], *droppable: str) -> str:
-    """As JSON that fits; names too long for that are left out, and the cloud's own are told then."""
-    text = json.dumps(dict(item), separators=(",", ":"))
-    for name in droppable:
-        if len(text) > LIMIT:
-            text = json.dumps({key: value for key, value in item.items() if key != name}, separators=(",", ":"))
-    return text if len(text) <= LIMIT else "{}"
+    """As JSON that fits; names too long for that are left out one by one, and the cloud's own are told then."""
+    for dropped in range(len(droppable) + 1):
+        kept = {name: value for name, value in item.items() if name not in droppable[:dropped]}
+        text = json.dumps(kept, separators=(",", ":"))
+        if len(text) <= LIMIT:
+            return text
+    return "{}"
