@@ -84,6 +84,8 @@ class Creator:
             self.servers.watcher.until(ref, "ACTIVE", CREATE_SECONDS)
             if self.created_power == "on" or spec.start:
                 return self.servers.settled(ref, "ACTIVE")
+            # Somebody else who makes the same machine may have switched it off before we see it on.
+            self.servers.watcher.until(ref, CREATE_SECONDS, "ACTIVE", "SHUTOFF")
             return self.servers.bring(ref, "os-stop", "SHUTOFF", STOP_SECONDS)
         except VMNotFound:
             self._clear("", spec)

@@ -83,7 +83,7 @@ class Servers(Part):
             server = self.get(ref)
             if server["status"] != status and not task_of(server):
                 raise
-        self.watcher.until(ref, status, seconds)
+        self.watcher.until(ref, seconds, status)
         return self.settled(ref, status)
 
     def settled(self, ref: str, status: str) -> Json:

@@ -27,12 +27,13 @@ LOOK_SECONDS: Final = (
     10.0  # how often each waiter looks at its own server: it may be gone, or somewhere else altogether
 )
 SKEW: Final = timedelta(seconds=30)  # how far the clocks inside a cloud may be apart
-DELETED: Final = "DELETED"
+Wanted = tuple[str, ...]
+GONE: Final[Wanted] = ("DELETED",)
 
 
 @dataclass
 class _Look:
-    """The last answer about one status."""
+    """The last answer to one question."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     began: float = float("-inf")
@@ -46,20 +47,20 @@ class Watcher:
         self.rest = rest
         self._reach = reach
         self._lock = threading.Lock()
-        self._looks: dict[str, _Look] = {}
+        self._looks: dict[Wanted, _Look] = {}
         self._waiting: dict[object, datetime] = {}
         self._blind = False
         self._ahead: timedelta | None = None  # the cloud's clock before ours
 
-    def until(self, ref: str, status: str, seconds: float) -> None:
-        """Return when the server has this status, or is in ERROR. `VMNotFound` when it is gone, `TimedOut`."""
+    def until(self, ref: str, seconds: float, *wanted: str) -> None:
+        """Return when the server has a wanted status, or is in ERROR. `VMNotFound` when it is gone, `TimedOut`."""
         with self._registered():
             begun = looked = time.monotonic()
-            while ref not in self._ids(status, begun):
-                self._check_time(begun, seconds, status)
+            while ref not in self._ids(wanted, begun):
+                self._check_time(begun, seconds, wanted)
                 if time.monotonic() - looked > LOOK_SECONDS:
                     looked = time.monotonic()
-                    if self._server(ref)["status"] in (status, "ERROR"):
+                    if self._server(ref)["status"] in (*wanted, "ERROR"):
                         return
                 time.sleep(PAUSE)
 
@@ -68,7 +69,7 @@ class Watcher:
         with suppress(VMNotFound), self._registered():
             begun = looked = time.monotonic()
             while not self._deleted(ref, begun):
-                self._check_time(begun, seconds, DELETED)
+                self._check_time(begun, seconds, GONE)
                 if self._blind or time.monotonic() - looked > LOOK_SECONDS:
                     looked = time.monotonic()
                     self._for_good(ref)
@@ -76,7 +77,7 @@ class Watcher:
 
     def _deleted(self, ref: str, begun: float) -> bool:
         try:
-            return not self._blind and ref in self._ids(DELETED, begun)
+            return not self._blind and ref in self._ids(GONE, begun)
         except Denied:  # only an administrator sees what was deleted: others look at each server
             self._blind = True
             return False
@@ -89,27 +90,27 @@ class Watcher:
     def _server(self, ref: str) -> Json:
         return self.rest.get("compute", f"/servers/{ref}", missing=VMNotFound)["server"]
 
-    def _check_time(self, begun: float, seconds: float, status: str) -> None:
+    def _check_time(self, begun: float, seconds: float, wanted: Wanted) -> None:
         if time.monotonic() - begun > seconds:
             message = _("The machine did not become %(status)s within %(seconds)g s.")
-            raise TimedOut(message % {"status": status, "seconds": seconds}, where=self.rest.where)
+            raise TimedOut(message % {"status": "/".join(wanted), "seconds": seconds}, where=self.rest.where)
 
     # -- what all who wait share ------------------------------------------------------------------------------------
 
-    def _ids(self, status: str, begun: float) -> frozenset[str]:
-        """Who has the status, by an answer that was asked for after `begun` and is hardly older than the pause."""
+    def _ids(self, wanted: Wanted, begun: float) -> frozenset[str]:
+        """Who has a wanted status, by an answer that was asked for after `begun` and is hardly older than the pause."""
         with self._lock:
-            look = self._looks.setdefault(status, _Look())
+            look = self._looks.setdefault(wanted, _Look())
         with look.lock:  # whoever comes meanwhile waits for the same answer
             if look.began < max(begun, time.monotonic() - PAUSE):
                 began = time.monotonic()
-                look.ids = self._ask(status)
+                look.ids = self._ask(wanted)
                 look.began = began
             return look.ids
 
-    def _ask(self, status: str) -> frozenset[str]:
-        wanted = [DELETED] if status == DELETED else [status, "ERROR"]
-        query = {**self._reach(), "status": wanted, "limit": PAGE, **self._since()}
+    def _ask(self, wanted: Wanted) -> frozenset[str]:
+        statuses = wanted if wanted == GONE else (*wanted, "ERROR")
+        query = {**self._reach(), "status": statuses, "limit": PAGE, **self._since()}
         found: list[Json] = []
         while True:
             response = self.rest.ask("compute", "GET", "/servers", params=query)
