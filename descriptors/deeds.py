@@ -39,6 +39,26 @@ DEEDS: Final = {
     "hypervisor.unreachable": _("hypervisor does not answer"),
     "hypervisor.error": _("hypervisor refuses"),
     "tunnel.reconnect": _("tunnel connected anew"),
+    "cloud.flavor.create": _("flavor made"),
+    "cloud.flavor.delete": _("flavor removed"),
+    "cloud.image.upload": _("image uploaded"),
+    "cloud.image.delete": _("image removed"),
+    "cloud.network.create": _("network made"),
+    "cloud.network.delete": _("network removed"),
+    "cloud.subnet.create": _("subnet made"),
+    "cloud.subnet.delete": _("subnet removed"),
+    "cloud.router.create": _("router made"),
+    "cloud.router.delete": _("router removed"),
+    "cloud.volume.create": _("volume made"),
+    "cloud.volume.delete": _("volume removed"),
+    "cloud.volume.attach": _("volume attached"),
+    "cloud.volume.detach": _("volume detached"),
+    "cloud.volume.extend": _("volume extended"),
+    "cloud.volume.snapshot": _("snapshot of a volume made"),
+    "cloud.volume_snapshot.delete": _("snapshot of a volume removed"),
+    "cloud.project.create": _("project made"),
+    "cloud.project.delete": _("project removed"),
+    "cloud.quota.update": _("quotas written"),
     "user.sign_in": _("signed in"),
     "user.sign_out": _("signed out"),
     "user.locked_out": _("locked out after failed sign-ins"),
@@ -66,6 +86,7 @@ FAMILIES: Final = {
     "definition.*": _("Definitions"),
     "grant.*": _("Access"),
     "hypervisor.*": _("Everything about hypervisors"),
+    "cloud.*": _("Everything about clouds"),
     "user.*": _("Everything about accounts"),
     "group.*": _("Everything about groups"),
     "token.*": _("Tokens"),
@@ -76,6 +97,9 @@ def deed(verb: str) -> str:
     """What a line of the journal says was done; the code itself for a verb that nobody knows any more."""
     if verb in DEEDS:
         return str(DEEDS[verb])
+    known, _dot, ending = verb.rpartition(".")
+    if known in DEEDS and ending in ENDINGS:
+        return f"{DEEDS[known]}: {ENDINGS[ending]}"
     family, _dot, rest = verb.partition(".")
     name, _dot, ending = rest.partition(".")
     if family != "vm" or name not in VERBS:
