@@ -125,6 +125,7 @@ class Keeper:
         if self._thread is None:
             self._stop = threading.Event()
             self._hurry.clear()
+            self._made = 0
             self.state, self.since = "connecting", time.time()
             self._thread = threading.Thread(target=self._run, args=(self._stop,), name="tunnel-keeper", daemon=True)
             self._thread.start()

@@ -170,8 +170,7 @@ class Tunnels:
         with self._lock:
             clerk, self._clerk = self._clerk, None
             targets = list(self._targets.values())
-            for target in targets:
-                target.local_port = 0
+            self._targets.clear()
         if clerk:
             clerk.close()
         for target in targets:
