@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from accounts import journal
 from accounts.models import User
 from hypervisors import inventory
-from hypervisors.actions import require_manager
+from hypervisors.actions import require_manager, require_superuser
 from hypervisors.drivers.cloud import Cloud, Project, Volume
 from hypervisors.flavors import PREDEFINED
 from hypervisors.gateway import gateway_for
@@ -129,6 +129,8 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "project.delete": Deed("delete_project", ("projects", "quotas")),
     "quota.update": Deed("ensure_project", ("projects", "quotas")),
 }
+#: Roles of Keystone that are good in their project only; an “admin” of any project rules the whole cloud.
+HARMLESS_ROLES: Final = frozenset({"member", "reader"})
 #: What is given to a method and is not told to the journal.
 UNTOLD: Final = frozenset({"data"})
 
@@ -184,6 +186,13 @@ def create_flavor(hypervisor: Hypervisor, fields: Mapping[str, Any], *, actor: U
             hint = _("Only these have sizes of their own: %s.") % ", ".join(PREDEFINED)
             raise Invalid(_("This is needed for a flavor that is not predefined."), where=word, hint=hint)
     return do(hypervisor, "flavor.create", sizes, actor=actor)
+
+
+def create_project(hypervisor: Hypervisor, fields: Mapping[str, Any], *, actor: User) -> Project:
+    """A project with quotas and people in it. `Forbidden` but for superusers: roles that may rule the cloud."""
+    if fields.get("users") and fields.get("role", "member") not in HARMLESS_ROLES:
+        require_superuser(actor)
+    return do(hypervisor, "project.create", fields, actor=actor)
 
 
 def set_quotas(hypervisor: Hypervisor, project: str, quotas: Mapping[str, int], *, actor: User) -> None:

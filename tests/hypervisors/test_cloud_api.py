@@ -352,6 +352,17 @@ def test_addresses_that_cannot_be(in_charge, cloud, spoken, wrong):
     assert spoken.done == []
 
 
+# -- projects ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_superusers_give_roles_that_rule_the_cloud(in_charge, api, cloud, spoken):
+    body = {"name": "demo", "users": ["demo"], "role": "admin"}
+    assert ask(in_charge, "post", "projects", body).status_code == 403
+    assert spoken.done == []
+    assert ask(in_charge, "post", "projects", {**body, "role": "reader"}).status_code == 201
+    assert ask(api, "post", "projects", body).status_code == 201
+
+
 # -- volumes of somebody's machines ------------------------------------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ class ProjectViewSet(CloudViewSet):
     def create(self, request: Request) -> Response:
         """The project of this name, made when missing; quotas and the users' role are written. May be repeated."""
         cloud = self.managed(request)
-        made = clouds.do(cloud, "project.create", self.body(request), actor=request.user)
+        made = clouds.create_project(cloud, self.body(request), actor=request.user)
         return Response(shapes.CloudProjectSerializer(made).data, status=201)
 
     @extend_schema(parameters=[WhichQuery], responses=GONE)
