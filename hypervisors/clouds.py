@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -18,9 +18,10 @@ from accounts import journal
 from accounts.models import User
 from hypervisors import inventory
 from hypervisors.actions import require_manager, require_superuser
-from hypervisors.drivers.cloud import Cloud, Project, Volume
+from hypervisors.drivers.cloud import Cloud, Image, Project, Volume
 from hypervisors.flavors import PREDEFINED
 from hypervisors.gateway import gateway_for
+from hypervisors.images import inspect
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from hypervisors.registry import nearest
@@ -186,6 +187,15 @@ def create_flavor(hypervisor: Hypervisor, fields: Mapping[str, Any], *, actor: U
             hint = _("Only these have sizes of their own: %s.") % ", ".join(PREDEFINED)
             raise Invalid(_("This is needed for a flavor that is not predefined."), where=word, hint=hint)
     return do(hypervisor, "flavor.create", sizes, actor=actor)
+
+
+def upload_image(
+    hypervisor: Hypervisor, name: str, file: BinaryIO, *, actor: User, format: str = "", public: bool = False
+) -> Image:
+    """Send an image, once its content is what it should be: see `images.inspect`. `Forbidden`, `Invalid`."""
+    require_manager(actor, hypervisor)
+    fields = {"name": name, "format": inspect(file, format), "public": public, "data": file}
+    return do(hypervisor, "image.upload", fields, actor=actor)
 
 
 def create_project(hypervisor: Hypervisor, fields: Mapping[str, Any], *, actor: User) -> Project:

@@ -15,7 +15,6 @@ from hypervisors import clouds
 from hypervisors.api.openstack import bodies, shapes
 from hypervisors.api.openstack.base import READ, WRITE, CloudViewSet, ListQuery, WhichQuery, envelope, enveloped
 from hypervisors.api.openstack.catalogue import GONE
-from hypervisors.images import inspect
 from olimpus.api import problem_responses
 from olimpus.errors import TooLarge
 
@@ -55,9 +54,7 @@ class ImageViewSet(CloudViewSet):
         """Upload an image as `multipart/form-data`. Its format is told by its content; it must hold all of its data."""
         cloud = self.managed(request)
         given = self.body(request)
-        file = given["file"]
-        fields = {"name": given["name"], "public": given["public"], "format": inspect(file, given.get("format", ""))}
-        made = clouds.do(cloud, "image.upload", {**fields, "data": file}, actor=request.user)
+        made = clouds.upload_image(cloud, given.pop("name"), given.pop("file"), actor=request.user, **given)
         return Response(shapes.ImageSerializer(made).data, status=201)
 
     @extend_schema(parameters=[WhichQuery], responses=GONE)
