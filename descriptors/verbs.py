@@ -356,7 +356,7 @@ _ROWS = (
         _plain(Descriptor.finish_destroy),
         icon="trash",
         tone="danger",
-        options={"force": "force_off"},
+        options={"force": "force_off", "remove": "delete"},
         by_force=Descriptor.begin_destroy_by_force,
         warns=_("The virtual machine and its disks are deleted from the hypervisor. Its definition stays."),
     ),

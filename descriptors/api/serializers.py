@@ -370,6 +370,7 @@ class ArgumentsSerializer(Form):
     description = serializers.CharField(required=False, allow_blank=True, max_length=1000)
     start = serializers.BooleanField(required=False, help_text="create: and switch on.")
     force = serializers.BooleanField(required=False, help_text="destroy: also what is running or paused.")
+    remove = serializers.BooleanField(required=False, help_text="destroy: then also delete it from the tree.")
     rollback = serializers.BooleanField(
         required=False, help_text="create on a folder: destroy all of it when one machine fails."
     )

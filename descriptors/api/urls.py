@@ -8,9 +8,12 @@ from descriptors.api.definitions import ApplyView, ParametersView
 from descriptors.api.doing import DoManyView, StatesView, VerbsView
 from descriptors.api.hypervisors import HypervisorTreeViewSet
 from descriptors.api.nodes import DescriptorViewSet, FolderViewSet
+from descriptors.api.openstack import InstanceViewSet, SliceViewSet
 from descriptors.api.operations import OperationViewSet
 from descriptors.api.views import NodeViewSet, RootView
 from olimpus.api import Router
+
+BOTH, ONE = {"get": "list", "post": "create"}, {"delete": "destroy"}
 
 router = Router()
 router.include_root_view = False
@@ -27,5 +30,8 @@ urlpatterns = [
     re_path(r"^parameters/?$", ParametersView.as_view(), name="parameters"),
     re_path(r"^verbs/?$", VerbsView.as_view(), name="verbs"),
     re_path(r"^states/?$", StatesView.as_view(), name="states"),
+    re_path(r"^openstack/instances/?$", InstanceViewSet.as_view(BOTH), name="openstack-instances"),
+    re_path(r"^openstack/instances/(?P<key>[^/]{1,255})/?$", InstanceViewSet.as_view(ONE), name="openstack-instance"),
+    re_path(r"^openstack/deploy-slice/?$", SliceViewSet.as_view({"post": "create"}), name="openstack-deploy-slice"),
     path("", include(router.urls)),
 ]

@@ -19,6 +19,7 @@ from descriptors.selectors.definitions import (
     pending,
 )
 from descriptors.selectors.drift import drift, expectation, up_to_date
+from descriptors.selectors.instances import instance, instance_keys, instance_row, instance_rows
 from descriptors.selectors.narrowing import UNKNOWN, Tally, granted_to, tallies, waiting, within_branches
 from descriptors.selectors.nodes import (
     RELATED,
@@ -84,6 +85,10 @@ __all__ = [
     "in_trouble",
     "inheriting",
     "inside",
+    "instance",
+    "instance_keys",
+    "instance_row",
+    "instance_rows",
     "is_unfoldable",
     "last_editor",
     "listing",

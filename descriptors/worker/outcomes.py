@@ -15,10 +15,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import journal
-from descriptors.actions import publishing
+from descriptors.actions import publishing, shaping
 from descriptors.actions.cancelling import close_parents
 from descriptors.actions.requesting import summary
-from descriptors.models import Descriptor, Operation, Status
+from descriptors.models import Descriptor, Node, Operation, Status
 from descriptors.states import State
 from descriptors.verbs import VERBS, Outcome
 from descriptors.worker.claims import Task, unexpected, written
@@ -85,11 +85,24 @@ def _commit(results: Sequence[Result], worker: str) -> int:
         _write(Operation, ours, before)
         _write(Descriptor, list(machines.values()), before)
         journal.record_many(entry for entry in entries if entry)
+        _remove(row for row in ours if row.verb == "destroy" and row.status == Status.SUCCEEDED)
         _count(ours)
     for row in ours:
         if not row.is_open:
             metrics.OPERATIONS.labels(row.verb, str(row.status)).inc()
     return len(ours)
+
+
+def _remove(destroyed: Iterable[Operation]) -> None:
+    """Delete from the tree what was to go with its VM. What cannot be deleted stays, and the operation says why."""
+    for operation in destroyed:
+        node = Node.objects.filter(pk=operation.node_id).first() if operation.arguments.get("remove") else None
+        if node is None or operation.actor is None:
+            continue
+        try:
+            shaping.remove(node, actor=operation.actor)
+        except OlimpusError as error:
+            Operation.objects.filter(pk=operation.pk).update(result={"removed": False, "why": str(error)})
 
 
 def _machines(ids: Iterable[int]) -> dict[int, Descriptor]:

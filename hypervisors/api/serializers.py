@@ -44,10 +44,11 @@ class NamesField(serializers.Field):  # type: ignore[type-arg]
         return [getattr(row, self.column) for row in value.all()]
 
 
+CIRCUIT_STATES = [(state.value, state.value) for state in Circuit]
 CIRCUIT = inline_serializer(
     "Circuit",
     {
-        "state": serializers.ChoiceField(list(Circuit)),
+        "state": serializers.ChoiceField(CIRCUIT_STATES),
         "since": serializers.DateTimeField(allow_null=True),
         "next_try_at": serializers.DateTimeField(allow_null=True),
         "failures": serializers.IntegerField(help_text="In a row."),

@@ -211,6 +211,8 @@ SPECTACULAR_SETTINGS = {
         "AccountKind": "accounts.roles.Kind",
         "AccountRole": "accounts.api.serializers.ROLES",
         "NodeKind": "descriptors.models.Kind",
+        "TunnelState": "hypervisors.api.tunnels.STATES",
+        "CircuitState": "hypervisors.api.serializers.CIRCUIT_STATES",
         "MachineState": "descriptors.states.CHOICES",
         "OperationStatus": "descriptors.models.Status",
         "GrantedRole": "descriptors.permissions.ROLES",

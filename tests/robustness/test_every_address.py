@@ -54,6 +54,7 @@ RULES = {
         api/openstack-quotas-one api/openstack-routers api/openstack-routers-one api/openstack-subnets
         api/openstack-subnets-one api/openstack-volume-snapshots api/openstack-volume-snapshots-one
         api/openstack-volumes api/openstack-volumes-one api/openstack-volumes-one-attach
+        api/openstack-instances api/openstack-instance api/openstack-deploy-slice
         api/openstack-volumes-one-detach api/openstack-volumes-one-extend api/openstack-volumes-one-snapshot
     """,
     "console": """

@@ -1,0 +1,113 @@
+"""From a wish to machines in one step: definitions in the tree, and the operation that creates them, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from descriptors import selectors, tree
+from descriptors.actions.requesting import request
+from descriptors.actions.shaping import create_descriptor, create_folder, insert, reread
+from descriptors.models import Kind, Node, Operation
+from descriptors.permissions import can, forget, require
+from hypervisors.models import Hypervisor
+from olimpus.db import retry_on_deadlock
+from olimpus.errors import Conflict, Invalid, OlimpusError
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A folder with its definition, and the machines in it: name → local definition."""
+
+    name: str
+    common: Mapping[str, Any]
+    machines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def deploy_machine(
+    hypervisor: Hypervisor, folder: str, name: str, definition: Mapping[str, Any], *, actor: User, start: bool = False
+) -> tuple[Operation, Node]:
+    """Define a machine and ask for `create`, and with `start` for switching it on, as one operation.
+
+    `folder` "": `/<name of the hypervisor>`, made when it is missing by whoever may. Invalid, Forbidden, NotFound, Conflict;
+    nothing is changed then.
+    """
+    return _undone_on_errors(_machine, hypervisor, folder, name, definition, actor=actor, start=start)
+
+
+def deploy_slice(
+    hypervisor: Hypervisor, folder: str, wish: Slice, *, actor: User, start: bool = True, rollback: bool = False
+) -> tuple[Operation, Node]:
+    """Make the slice's folder with its machines and ask for `create` on all of it: one operation with one for each machine.
+
+    With `rollback` all of them are destroyed when one fails; otherwise what failed can be asked for again. Raises like
+    `deploy_machine`; Conflict too when one of the machines could not begin.
+    """
+    return _undone_on_errors(_slice, hypervisor, folder, wish, actor=actor, start=start, rollback=rollback)
+
+
+def _undone_on_errors(do: Any, *args: Any, **kwargs: Any) -> tuple[Operation, Node]:
+    try:
+        return retry_on_deadlock(do)(*args, **kwargs)
+    except OlimpusError:
+        forget()  # what was read of rights inside the transaction is not so
+        raise
+
+
+def _machine(
+    hypervisor: Hypervisor, folder: str, name: str, definition: Mapping[str, Any], *, actor: User, start: bool
+) -> tuple[Operation, Node]:
+    parent = _folder(hypervisor, folder, actor)
+    node = create_descriptor(parent, name, actor=actor, definition=dict(definition))
+    return request("create", node, actor=actor, arguments={"start": start}), node
+
+
+def _slice(
+    hypervisor: Hypervisor, folder: str, wish: Slice, *, actor: User, start: bool, rollback: bool
+) -> tuple[Operation, Node]:
+    above = _folder(hypervisor, folder, actor)
+    with tree.lock():
+        parent = reread(above)
+        require(actor, "create_nodes", parent)
+        machines = [tree.Draft(name, Kind.DESCRIPTOR, dict(own)) for name, own in wish.machines.items()]
+        made = insert([(parent, [tree.Draft(wish.name, Kind.FOLDER, dict(wish.common), machines)])], actor=actor)
+    top = next(node for node in made if node.is_folder)
+    operation = request("create", top, actor=actor, arguments={"start": start, "rollback": rollback})
+    if operation.skipped:
+        raise _left_out((operation.result or {}).get("skipped") or [], top)
+    return operation, top
+
+
+def _left_out(skipped: Sequence[Mapping[str, Any]], top: Node) -> Conflict:
+    """Half a slice is none."""
+    faults = [{"message": row["reason"], "where": ", ".join(row["paths"][:5])} for row in skipped]
+    return Conflict(_("Not all of its machines can be created."), where=top.path, errors=faults)
+
+
+def _folder(hypervisor: Hypervisor, path: str, actor: User) -> Node:
+    """The folder that was named, or the one that is called as the hypervisor."""
+    if path:
+        return _visible(path, actor)
+    path, root = f"/{hypervisor.name}", tree.by_path("/")
+    if Node.objects.filter(path=path).exists():
+        if can(actor, "create_nodes", path):
+            return _visible(path, actor)
+    elif can(actor, "create_nodes", root):
+        return create_folder(root, hypervisor.name, actor=actor, definition={"hypervisor": hypervisor.name})
+    hint = _("Without one it would be “%(path)s”, where you may not create machines.") % {"path": path}
+    raise Invalid(_("Name the folder that gets it."), where="folder", hint=hint)
+
+
+def _visible(path: str, actor: User) -> Node:
+    try:
+        node = selectors.get(actor, path)
+    except OlimpusError as error:
+        error.where = "folder"
+        raise
+    if not node.is_folder:
+        raise Conflict(_("This is a machine, not a folder."), where="folder")
+    return node
