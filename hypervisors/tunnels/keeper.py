@@ -173,7 +173,7 @@ class Keeper:
         self._become("up", None)
         while not stop.is_set() and link.wait(PING_EVERY) and self._answers(link):
             pass
-        if not stop.is_set():
+        if not stop.is_set() and not self._hurry.is_set():  # which is set when it was dropped on purpose
             self.last_error, self.last_error_at = _("The SSH connection was lost."), time.time()
 
     def _answers(self, link: Link) -> bool:

@@ -244,7 +244,7 @@ def test_a_wish_to_reconnect_reaches_the_process(tunnels, tmp_path, echo):
     ask_reconnect(tmp_path, "another")
     ask_reconnect(tmp_path, "cloud")
     assert until(lambda: tunnels.status().reconnects == 1)
-    assert tunnels.status().state == "up"
+    assert (tunnels.status().state, tunnels.status().last_error) == ("up", "")
 
 
 # -- a whole tunnel ----------------------------------------------------------------------------------------------------
