@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -26,6 +28,7 @@ from hypervisors import actions, metrics
 from hypervisors.drivers.cloud import ServiceHealth
 from hypervisors.gateway import gateway_for
 from hypervisors.models import Hypervisor
+from hypervisors.tunnels import statuses
 from olimpus.errors import Forbidden, OlimpusError
 
 #: The driver whose services are told.
@@ -70,6 +73,20 @@ class MetricsView(APIView):
         if not (request.user.is_superuser or request.auth == "metrics"):
             raise Forbidden(_("Only superusers, and whoever shows the token of the metrics, may read this."))
         return HttpResponse(generate_latest(metrics.registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def tunnels() -> Iterator[Metric]:
+    """The SSH tunnels of all living processes."""
+    up = GaugeMetricFamily("olimpus_tunnel_up", "SSH tunnel of a process.", labels=["hypervisor", "process"])
+    again = GaugeMetricFamily("olimpus_tunnel_reconnects", "How often it came back.", labels=["hypervisor", "process"])
+    for status in statuses(Path(settings.OLIMPUS_HOME)):
+        process = f"{status.process}:{status.pid}"
+        up.add_metric([status.name, process], float(status.state == "up"))
+        again.add_metric([status.name, process], status.reconnects)
+    yield from (up, again)
+
+
+metrics.tell(tunnels)
 
 
 class Memory:

@@ -15,6 +15,7 @@ from hypervisors.drivers.cloud import ServiceHealth
 from hypervisors.drivers.mock import MockDriver
 from hypervisors.models import Hypervisor
 from hypervisors.registry import DRIVERS
+from hypervisors.tunnels.board import Notice, Status
 from olimpus.errors import Unreachable
 from tests.worker.conftest import begin
 from tests.worker.conftest import tune as tune
@@ -97,6 +98,17 @@ def test_outcomes_of_calls_and_the_circuit_are_told(world, tune, scraped):
     assert after[calls, "list", "mock-1", "unreachable"] - before.get((calls, "list", "mock-1", "unreachable"), 0) == 12
     assert (before["olimpus_circuit_open", "mock-1"], after["olimpus_circuit_open", "mock-1"]) == (0, 2)
     assert after["olimpus_hypervisor_up", "mock-1"] == -1
+
+
+def test_tunnels_are_told_by_process(world, scraped):
+    told = {"state": "up", "since": 0.0, "reconnects": 2, "latency_ms": 1.0, "bytes_in": 0, "bytes_out": 0}
+    more = {"connections": 0, "connections_max": 9, "last_error": "", "last_error_at": None}
+    status = Status("campus", ("bastion:22",), **told, **more)
+    Notice(world.home, "campus", 1).publish(status)
+    after = scraped()
+    process = f"{status.process}:{status.pid}"
+    assert after["olimpus_tunnel_up", "campus", process] == 1
+    assert after["olimpus_tunnel_reconnects", "campus", process] == 2
 
 
 def test_other_processes_are_added_up(world, scraped, tmp_path):
