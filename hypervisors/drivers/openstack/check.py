@@ -57,6 +57,8 @@ class Checker:
                 break
             if step == "settings":
                 checks.checks += self._way_in()
+                if checks.failed:
+                    break
         return checks.checks
 
     def _way_in(self) -> Checks:

@@ -32,6 +32,7 @@ def _hop(prefix: str, group: str) -> tuple[Setting, ...]:
             help=gettext_noop("Its text (PEM). Without a key and a key file, an SSH agent is asked."),
             group=group,
         ),
+        Setting(f"{prefix}_passphrase", gettext_noop("Passphrase of the private key"), secret=True, group=group),
         Setting(
             f"{prefix}_key_file",
             gettext_noop("File of the private key"),
@@ -41,7 +42,7 @@ def _hop(prefix: str, group: str) -> tuple[Setting, ...]:
         Setting(
             f"{prefix}_host_key",
             gettext_noop("Host key"),
-            help=gettext_noop("As in a known_hosts file: type and key."),
+            help=gettext_noop("As in a known_hosts file: type and key; or its fingerprint (SHA256:…)."),
             group=group,
             example="ssh-ed25519 AAAA…",
         ),
