@@ -486,3 +486,10 @@ def test_refresh_of_the_catalogue_is_for_managers(in_charge, cloud, spoken):
     ask(in_charge, "get", "images")
     assert ask(in_charge, "get", "images?refresh=true").json()["source"] == "live"
     assert inventory.read(cloud, "images").source == "cached"
+
+
+@pytest.mark.parametrize("path", ["flavors?stats=true", "availability-zones?capacity=true", "images", *MANAGED])
+def test_what_is_known_costs_few_questions(in_charge, cloud, spoken, path, django_assert_max_num_queries):
+    ask(in_charge, "get", path)
+    with django_assert_max_num_queries(8):
+        assert ask(in_charge, "get", path).json()["source"] == "cached"
