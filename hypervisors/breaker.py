@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,8 @@ class Circuit(StrEnum):
     HALF_OPEN = "half_open"  # one, which decides
 
 
+#: Seconds for which the word of a process on another machine, or in another container, is taken.
+STALE: Final = 300.0
 #: The worse, the higher.
 SEVERITY: Final = {Circuit.CLOSED: 0, Circuit.HALF_OPEN: 1, Circuit.OPEN: 2}
 
@@ -165,7 +168,7 @@ class Notice:
     """This process' note about one circuit that is not closed: a file that goes when it closes."""
 
     def __init__(self, home: Path, hypervisor: str):
-        self._path = _folder(home) / f"{hypervisor}@{os.getpid()}.json"
+        self._path = _folder(home) / f"{hypervisor}@{socket.gethostname()}@{os.getpid()}.json"
 
     def write(self, status: Status) -> None:
         """Say how the circuit is. A disk that is full must not stop the work: then nothing is said."""
@@ -188,7 +191,11 @@ def seen(home: Path, hypervisor: str) -> Status:
 def _read(path: Path) -> Status | None:
     """None for what a process left that ended without cleaning up, and for what cannot be read."""
     try:
-        os.kill(int(path.stem.rpartition("@")[2]), 0)
+        host, pid = path.stem.split("@")[1:]
+        if host == socket.gethostname():
+            os.kill(int(pid), 0)
+        elif time.time() - path.stat().st_mtime > STALE:  # nobody here can tell whether it lives
+            return None
         told = json.loads(path.read_text())
         times = {name: datetime.fromisoformat(told[name]) for name in ("since", "next_try_at") if told[name]}
         return Status(Circuit(told["state"]), failures=told["failures"], error=told["error"], **times)

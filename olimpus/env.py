@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def metrics_folder() -> Path:
     """Where the processes of one data folder count together (`prometheus_client` reads `PROMETHEUS_MULTIPROC_DIR`)."""
     folder = Path(os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", str(home() / "metrics")))
     folder.mkdir(parents=True, exist_ok=True)
+    from prometheus_client import values  # it looks at the variable when it is imported
+
+    # Containers that share the folder may have processes of the same number.
+    host = socket.gethostname().replace("_", "-")
+    values.ValueClass = values.MultiProcessValue(lambda: f"{host}-{os.getpid()}")
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -189,9 +190,15 @@ def test_what_a_dead_process_left_is_not_believed(tmp_path, circuit):
     (note,) = (tmp_path / "circuits").iterdir()
     dead = os.spawnlp(os.P_NOWAIT, "true", "true")
     os.waitpid(dead, 0)
-    note.rename(note.with_name(f"rack-1@{dead}.json"))
+    note.rename(note.with_name(f"rack-1@{socket.gethostname()}@{dead}.json"))
     assert seen(tmp_path, "rack-1").state is Circuit.CLOSED
-    note.write_text("{")
+    (note,) = (tmp_path / "circuits").iterdir()
+    elsewhere = note.rename(note.with_name(f"rack-1@elsewhere@{dead}.json"))
+    assert seen(tmp_path, "rack-1").state is Circuit.OPEN
+    os.utime(elsewhere, (0, 0))
+    assert seen(tmp_path, "rack-1").state is Circuit.CLOSED
+    Notice(tmp_path, "rack-1").write(circuit.status)
+    next(path for path in (tmp_path / "circuits").iterdir() if path != elsewhere).write_text("{")
     assert seen(tmp_path, "rack-1").state is Circuit.CLOSED
 
 

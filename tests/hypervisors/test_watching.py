@@ -115,7 +115,7 @@ def test_other_processes_are_added_up(world, scraped, tmp_path):
     """What a worker counted is told by the web process that is asked."""
     metrics.OPERATIONS.labels("start", "succeeded").inc()
     here = scraped()["olimpus_operations_total", "succeeded", "start"]
-    (mine,) = watching.settings.OLIMPUS_METRICS.glob(f"counter_{os.getpid()}.db")
+    (mine,) = watching.settings.OLIMPUS_METRICS.glob(f"counter_*-{os.getpid()}.db")
     other = mine.with_name("counter_1.db")
     other.write_bytes(mine.read_bytes())
     try:
