@@ -58,7 +58,7 @@ class Cloud:
         """openstacksdk, signed in as one of the lab's accounts, not by way of our code."""
         if who not in self._connections:
             entry = self.clouds[who]
-            self._connections[who] = openstack.connection.Connection(
+            self._connections[who] = openstack.connect(
                 auth=entry["auth"], region_name=entry["region_name"], load_yaml_config=False, load_envvars=False
             )
         return self._connections[who]
