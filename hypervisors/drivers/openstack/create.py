@@ -81,8 +81,8 @@ class Creator:
     def _ready(self, ref: str, spec: VmSpec) -> Json:
         """The server once it is built, and off when new machines shall be off; a failed one leaves nothing."""
         try:
-            self.servers.watcher.until(ref, "ACTIVE", CREATE_SECONDS)
             if self.created_power == "on" or spec.start:
+                self.servers.watcher.until(ref, CREATE_SECONDS, "ACTIVE")
                 return self.servers.settled(ref, "ACTIVE")
             # Somebody else who makes the same machine may have switched it off before we see it on.
             self.servers.watcher.until(ref, CREATE_SECONDS, "ACTIVE", "SHUTOFF")
