@@ -10,7 +10,7 @@ import contextlib
 import json
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +30,8 @@ PAUSES: Final = (0.2, 0.6)
 #: Seconds a server may ask us to wait before we try again; after a longer wait we say so instead.
 PATIENCE: Final = 5
 PAGE: Final = 500
+#: Seconds in which a server may do something with what was sent, after all of it has arrived.
+UPLOAD_SECONDS: Final = 3600
 #: The server keeps no answers of these addresses, so a repetition would be done again.
 NEVER_REPEATED: Final = "/auth/"
 
@@ -70,6 +72,12 @@ class Client:
     def rows(self, path: str, /, **params: Any) -> list[dict[str, Any]]:
         """The rows of an unpaged list. Raises Failure, also when what answers is no Olimpus."""
         return self._rows_of(self.get(path, **params))
+
+    def listed(self, path: str, /, **params: Any) -> dict[str, Any]:
+        """An unpaged list with what else is told about it. Raises Failure as `rows`."""
+        answer = self.get(path, **params)
+        self._rows_of(answer)
+        return dict(answer)
 
     def post(self, path: str, /, body: Any = None, **params: Any) -> Any:
         """Ask for something to be done; None when the answer is empty. Raises Failure."""
@@ -145,6 +153,23 @@ class Client:
         if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
             raise of_response(response, self)
         return response
+
+    def upload(self, path: str, /, content: Iterable[bytes], *, length: int, media_type: str, **params: Any) -> Any:
+        """Send so many bytes as they come, and wait for the answer. Done once: what broke is not repeated. Raises Failure."""
+        headers = {"Content-Type": media_type, "Content-Length": str(length)}
+        timeout = self._library.Timeout(UPLOAD_SECONDS, connect=10)
+        request = self._http.build_request(
+            "POST", self._url(path), params=_query(params), content=content, headers=headers, timeout=timeout
+        )
+        try:
+            response = self._http.send(request)
+        except self._library.TransportError as error:
+            raise of_connection(error, self.address) from error
+        except self._library.DecodingError as error:
+            raise not_olimpus(self.address) from error
+        if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:
+            raise of_response(response, self)
+        return data_of(response)
 
     def _url(self, path: str) -> str:
         return f"{self.address}/api{path}"

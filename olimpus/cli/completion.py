@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, Final
 
 import typer
@@ -26,6 +27,20 @@ def complete_path(ctx: typer.Context, incomplete: str) -> list[str]:
     except Failure:
         return []
     return [_for_shell(path) for path in found[:MOST]]
+
+
+def complete_name(address: str) -> Callable[[typer.Context, str], list[str]]:
+    """A completion by the names of a list of the API, of the cloud that `--hypervisor` names where that is given."""
+
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        try:
+            rows = _client(ctx).rows(f"/{address}", hypervisor=ctx.params.get("hypervisor") or None)
+        except Failure:
+            return []
+        names = dict.fromkeys(str(row.get("name", "")) for row in rows)
+        return [_for_shell(name) for name in names if name and name.startswith(incomplete)][:MOST]
+
+    return complete
 
 
 def _beginning(client: Client, incomplete: str) -> list[str]:

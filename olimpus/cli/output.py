@@ -96,9 +96,13 @@ class Out:
     def rows(self, columns: Sequence[Column], rows: Iterable[Mapping[str, Any]], *, headings: bool = True) -> None:
         """Print rows of the API as a table; as JSON and YAML whole. No rows: nothing, or an empty list."""
         found = list(rows)
-        if not self.for_people:
+        if self.for_people:
+            self.write(self.drawn(columns, found, headings=headings))
+        else:
             self.data(found)
-            return
+
+    def drawn(self, columns: Sequence[Column], found: Sequence[Mapping[str, Any]], *, headings: bool = True) -> str:
+        """The rows as a table; "" for no rows."""
         shown = [column for column in columns if self.form == Format.WIDE or not column.wide]
         cells = [column.cells(found) for column in shown]
         # What no row has is left out: folders have no state.
@@ -106,14 +110,12 @@ class Out:
             index for index, column in enumerate(cells) if found and (index == 0 or any(cell.text for cell in column))
         ]
         head = [[Styled(column.title.upper(), "bold")] if headings else [] for column in shown]
-        self.write(
-            drawn(
-                [head[index] + cells[index] for index in used],
-                [shown[index].right for index in used],
-                [shown[index].cut for index in used],
-                width=self.width,
-                paint=self.paint,
-            )
+        return drawn(
+            [head[index] + cells[index] for index in used],
+            [shown[index].right for index in used],
+            [shown[index].cut for index in used],
+            width=self.width,
+            paint=self.paint,
         )
 
     def facts(self, facts: Iterable[tuple[str, Cell]], data: Any) -> None:

@@ -1,0 +1,1 @@
+"""The commands of clouds: what is not one machine."""
