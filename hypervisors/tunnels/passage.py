@@ -45,7 +45,8 @@ class Passage:
         self._whole = True
         self.bytes_out = 0  # towards the cloud
         self.bytes_in = 0
-        self.moved_at = time.monotonic()  # the last time that bytes went out, or that the other side ended
+        self._moved_at = time.monotonic()
+        self._answered = False  # the last bytes came in
 
     def start(self) -> None:
         for way, carry in (("out", self._out), ("in", self._in)):
@@ -54,12 +55,17 @@ class Passage:
     @property
     def half_closed_for(self) -> float:
         """Seconds since the other side ended and ours has not said anything any more."""
-        return time.monotonic() - self.moved_at if self._channel.eof_received else 0.0
+        return time.monotonic() - self._moved_at if self._channel.eof_received else 0.0
+
+    @property
+    def resting_for(self) -> float:
+        """Seconds since the last bytes when they came from the other side; 0 while an answer is awaited."""
+        return time.monotonic() - self._moved_at if self._answered else 0.0
 
     def finish(self) -> None:
-        """End our side in an orderly way."""
+        """End it in an orderly way."""
         with contextlib.suppress(OSError):
-            self._local.shutdown(socket.SHUT_RD)
+            self._local.shutdown(socket.SHUT_RDWR)
 
     def cut(self) -> None:
         """End it as lost."""
@@ -78,6 +84,7 @@ class Passage:
     def _out(self) -> bool:
         """Whether the local side came to an orderly end."""
         while data := self._local.recv(CHUNK):
+            self._answered = False  # before the answer can come
             sent = 0
             while sent < len(data):
                 size = self._channel.send(data[sent:] if sent else data)
@@ -85,7 +92,7 @@ class Passage:
                     return False
                 sent += size
             self.bytes_out += sent
-            self.moved_at = time.monotonic()
+            self._moved_at = time.monotonic()
         self._channel.shutdown_write()
         return True
 
@@ -95,9 +102,10 @@ class Passage:
             if not self._deliver(data):
                 return False
             self.bytes_in += len(data)
+            self._answered, self._moved_at = True, time.monotonic()
             if self._heard:
                 self._heard()
-        self.moved_at = time.monotonic()
+        self._moved_at = time.monotonic()
         if not self._channel.eof_received:
             return False
         with contextlib.suppress(OSError):  # the client was faster

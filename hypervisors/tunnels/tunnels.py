@@ -31,6 +31,7 @@ MAX_CONNECTIONS: Final = 256
 PUBLISH_EVERY: Final = 2.0
 TICK: Final = 0.5
 BREATH: Final = 0.02  # until the next look whether a connection has ended, when all are taken
+RESTING: Final = 10.0  # seconds after which a connection that a client keeps for later may be ended for another
 HALF_CLOSED_LIMIT: Final = 30.0  # seconds that a client may keep a connection which its server has ended
 
 _numbers = itertools.count(1)
@@ -84,8 +85,7 @@ class Tunnels:
         when a host refuses us, `Transient` when all connections are taken. Then nothing was sent: it may be repeated.
         """
         target = self._target(host, port, service)
-        if not self._slots.acquire(timeout=timeout):
-            raise self._crowded()
+        self._take_slot(timeout)
         try:
             opened = self._opened(target, timeout)
             try:
@@ -167,16 +167,19 @@ class Tunnels:
 
     def close(self) -> None:
         """End everything: connections, listeners, threads, the state's file. A later use begins anew."""
+        self.retire()
+        for passage in self._passages():
+            passage.cut()
+        self._keeper.close()
+        with self._lock:
+            self._targets.clear()
+
+    def retire(self) -> None:
+        """Take no more local clients and tell other processes nothing more."""
         with self._lock:
             clerk, self._clerk = self._clerk, None
-            targets = list(self._targets.values())
-            self._targets.clear()
         if clerk:
             clerk.close()
-        for target in targets:
-            for passage in target.passages():
-                passage.cut()
-        self._keeper.close()
         self._notice.withdraw()
 
     # -- for the clerk ----------------------------------------------------------------------------------------------
@@ -184,6 +187,7 @@ class Tunnels:
     def admit(self, listener: socket.socket, target: Target) -> bool:
         """Take one connection of a local client; False when all are taken: it waits in the listener's queue."""
         if not self._slots.acquire(blocking=False):
+            self._make_room()
             return False
         try:
             sock, _peer = listener.accept()
@@ -198,12 +202,9 @@ class Tunnels:
     def keep_house(self) -> None:
         """What is due now and then."""
         self._keeper.watch_over_ping()
-        with self._lock:
-            targets = list(self._targets.values())
-        for target in targets:
-            for passage in target.passages():
-                if passage.half_closed_for > HALF_CLOSED_LIMIT:
-                    passage.finish()
+        for passage in self._passages():
+            if passage.half_closed_for > HALF_CLOSED_LIMIT:
+                passage.finish()
 
     def publish(self) -> None:
         """Write the state for other processes."""
@@ -213,6 +214,25 @@ class Tunnels:
         return board.reconnect_asked(self._home, self.name)
 
     # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _passages(self) -> list[Passage]:
+        with self._lock:
+            targets = list(self._targets.values())
+        return [passage for target in targets for passage in target.passages()]
+
+    def _take_slot(self, timeout: float) -> None:
+        """`Transient` when none gets free in time."""
+        deadline = time.monotonic() + timeout
+        while not self._slots.acquire(timeout=BREATH):
+            if time.monotonic() > deadline:
+                raise self._crowded()
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """End the connection that rests longest. (Pools of HTTP clients keep more of them than they use.)"""
+        longest = max(self._passages(), key=lambda passage: passage.resting_for, default=None)
+        if longest and longest.resting_for > RESTING:
+            longest.finish()
 
     def _lead(self, sock: socket.socket, target: Target) -> None:
         """Connect a local client to its target, or reset it."""
@@ -354,7 +374,7 @@ class Clerk:
 
 
 @atexit.register
-def _close_all() -> None:
-    """So that no file says that a tunnel stands which ended with its process."""
+def _retire_all() -> None:
+    """So that no file says that a tunnel stands which ended with its process; the rest ends with it by itself."""
     for tunnels in list(_in_use):
-        tunnels.close()
+        tunnels.retire()
