@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
 from hypervisors.drivers.cloud import ServiceHealth, Services
 from hypervisors.drivers.openstack.errors import NoService, translated
@@ -34,14 +33,7 @@ class HealthService(Part):
 
     def places(self) -> dict[str, tuple[str, int]]:
         """Host and port of every service of the catalog, in our region."""
-        told = self.session.account()
-        catalog = self.session.access().service_catalog
-        found = catalog.get_endpoints(interface=told["interface"], region_name=told["region_name"] or None)
-        urls = {service: urlsplit(endpoints[0]["url"]) for service, endpoints in found.items() if endpoints}
-        return {
-            service: (str(url.hostname), url.port or (443 if url.scheme == "https" else 80))
-            for service, url in sorted(urls.items())
-        }
+        return self.session.places(self.session.access())
 
     def _health(self, asked: tuple[str, str, str]) -> ServiceHealth:
         name, service, path = asked

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import keystoneauth1.exceptions
 import keystoneauth1.session
@@ -76,6 +77,18 @@ class Session:
         """The id of the project of this name."""
         return str(self.access(project).project_id)
 
+    def places(self, access: AccessInfo) -> dict[str, tuple[str, int]]:
+        """Host and port of every service in the catalog of a token, for our region and kind of endpoints."""
+        told = self.account()
+        found = access.service_catalog.get_endpoints(
+            interface=told["interface"], region_name=told["region_name"] or None
+        )
+        urls = {service: urlsplit(endpoints[0]["url"]) for service, endpoints in found.items() if endpoints}
+        return {
+            service: (str(url.hostname), url.port or (443 if url.scheme == "https" else 80))
+            for service, url in sorted(urls.items())
+        }
+
     def calls(self) -> dict[str, int]:
         """How many requests each service got from here: compute, network, image, volume, identity, discovery…"""
         with self._counting:
@@ -138,7 +151,14 @@ class Session:
 
     def _dial(self, tunnels: Tunnels, host: str, port: int, seconds: float) -> socket.socket:
         service = getattr(self._asking, "service", "")
-        return tunnels.dial(host, port, "" if service == "discovery" else service, seconds)
+        return tunnels.dial(host, port, self._name(host, port) if service == "discovery" else service, seconds)
+
+    def _name(self, host: str, port: int) -> str:
+        """The service of the catalog that is there, so far as we know one: nothing is asked."""
+        own = self._connections.get("")
+        access = own.session.auth.auth_ref if own else None
+        known = self.places(access) if access else {}
+        return next((service for service, place in known.items() if place == (host, port)), "")
 
     def _enter(self, project: str) -> Connection:
         """A connection into a named project, which the account may have to be let into first."""
