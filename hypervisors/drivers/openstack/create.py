@@ -102,7 +102,8 @@ class Creator:
         """What an earlier attempt, or another one just now, has made: waited for, and stopped if nobody did so yet."""
         if server["status"] == "BUILD":
             return self._ready(server["id"], spec)
-        started = self.created_power == "off" and power_of(server) is Power.ON and memory.SIZE in server["metadata"]
+        wanted_off = self.created_power == "off" and not spec.start
+        started = wanted_off and power_of(server) is Power.ON and memory.SIZE in server["metadata"]
         if started and {action["action"] for action in self.servers.actions(server["id"])} <= {"create"}:
             return self._ready(server["id"], spec)
         return server

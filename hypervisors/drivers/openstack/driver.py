@@ -105,6 +105,7 @@ class OpenStackDriver(Driver):
             return self._wake(server)
         if power is not Power.OFF:
             raise self._wrong_power(server, Power.OFF)
+        self.servers.forget_since(server)
         action = "unshelve" if status.startswith("SHELVED") else "os-start"
         return self._info(self.servers.bring(ref, action, "ACTIVE", POWER_SECONDS))
 
@@ -112,6 +113,7 @@ class OpenStackDriver(Driver):
         """Nova asks the guest, and cuts its power when it does not listen within a minute or so."""
         server = self.servers.get(ref)
         if power_of(server) is Power.ON:
+            self.servers.forget_since(server)
             self._ask_to_stop(ref)
             server = self.servers.get(ref)
         return self._info(server)

@@ -19,6 +19,8 @@ Json = dict[str, Any]
 TAG: Final = "olimpus-"
 LIMIT: Final = 255
 SIZE, IMAGE, IMAGE_ID, SINCE = "olimpus_size", "olimpus_image", "olimpus_image_id", "olimpus_since"
+#: Writing the note is itself something that happens to the server; who stops it takes the note away.
+NOTE_SECONDS: Final = 5.0
 NIC, DISK = "olimpus_nic_", "olimpus_disk_"
 
 
@@ -128,17 +130,22 @@ def disks_in(metadata: Mapping[str, str]) -> list[Disk]:
 
 
 def of_since(since: datetime, updated: str) -> dict[str, str]:
-    """That it was powered on then, good for as long as Nova does not touch it again (`updated`)."""
+    """That it was powered on then, good for as long as Nova does not touch it again after this note (`updated`)."""
     return {SINCE: f"{since.isoformat()} {updated}"}
 
 
 def since_in(metadata: Mapping[str, str], updated: str, *, paused: bool) -> datetime | None:
-    """What was noted at a pause; once it is resumed only if nothing has happened since."""
+    """What was noted at a pause; once it is resumed only if nothing has happened since but the note itself."""
     since, _space, seen = metadata.get(SINCE, "").partition(" ")
     try:
-        return datetime.fromisoformat(since) if paused or seen == updated else None
+        noted = datetime.fromisoformat(since)
+        return noted if paused or _seconds(seen, updated) <= NOTE_SECONDS else None
     except ValueError:
         return None
+
+
+def _seconds(before: str, after: str) -> float:
+    return abs((datetime.fromisoformat(after) - datetime.fromisoformat(before)).total_seconds())
 
 
 def _numbered(metadata: Mapping[str, str], prefix: str) -> list[Json]:

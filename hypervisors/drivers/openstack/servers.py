@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypervisors.drivers.base import Power
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.errors import Denied
-from hypervisors.drivers.openstack.rest import PAGE, Part, at
+from hypervisors.drivers.openstack.rest import PAGE, Part, at, wait_for
 from hypervisors.drivers.openstack.session import Session
 from hypervisors.drivers.openstack.view import GONE, power_of, task_of
 from hypervisors.drivers.openstack.watch import Watcher
@@ -86,6 +86,19 @@ class Servers(Part):
         self.watcher.until(ref, seconds, status)
         return self.settled(ref, status)
 
+    def at_rest(self, ref: str, status: str, seconds: float) -> Json:
+        """The machine once it has this status and Nova is done with it: for changes in which the list by status, which
+        knows no tasks, shows the wanted one too early. `HypervisorError` when it ends in ERROR.
+        """
+
+        def look() -> Json | None:
+            server = self.get(ref)
+            if server["status"] == "ERROR":
+                return self.settled(ref, status)
+            return server if server["status"] == status and not task_of(server) else None
+
+        return wait_for(look, _("The machine"), self.where, seconds)
+
     def settled(self, ref: str, status: str) -> Json:
         """The machine, which should have this status now; `Transient` saying what it has instead."""
         server = self.get(ref)
@@ -100,11 +113,17 @@ class Servers(Part):
         path = at("/servers", ref) + "/metadata"
         self.rest.post("compute", path, {"metadata": metadata}, missing=VMNotFound)
 
+    def forget_since(self, server: Json) -> None:
+        """What was noted about its last power-on is over."""
+        if memory.SINCE in (server.get("metadata") or {}):
+            self.rest.delete("compute", at("/servers", server["id"]) + at("/metadata", memory.SINCE))
+
     def power_off(self, server: Json, seconds: float) -> Json:
         """The machine, off. Nova stops what runs only, so that a paused one is woken first."""
         ref, status = server["id"], server["status"]
         if power_of(server) is Power.OFF:
             return server
+        self.forget_since(server)
         if status in WAKE:
             self.bring(ref, WAKE[status], "ACTIVE", seconds)
         return self.bring(ref, "os-stop", "SHUTOFF", seconds)

@@ -74,7 +74,8 @@ class SnapshotService(Part):
         self.servers.power_off(server, STOP_SECONDS)
         metadata = server["metadata"] | {memory.IMAGE_ID: image["id"]}
         body = {"imageRef": image["id"], "metadata": metadata}
-        return self.servers.bring(ref, "rebuild", "SHUTOFF", REVERT_SECONDS, body)
+        self.servers.act(ref, "rebuild", body)
+        return self.servers.at_rest(ref, "SHUTOFF", REVERT_SECONDS)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

@@ -55,7 +55,7 @@ def test_an_image_is_remembered_while_the_server_has_it():
 
 def test_a_power_on_is_remembered_until_nova_touches_the_server():
     since = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    metadata = memory.of_since(since, "2026-01-01T13:00:00Z")
+    metadata = memory.of_since(since, "2026-01-01T12:59:59Z")
     assert memory.since_in(metadata, "2026-01-01T13:00:00Z", paused=False) == since
     assert memory.since_in(metadata, "2026-01-01T14:00:00Z", paused=False) is None
     assert memory.since_in(metadata, "2026-01-01T14:00:00Z", paused=True) == since
