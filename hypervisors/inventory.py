@@ -73,6 +73,18 @@ def read(hypervisor: Hypervisor | None, kind: str, *, refresh: bool = False, of:
     return _ask(hypervisor, asked, key, of, refresh=refresh)
 
 
+def known(hypervisor: Hypervisor, *keys: str) -> dict[str, Answer]:
+    """What was last heard under these keys (a kind, or `kind:project`), however long ago; nobody is asked. One query.
+
+    Of what was never heard there is no entry. `cached` is fresh still, `last_known` is not.
+    """
+    rows = {row.kind: row for row in Inventory.objects.filter(hypervisor=hypervisor, kind__in=keys)}
+    kinds = {key: KINDS[key.partition(":")[0]] for key in rows}
+    return {
+        key: _told(kinds[key], row, "cached" if _fresh(row, kinds[key]) else "last_known") for key, row in rows.items()
+    }
+
+
 def forget(hypervisor: Hypervisor, *kinds: str) -> None:
     """Somebody wrote: what was known of these kinds is out of date, and serves only while the cloud is silent."""
     for kind in kinds:

@@ -16,19 +16,23 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from descriptors.panes.operations import address
+from hypervisors import clouds
 from hypervisors.drivers.base import POWER_WORDS, Power
+from hypervisors.models import Hypervisor
 
 register = template.Library()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the menu: what it is called, its picture, its address (the first name that exists), the list it needs."""
+    """A line of the menu: what it is called, its picture, its address (the first name that exists), the list it needs,
+    and the driver without whose hypervisors it is left out."""
 
     label: Promise
     icon: str
     names: tuple[str, ...]
     needs: str = ""
+    driver: str = ""
 
 
 def _list(label: Promise, icon: str, needs: str, *names: str) -> Entry:
@@ -52,6 +56,9 @@ MENU: Final[tuple[tuple[Promise | str, tuple[Entry, ...]], ...]] = (
         _("Hypervisors"),
         (
             _list(_("Hypervisors"), "server", "hypervisors.Hypervisor"),
+            Entry(
+                _("Clouds"), "cloud", ("admin:hypervisors_hypervisor_clouds",), "hypervisors.Hypervisor", clouds.DRIVER
+            ),
             Entry(_("Tunnels"), "route", ("admin:hypervisors_hypervisor_tunnels",), "hypervisors.Hypervisor"),
             _list(_("Machines nobody owns"), "device-desktop-question", "descriptors.Unowned"),
         ),
@@ -73,7 +80,7 @@ NOT_LISTED: Final = {"axes.AccessLog", "axes.AccessFailureLog"}
 
 @register.simple_tag(takes_context=True)
 def console_menu(context: template.Context) -> list[dict[str, Any]]:
-    """[{title, items: [{label, icon, url, current}]}] of what this person may open; no query."""
+    """[{title, items: [{label, icon, url, current}]}] of what this person may open; one query, whether there is a cloud."""
     open_lists = _open_lists(context)
     sections = [{"title": title, "items": _items(entries, open_lists)} for title, entries in MENU]
     sections.append({"title": _("More"), "items": _others(open_lists)})
@@ -88,12 +95,16 @@ def _open_lists(context: template.Context) -> dict[str, dict[str, Any]]:
 
 
 def _items(entries: tuple[Entry, ...], open_lists: dict[str, Any]) -> list[dict[str, Any]]:
-    chosen = [entry for entry in entries if not entry.needs or entry.needs in open_lists]
+    chosen = [entry for entry in entries if (not entry.needs or entry.needs in open_lists) and _is_used(entry)]
     return [
         {"label": entry.label, "icon": entry.icon, "url": url, "under": _address(entry.names[-1:])}
         for entry in chosen
         if (url := _address(entry.names))
     ]
+
+
+def _is_used(entry: Entry) -> bool:
+    return not entry.driver or Hypervisor.objects.filter(driver=entry.driver).exists()
 
 
 def _others(open_lists: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,9 +10,11 @@ export function refresh(place) {
   setTimeout(() => { const again = waiting.get(place); waiting.delete(place); if (again && place.isConnected) refresh(place) }, Number(place.dataset.pause ?? REFRESH))
 }
 
-async function fetchInto(place) {
-  const answer = await fetch(place.dataset.refresh ?? place.dataset.url, { headers: { "X-Requested-With": "fetch" } }).catch(() => null)
+/** Fetch a fragment now; whether that went well. */
+export async function fetchInto(place, address = place.dataset.refresh ?? place.dataset.url) {
+  const answer = await fetch(address, { headers: { "X-Requested-With": "fetch" } }).catch(() => null)
   if (answer?.ok) put(place, await answer.text())
+  return Boolean(answer?.ok)
 }
 
 /** A place in parts keeps those that are as they were: nothing that is scrolled or has the focus is taken away. */
