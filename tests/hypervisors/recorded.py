@@ -26,45 +26,73 @@ from hypervisors.drivers.cloud import (
 )
 from olimpus.errors import HypervisorError
 
-#: A machine of the lab that has the attached volume.
-SERVER = "f3a1c5de-6c1a-4d4b-9f5e-6f5b6c0c6c11"
-
+CREATED = datetime.datetime(2026, 11, 21, 18, 22, 28, tzinfo=datetime.UTC)
+#: Some of its flavors, so that two of the predefined ones are there and three are not.
 FLAVORS = [
     CloudFlavor("2", "micro", 1, 1024, 5.0),
     CloudFlavor("4", "medium", 2, 2560, 20.0),
-    CloudFlavor("9", "olimpus-2c-1024m-10g", 2, 1024, 10.0),
 ]
-ROOM = {"cpus_total": 2048, "memory_mib_total": 393_216, "disk_gib_total": 8192.0}
+ROOM = {"cpus_total": 2048, "memory_mib_total": 392_448, "disk_gib_total": 8192}
 ZONES = [
     Zone(
         "zone-1",
         hosts=(
-            Host("compute-01", "zone-1", cpus_used=3, memory_mib_used=3072, disk_gib_used=15.0, vms=3, **ROOM),
-            Host("compute-02", "zone-1", **ROOM),
+            Host("compute-01", "zone-1", **ROOM),
+            Host("compute-02", "zone-1", cpus_used=2, memory_mib_used=3072, disk_gib_used=20.0, vms=2, **ROOM),
         ),
     ),
-    Zone("zone-2", hosts=(Host("compute-03", "zone-2", **ROOM),)),
+    Zone(
+        "zone-2",
+        hosts=(Host("compute-03", "zone-2", cpus_used=3, memory_mib_used=3072, disk_gib_used=16.0, vms=3, **ROOM),),
+    ),
 ]
-CREATED = datetime.datetime(2026, 11, 21, 18, 12, 5, tzinfo=datetime.UTC)
 IMAGES = [
-    Image("0f1", "cirros", "active", "qcow2", 196_616, 0, 0, "public", CREATED),
-    Image("0f2", "ubuntu-20.04", "active", "qcow2", 196_616, 0, 0, "public", CREATED),
+    Image("45ac963b-76af-4365-9851-29a2348ded15", "cirros", "active", "qcow2", 196_616, 0, 0, "public", CREATED),
+    Image("fe3f26aa-c81a-43f7-b4a0-3643cf37f5ce", "ubuntu-20.04", "active", "qcow2", 196_616, 0, 0, "public", CREATED),
 ]
 SUBNET = Subnet(
-    "5b1", "test-net", "7c1", "192.168.100.0/24", "192.168.100.1", True, (), (("192.168.100.2", "192.168.100.254"),)
+    "36569872-0504-4f9b-890a-6ae9f86c4978",
+    "test-net",
+    "3dd8452e-8b7f-48d6-97d5-c0fb27073d7e",
+    "192.168.100.0/24",
+    "192.168.100.1",
+    pools=(("192.168.100.2", "192.168.100.254"),),
 )
-NETWORK = Network("7c1", "test-net", "ACTIVE", False, False, 1500, "a11", (SUBNET,))
-ROUTER = Router("8d1", "way-out", "ACTIVE", "7c0", ("5b1",))
-VOLUME = Volume("9e1", "data", "in-use", 1, "files", False, (Attachment(SERVER, "/dev/vdb"),), CREATED)
-FREE_VOLUME = Volume("9e2", "spare", "available", 1, "files", False, (), CREATED)
-SNAPSHOT = VolumeSnapshot("9f1", "monday", "9e2", "available", 1, CREATED)
+NETWORK = Network(
+    SUBNET.network_id,
+    "test-net",
+    "ACTIVE",
+    mtu=1450,
+    project_id="e8b862f461d04c0ca2cb1bb2e65af016",
+    subnets=(SUBNET,),
+)
+ROUTER = Router(
+    "24c023ac-8669-4e97-8bb1-fbd65d81bc34", "way-out", "ACTIVE", "f5208df4-d634-4c62-b50b-d0d50217e70a", (SUBNET.id,)
+)
+#: A machine of the lab that has the volume.
+SERVER = "c26b708d-8c69-4291-a945-55e8512fa6fd"
+VOLUME = Volume(
+    "f3f054f9-7181-4ca5-8ede-82086a5419dc",
+    "data",
+    "in-use",
+    1,
+    "files",
+    False,
+    (Attachment(SERVER, "/dev/sdb"),),
+    CREATED,
+)
+FREE_VOLUME = Volume("2704855b-02aa-440e-88f7-7acc0e3d58e3", "spare", "available", 1, "files", False, (), CREATED)
+SNAPSHOT = VolumeSnapshot("f50acb8f-bfe9-4340-8257-36ffd1be56b2", "monday", FREE_VOLUME.id, "available", 1, CREATED)
 QUOTAS = [
-    Quota("compute", "instances", 1000, 3),
-    Quota("compute", "ram", None, 3072),
-    Quota("network", "port", 5000, 4),
+    Quota("compute", "instances", 1000, 0),
+    Quota("compute", "ram", 20_000_000, 0),
+    Quota("network", "subnetpools", None, 0),
 ]
-KEYPAIRS = [Keypair("olimpus", "aa:bb:cc")]
-PROJECTS = [Project("a11", "admin", "Bootstrap project"), Project("a12", "demo")]
+KEYPAIRS = [Keypair("olimpus-recorded", "8e:1c:0f:ba:c4:26:7e:91:46:96:15:df:94:77:ef:18")]
+PROJECTS = [
+    Project("e8b862f461d04c0ca2cb1bb2e65af016", "admin", "Bootstrap project for initializing the cloud."),
+    Project("9cb5f11ea2c647f1bab7d23d43d21ef8", "demo"),
+]
 
 
 class Recorded:
@@ -84,7 +112,7 @@ class Recorded:
         return self._tell("flavors", FLAVORS)
 
     def flavor_use(self) -> Any:
-        return self._tell("flavor_use", {"micro": 3})
+        return self._tell("flavor_use", {"micro": 1, "nano": 1, "small": 4})
 
     def images(self) -> Any:
         return self._tell("images", IMAGES)

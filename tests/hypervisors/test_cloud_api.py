@@ -19,9 +19,10 @@ from hypervisors.api.openstack.urls import ROUTES, urlpatterns
 from hypervisors.models import Hypervisor
 from olimpus.errors import CapacityExceeded, Forbidden, Rejected, Unreachable
 from tests import factories
-from tests.hypervisors.recorded import SERVER
+from tests.hypervisors.recorded import FREE_VOLUME, NETWORK, PROJECTS, SERVER, SUBNET, VOLUME
 
 URL = "/api/openstack"
+NET, SUB, FREE, TAKEN, DEMO = NETWORK.id, SUBNET.id, FREE_VOLUME.id, VOLUME.id, PROJECTS[1].id
 #: Read by managers only, without a body.
 MANAGED = ("keypairs", "networks", "subnets", "routers", "volumes", "volume-snapshots", "projects", "quotas/demo")
 #: Method, address, a good body, what it answers, the method of the cloud and its arguments.
@@ -31,25 +32,25 @@ WRITES = [
     ("delete", "flavors/small", None, 204, "delete_flavor", {"name": "small"}),
     ("delete", "images/0f1", None, 204, "delete_image", {"image": "0f1"}),
     ("post", "networks", {"name": "test-net"}, 201, "create_network", {"name": "test-net", "project": ""}),
-    ("delete", "networks/7c1", None, 204, "delete_network", {"network": "7c1"}),
-    ("post", "subnets", {"network": "7c1", "cidr": "10.0.0.0/24", "pool": ["10.0.0.5", "10.0.0.9"]}, 201, "create_subnet",
-     {"network": "7c1", "cidr": "10.0.0.0/24", "name": "", "dhcp": True, "dns": [], "pool": ("10.0.0.5", "10.0.0.9")}),
-    ("delete", "subnets/5b1", None, 204, "delete_subnet", {"subnet": "5b1"}),
-    ("post", "routers", {"name": "way-out", "external": "public", "subnets": ["5b1"]}, 201, "create_router",
-     {"name": "way-out", "external": "public", "subnets": ["5b1"], "project": ""}),
+    ("delete", f"networks/{NET}", None, 204, "delete_network", {"network": NET}),
+    ("post", "subnets", {"network": NET, "cidr": "10.0.0.0/24", "pool": ["10.0.0.5", "10.0.0.9"]}, 201, "create_subnet",
+     {"network": NET, "cidr": "10.0.0.0/24", "name": "", "dhcp": True, "dns": [], "pool": ("10.0.0.5", "10.0.0.9")}),
+    ("delete", f"subnets/{SUB}", None, 204, "delete_subnet", {"subnet": SUB}),
+    ("post", "routers", {"name": "way-out", "external": "public", "subnets": [SUB]}, 201, "create_router",
+     {"name": "way-out", "external": "public", "subnets": [SUB], "project": ""}),
     ("delete", "routers/8d1", None, 204, "delete_router", {"router": "8d1"}),
     ("post", "volumes", {"name": "spare", "size": 1}, 201, "create_volume",
      {"name": "spare", "size_gib": 1, "type": "", "image": "", "snapshot": "", "project": ""}),
-    ("delete", "volumes/9e2", None, 204, "delete_volume", {"volume": "9e2"}),
-    ("post", "volumes/9e2/attach", {"instance": SERVER}, 200, "attach_volume", {"volume": "9e2", "ref": SERVER}),
-    ("post", "volumes/9e1/detach", {}, 200, "detach_volume", {"volume": "9e1", "ref": ""}),
-    ("post", "volumes/9e2/extend", {"size": 2}, 200, "extend_volume", {"volume": "9e2", "size_gib": 2}),
-    ("post", "volumes/9e2/snapshot", {"name": "monday"}, 201, "snapshot_volume", {"volume": "9e2", "name": "monday"}),
+    ("delete", f"volumes/{FREE}", None, 204, "delete_volume", {"volume": FREE}),
+    ("post", f"volumes/{FREE}/attach", {"instance": SERVER}, 200, "attach_volume", {"volume": FREE, "ref": SERVER}),
+    ("post", f"volumes/{TAKEN}/detach", {}, 200, "detach_volume", {"volume": TAKEN, "ref": ""}),
+    ("post", f"volumes/{FREE}/extend", {"size": 2}, 200, "extend_volume", {"volume": FREE, "size_gib": 2}),
+    ("post", f"volumes/{FREE}/snapshot", {"name": "monday"}, 201, "snapshot_volume", {"volume": FREE, "name": "monday"}),
     ("delete", "volume-snapshots/9f1", None, 204, "delete_volume_snapshot", {"snapshot": "9f1"}),
     ("post", "projects", {"name": "demo", "quotas": {"cores": 4}}, 201, "ensure_project",
      {"name": "demo", "description": "", "quotas": {"cores": 4}, "users": [], "role": "member"}),
-    ("delete", "projects/a12", None, 204, "delete_project", {"name": "demo"}),
-    ("patch", "quotas/a12", {"quotas": {"instances": -1}}, 200, "ensure_project",
+    ("delete", f"projects/{DEMO}", None, 204, "delete_project", {"name": "demo"}),
+    ("patch", f"quotas/{DEMO}", {"quotas": {"instances": -1}}, 200, "ensure_project",
      {"name": "demo", "quotas": {"instances": -1}}),
 ]  # fmt: skip
 writes = pytest.mark.parametrize(("method", "path", "body", "status", "call", "fields"), WRITES)
@@ -199,33 +200,34 @@ def test_a_silent_cloud_is_answered_for(api, cloud, silent):
 
 def test_flavors_say_where_they_are_and_how_many_use_them(api, cloud, spoken):
     rows = {row["name"]: row for row in ask(api, "get", "flavors?stats=true").json()["results"]}
-    assert (rows["micro"]["instances"], rows["medium"]["instances"]) == (3, 0)
+    assert (rows["micro"]["instances"], rows["medium"]["instances"]) == (1, 0)
     assert (rows["micro"]["on_cloud"], rows["micro"]["predefined"]) == (True, True)
     assert rows["nano"] == {"id": "", "name": "nano", "vcpus": 1, "ram": 512, "disk": 1.0, "public": True,
-                            "on_cloud": False, "predefined": True, "instances": 0}  # fmt: skip
+                            "on_cloud": False, "predefined": True, "instances": 1}  # fmt: skip
 
 
 def test_zones_tell_their_room_to_managers_only(teacher_api, api, cloud, spoken):
     (host, _other) = ask(teacher_api, "get", "availability-zones").json()["results"][0]["hosts"]
     assert host == {"name": "compute-01", "up": True, "enabled": True}
     told = ask(api, "get", "availability-zones?capacity=true").json()
-    assert told["results"][0]["hosts"][0]["vcpus_used"] == 3
-    assert (told["totals"]["hosts_up"], told["totals"]["instances"]) == (3, 3)
+    assert told["results"][0]["hosts"][1]["vcpus_used"] == 2
+    assert (told["totals"]["hosts_up"], told["totals"]["instances"]) == (3, 5)
 
 
 def test_volumes_name_their_instances(api, cloud, spoken):
     row = ask(api, "get", "volumes").json()["results"][0]
-    assert (row["size"], row["attachments"]) == (1, [{"instance": SERVER, "device": "/dev/vdb"}])
+    assert (row["size"], row["attachments"]) == (1, [{"instance": SERVER, "device": "/dev/sdb"}])
 
 
 def test_quotas_tell_what_is_free(api, cloud, spoken):
     rows = {row["resource"]: row for row in ask(api, "get", "quotas/demo").json()["results"]}
-    assert (rows["instances"]["free"], rows["ram"]["limit"], rows["ram"]["free"]) == (997, None, None)
+    assert rows["instances"]["free"] == 1000
+    assert (rows["subnetpools"]["limit"], rows["subnetpools"]["free"]) == (None, None)
 
 
 def test_subnets_are_those_of_the_networks(api, cloud, spoken):
     (row,) = ask(api, "get", "subnets").json()["results"]
-    assert (row["cidr"], row["network_id"]) == ("192.168.100.0/24", "7c1")
+    assert (row["cidr"], row["network_id"]) == ("192.168.100.0/24", NET)
 
 
 # -- advice ------------------------------------------------------------------------------------------------------------
@@ -378,11 +380,11 @@ def machine(cloud, root) -> Descriptor:
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("delete", "volumes/9e1", None),
-        ("post", "volumes/9e1/detach", {}),
-        ("post", "volumes/9e1/extend", {"size": 2}),
-        ("post", "volumes/9e1/snapshot", {"name": "x"}),
-        ("post", "volumes/9e2/attach", {"instance": SERVER}),
+        ("delete", f"volumes/{TAKEN}", None),
+        ("post", f"volumes/{TAKEN}/detach", {}),
+        ("post", f"volumes/{TAKEN}/extend", {"size": 2}),
+        ("post", f"volumes/{TAKEN}/snapshot", {"name": "x"}),
+        ("post", f"volumes/{FREE}/attach", {"instance": SERVER}),
     ],
 )
 def test_the_volume_of_somebodys_machine_is_left_alone(in_charge, teacher, machine, spoken, root, method, path, body):
@@ -402,8 +404,8 @@ def test_a_guard_of_a_higher_app_is_asked(cloud, root, spoken, monkeypatch):
 
     monkeypatch.setattr(clouds, "_guards", [never])
     with pytest.raises(Forbidden):
-        clouds.do(cloud, "volume.delete", {"volume": "9e1"}, actor=root)
-    clouds.do(cloud, "volume.delete", {"volume": "9e2"}, actor=root)
+        clouds.do(cloud, "volume.delete", {"volume": TAKEN}, actor=root)
+    clouds.do(cloud, "volume.delete", {"volume": FREE}, actor=root)
 
 
 # -- images ------------------------------------------------------------------------------------------------------------
