@@ -10,7 +10,7 @@ from typing import Final
 from hypervisors.drivers.cloud import Attachment, Volume, Volumes, VolumeSnapshot, VolumeSnapshots
 from hypervisors.drivers.openstack.catalogue import Catalogue
 from hypervisors.drivers.openstack.locks import one_at_a_time
-from hypervisors.drivers.openstack.rest import Json, at, log_left, missing, wait_for, when
+from hypervisors.drivers.openstack.rest import PAGE, Json, at, log_left, missing, wait_for, when
 from olimpus.errors import HypervisorError, Rejected, VMNotFound
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
@@ -138,11 +138,18 @@ class VolumeService(Catalogue):
     # -- looking, inside --------------------------------------------------------------------------------------------
 
     def _listed(self, kind: str, project: str, **query: str) -> Iterable[Json]:
-        """Of all projects, which Cinder reads as “of the own” when the account is no administrator."""
-        query = {"all_tenants": "1", "limit": "1000"} | query
+        """Of all projects, which Cinder reads as “of the own” when the account is no administrator; or of one."""
+        query = {"limit": str(PAGE)} | query
+        if project and not self._rules():
+            return self.rest.pages("block_storage", f"/{kind}/detail", kind, query, project=project)
+        query["all_tenants"] = "1"
         if project:
-            query["project_id"] = self.project_id(project)
+            query["project_id"] = self.project_id(project)  # Cinder hears this from administrators only
         return self.rest.pages("block_storage", f"/{kind}/detail", kind, query)
+
+    def _rules(self) -> bool:
+        """Whether the account is an administrator of the cloud."""
+        return "admin" in self.session.access().role_names
 
     def _one(self, kind: str, key: str) -> Json | None:
         return self.rest.optional("block_storage", at(f"/{kind}", key), kind.removesuffix("s"))
