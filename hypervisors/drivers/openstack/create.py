@@ -18,7 +18,7 @@ from hypervisors.drivers.openstack.ports import Ports, project_of
 from hypervisors.drivers.openstack.rest import log_left, when
 from hypervisors.drivers.openstack.servers import Servers
 from hypervisors.drivers.openstack.view import power_of
-from olimpus.errors import HypervisorError, Rejected, Transient, VMNotFound
+from olimpus.errors import HypervisorError, Missing, Rejected, Transient, VMNotFound
 from olimpus.words import gettext as _
 
 Json = dict[str, Any]
@@ -51,6 +51,13 @@ class Creator:
             there = None
         if there:
             return self._finished(there, spec)
+        try:
+            return self._made(spec)
+        except Missing:  # what was looked up a while ago is gone: a branch's network goes with its last machine
+            self.planner.forget()
+            return self._made(spec)
+
+    def _made(self, spec: VmSpec) -> Json:
         blueprint = self.planner.plan(spec)
         claim = self._claim(blueprint)
         if isinstance(claim, dict):

@@ -125,6 +125,11 @@ class Planner:
         flavor = self.sizes.choose(spec, volume=on_volume(spec))
         return Blueprint(spec, project_of(spec), image, flavor, self.ports.plan(spec.nics, spec))
 
+    def forget(self) -> None:
+        """Look everything up anew."""
+        for known in (self.images.known, self.sizes.known, *self.ports.known()):
+            known.forget()
+
 
 def on_volume(spec: VmSpec) -> bool:
     return bool(spec.parameters.get("boot_from_volume"))

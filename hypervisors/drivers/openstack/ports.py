@@ -74,6 +74,10 @@ class Ports(Part):
             if definition.get("cidr") and remove_network(self.session, wanted, project=project):
                 self._networks_in(project).forget()
 
+    def known(self) -> list[Known]:
+        """The lists that are kept."""
+        return [*self._known_networks.values(), *self._known_groups.values()]
+
     def groups_of(self, spec: VmSpec) -> list[str]:
         """The ids of the security groups; none said: the project's default one, as Neutron does it."""
         return [self._group(name, project_of(spec)) for name in spec.parameters.get("security_groups") or []]

@@ -94,7 +94,8 @@ class Player(BaseAdapter):
 
 def _key(request: requests.PreparedRequest) -> str:
     parts = urlsplit(str(request.url))
-    return f"{request.method} {parts.port}{parts.path}?{parts.query}"
+    query = "&".join(part for part in parts.query.split("&") if not part.startswith("changes-since="))
+    return f"{request.method} {parts.port}{parts.path}?{query}"
 
 
 def _fresh(body: str) -> str:

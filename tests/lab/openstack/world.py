@@ -60,6 +60,8 @@ class World:
 
     def empty(self) -> None:
         """Remove all machines, ports, volumes and images, and wait until they are gone."""
+        if not self.left():
+            return
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda one: self.sdk.compute.delete_server(one, force=True), self.servers()))
             _until(lambda: not self.servers())
@@ -80,25 +82,25 @@ def world(lab: Cloud) -> Iterator[World]:
         admin.identity.assign_project_role_to_user(project, admin.current_user_id, found)
     auth = lab.account() | {"project_name": name}
     region = auth.pop("region_name")
-    sdk = openstack.connection.Connection(auth=auth, region_name=region, load_yaml_config=False, load_envvars=False)
+    sdk = openstack.connect(auth=auth, region_name=region, load_yaml_config=False, load_envvars=False)
     made = World(lab, name, project, sdk)
-    networks = [_network(sdk, label, cidr) for label, cidr in NETWORKS.items()]
     try:
+        for label, cidr in NETWORKS.items():
+            _network(sdk, label, cidr)
         yield made
     finally:
         made.empty()
-        for network in networks:
+        for network in sdk.network.networks(project_id=project.id):
             sdk.network.delete_network(network)
         for group in sdk.network.security_groups(project_id=project.id):
             admin.network.delete_security_group(group)
         admin.identity.delete_project(project)
 
 
-def _network(sdk: openstack.connection.Connection, label: str, cidr: str) -> Any:
+def _network(sdk: openstack.connection.Connection, label: str, cidr: str) -> None:
     network = sdk.network.create_network(name=label)
     pool = {"start": cidr.replace(".0.0/16", ".200.1"), "end": cidr.replace(".0.0/16", ".200.254")}
     sdk.network.create_subnet(name=label, network_id=network.id, ip_version=4, cidr=cidr, allocation_pools=[pool])
-    return network
 
 
 def _until(done: Any, seconds: float = 60.0) -> None:
