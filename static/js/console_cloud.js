@@ -45,11 +45,11 @@ addEventListener("pageshow", () => {
 // -- uploads ------------------------------------------------------------------------------------------------------------
 let sending = null
 const language = document.documentElement.lang
-const SIZES = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"]
+const SIZES = ["KiB", "MiB", "GiB"]
 
 function size(bytes) {
-  const step = bytes ? Math.min(SIZES.length - 1, Math.floor(Math.log2(bytes) / 10)) : 0
-  return new Intl.NumberFormat(language, { style: "unit", unit: SIZES[step], maximumFractionDigits: 1 }).format(bytes / 1024 ** step)
+  const step = bytes < 2 ** 20 ? 1 : bytes < 2 ** 30 ? 2 : 3
+  return `${new Intl.NumberFormat(language, { maximumFractionDigits: 1 }).format(bytes / 1024 ** step)} ${SIZES[step - 1]}`
 }
 
 function time(seconds) {

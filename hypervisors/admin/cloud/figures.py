@@ -17,6 +17,7 @@ from hypervisors.inventory import Answer
 Rows = Sequence[Mapping[str, Any]]
 #: From how many percent on a bar says that it is nearly full.
 NEARLY: Final = 80
+MIB: Final = 2**20
 #: The bars of a host: used, total, divisor, unit.
 BARS: Final = (
     ("cpus_used", "cpus_total", 1, ""),
@@ -84,11 +85,12 @@ def quotas(rows: Rows) -> list[dict[str, Any]]:
 
 
 def images(rows: Rows) -> list[dict[str, Any]]:
-    """With their status and visibility in words, and times as times."""
+    """With their status and visibility in words, their size in MiB, and times as times."""
     return [
         {
             **row,
             "state": IMAGE_STATES.get(row["status"], ("quiet", row["status"])),
+            "size": _number(row["size_bytes"] / MIB) if row["size_bytes"] else "",
             "for": VISIBILITY.get(row["visibility"], row["visibility"]),
             "made": datetime.fromisoformat(row["created_at"]) if row.get("created_at") else None,
         }

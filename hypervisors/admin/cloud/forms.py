@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from django import forms
 from django.conf import settings
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from olimpus.errors import OlimpusError
 
 NAME: Final = 255
+GIB: Final = 2**30
 LARGEST: Final = 2**31 - 1
 CONTROL: Final = {"class": "form-control", "autocomplete": "off"}
 PLAIN: Final = {**CONTROL, "spellcheck": "false"}
@@ -61,7 +61,7 @@ class ImageForm(CloudForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        limit = filesizeformat(settings.OLIMPUS_IMAGE_LIMIT)
+        limit = f"{settings.OLIMPUS_IMAGE_LIMIT / GIB:.3g} GiB"
         told = gettext("qcow2, raw, iso, vmdk, vdi or vhd, told by its content; at most %(limit)s.")
         self.fields["file"].help_text = told % {"limit": limit}
 

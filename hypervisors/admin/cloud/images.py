@@ -11,13 +11,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from hypervisors import clouds
 from hypervisors.admin.cloud.base import drawn, told
-from hypervisors.admin.cloud.forms import ImageForm
+from hypervisors.admin.cloud.forms import GIB, ImageForm
 from hypervisors.models import Hypervisor
 from olimpus.errors import OlimpusError
 
@@ -28,7 +27,7 @@ def page(request: HttpRequest, hypervisor: Hypervisor) -> HttpResponse:
     if request.method != "POST":
         return _page(request, hypervisor, ImageForm())
     if _too_large(request):
-        limit = filesizeformat(settings.OLIMPUS_IMAGE_LIMIT)
+        limit = f"{settings.OLIMPUS_IMAGE_LIMIT / GIB:.3g} GiB"
         text = gettext("The file is larger than %(limit)s.") % {"limit": limit}
         return told(request, hypervisor, "images", text, messages.ERROR)
     return _received(request, hypervisor)
