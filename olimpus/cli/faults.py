@@ -21,6 +21,9 @@ CODES: Final[dict[int, Exit]] = {
     HTTPStatus.NOT_FOUND: Exit.NOT_FOUND,
 }
 
+#: The hypervisor answered, and said no: the server has not failed.
+REFUSALS: Final = frozenset({"hypervisor:rejected"})
+
 
 class Asker(Protocol):
     """What a fault has to know of the client."""
@@ -101,8 +104,8 @@ def of_response(response: httpx.Response, asker: Asker) -> Failure:
         return _of_stranger(status, asker.address)
     if status == HTTPStatus.UNAUTHORIZED:
         return _of_sign_in(problem, asker)
-    code = CODES.get(status, Exit.SERVER if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Exit.REFUSED)
-    return of_problem(problem, code)
+    failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR and problem.get("type") not in REFUSALS
+    return of_problem(problem, CODES.get(status, Exit.SERVER if failed else Exit.REFUSED))
 
 
 def of_problem(problem: dict[str, Any], code: Exit) -> Failure:

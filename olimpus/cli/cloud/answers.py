@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
@@ -102,6 +102,11 @@ def _fresh(here: Context, kind: Kind, hypervisor: str) -> list[Row]:
         if failure.code == Exit.FORBIDDEN:
             return []
         raise
+
+
+def label(row: Mapping[str, Any]) -> str:
+    """Its name; the id of what has none."""
+    return str(row["name"] or row["id"])
 
 
 # -- changing ----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO, Final
 import typer
 
 from olimpus.cli.asking import Yes, confirm
-from olimpus.cli.cloud.answers import IMAGE, ask, asked, command, found, given, show
+from olimpus.cli.cloud.answers import IMAGE, ask, asked, command, found, given, label, show
 from olimpus.cli.cloud.options import Hypervisor, Refresh
 from olimpus.cli.cloud.sizes import of_bytes, of_gib, of_mib
 from olimpus.cli.completion import complete_name
@@ -45,7 +45,7 @@ def ls(
     """By name."""
     here = Context.of(ctx, output)
     columns = [
-        Column(_("Name"), "name"),
+        Column(_("Name"), label),
         Column(_("Status"), _status),
         Column(_("Format"), "format"),
         Column(_("Size"), lambda row: of_bytes(row["size_bytes"]), right=True),
@@ -96,7 +96,7 @@ def upload(
     fields = given(name=name or file.stem, format=format) | ({"public": "true"} if public else {})
     with _opened(file) as (stream, size):
         row = _sent(here, stream, size, fields, hypervisor)
-    here.out.done(_("%(name)s: uploaded, %(size)s.") % {"name": row["name"], "size": of_bytes(row["size_bytes"])}, row)
+    here.out.done(_("%(name)s: uploaded, %(size)s.") % {"name": label(row), "size": of_bytes(row["size_bytes"])}, row)
 
 
 @contextlib.contextmanager
@@ -174,9 +174,9 @@ def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = F
     """By name or id."""
     here = Context.of(ctx)
     row = found(here, IMAGE, name, hypervisor)
-    confirm(_("Delete the image %(name)s from the cloud?") % {"name": row["name"]}, yes=yes)
+    confirm(_("Delete the image %(name)s from the cloud?") % {"name": label(row)}, yes=yes)
     ask(here, "DELETE", ["images", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": row["name"]})
+    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
 
 
 def register(program: typer.Typer) -> None:

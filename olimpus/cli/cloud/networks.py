@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from olimpus.cli.asking import Yes, confirm
-from olimpus.cli.cloud.answers import NETWORK, ROUTER, SUBNET, ask, asked, command, found, given, show
+from olimpus.cli.cloud.answers import NETWORK, ROUTER, SUBNET, ask, asked, command, found, given, label, show
 from olimpus.cli.cloud.options import Hypervisor, Owner, Project, Refresh
 from olimpus.cli.completion import complete_name
 from olimpus.cli.context import Context
@@ -54,7 +54,7 @@ def ls(
     """For those in charge of the cloud."""
     here = Context.of(ctx, output)
     columns = [
-        Column(_("Name"), "name"),
+        Column(_("Name"), label),
         Column(_("Status"), _status),
         Column(_("Addresses"), lambda row: ", ".join(subnet["cidr"] for subnet in row["subnets"])),
         Column(_("Kind"), _kind),
@@ -110,7 +110,7 @@ def create(
     here = Context.of(ctx, output)
     body = {"name": name, **given(mtu=mtu, project=project, cidr=cidr), **_addresses(gateway, dns, dhcp, pool)}
     row = ask(here, "POST", ["networks"], hypervisor, body)
-    here.out.done(_("%(name)s: made.") % {"name": row["name"]}, row)
+    here.out.done(_("%(name)s: made.") % {"name": label(row)}, row)
 
 
 def _addresses(gateway: str, dns: list[str] | None, dhcp: bool, pool: str) -> dict[str, Any]:
@@ -129,9 +129,9 @@ def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = F
     """By name or id."""
     here = Context.of(ctx)
     row = found(here, NETWORK, name, hypervisor)
-    confirm(_("Delete the network %(name)s with its subnets?") % {"name": row["name"]}, yes=yes)
+    confirm(_("Delete the network %(name)s with its subnets?") % {"name": label(row)}, yes=yes)
     ask(here, "DELETE", ["networks", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": row["name"]})
+    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
 
 
 # -- subnets -----------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ SubnetName = Annotated[str, typer.Argument(metavar="SUBNET", autocompletion=SUBN
 
 def _subnet_columns() -> list[Column]:
     return [
-        Column(_("Subnet"), "name"),
+        Column(_("Subnet"), label),
         Column(_("Addresses"), "cidr"),
         Column(_("Gateway"), "gateway"),
         Column(_("Handed out"), lambda row: ", ".join("-".join(pool) for pool in row["pools"])),
@@ -191,7 +191,7 @@ def subnet_rm(ctx: typer.Context, name: SubnetName, hypervisor: Hypervisor = "",
     """By name or id."""
     here = Context.of(ctx)
     row = found(here, SUBNET, name, hypervisor)
-    told = {"name": row["name"] or row["id"], "cidr": row["cidr"]}
+    told = {"name": label(row), "cidr": row["cidr"]}
     confirm(_("Delete the subnet %(name)s (%(cidr)s)?") % told, yes=yes)
     ask(here, "DELETE", ["subnets", row["id"]], hypervisor)
     here.out.done(_("%(name)s: deleted.") % told)
@@ -222,7 +222,7 @@ def router_ls(
     external = {row["id"]: row["name"] for row in known}
     inner = {subnet["id"]: subnet["cidr"] for row in known for subnet in row["subnets"]}
     columns = [
-        Column(_("Name"), "name"),
+        Column(_("Name"), label),
         Column(_("Status"), _status),
         Column(_("Joins"), lambda row: ", ".join(inner.get(one, one) for one in row["subnet_ids"])),
         Column(_("Way out"), lambda row: external.get(row["external_network_id"], row["external_network_id"])),
@@ -251,7 +251,7 @@ def router_create(
     ids = [found(here, SUBNET, subnet, hypervisor)["id"] for subnet in joined or []]
     body = {"name": name, **given(external=external, subnets=ids, project=project)}
     row = ask(here, "POST", ["routers"], hypervisor, body)
-    here.out.done(_("%(name)s: made.") % {"name": row["name"]}, row)
+    here.out.done(_("%(name)s: made.") % {"name": label(row)}, row)
 
 
 @command(routers, "rm", help=_("Take a router off its subnets and delete it."))
@@ -259,9 +259,9 @@ def router_rm(ctx: typer.Context, name: RouterName, hypervisor: Hypervisor = "",
     """By name or id."""
     here = Context.of(ctx)
     row = found(here, ROUTER, name, hypervisor)
-    confirm(_("Delete the router %(name)s? Its subnets part.") % {"name": row["name"]}, yes=yes)
+    confirm(_("Delete the router %(name)s? Its subnets part.") % {"name": label(row)}, yes=yes)
     ask(here, "DELETE", ["routers", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": row["name"]})
+    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
 
 
 def register(program: typer.Typer) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from olimpus.cli.asking import Yes, confirm
-from olimpus.cli.cloud.answers import PROJECT, ask, asked, command, found, given, show
+from olimpus.cli.cloud.answers import PROJECT, ask, asked, command, found, given, label, show
 from olimpus.cli.cloud.options import Hypervisor, Refresh
 from olimpus.cli.completion import complete_name
 from olimpus.cli.context import Context
@@ -47,7 +47,7 @@ def ls(
     """For those in charge of the cloud."""
     here = Context.of(ctx, output)
     columns = [
-        Column(_("Name"), "name"),
+        Column(_("Name"), label),
         Column(_("State"), lambda row: "" if row["enabled"] else Styled(_("switched off"), "yellow")),
         Column(_("Description"), "description", cut=True),
         Column(_("Id"), "id", wide=True),
@@ -74,7 +74,7 @@ def create(
     if limits:
         body["quotas"] = _limits(limits)
     row = ask(here, "POST", ["projects"], hypervisor, body)
-    here.out.done(_("%(name)s: made.") % {"name": row["name"]}, row)
+    here.out.done(_("%(name)s: made.") % {"name": label(row)}, row)
 
 
 @command(projects, "rm", help=_("Delete a project that has nothing in it."))
@@ -82,9 +82,9 @@ def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = F
     """By name or id."""
     here = Context.of(ctx)
     row = found(here, PROJECT, name, hypervisor)
-    confirm(_("Delete the project %(name)s from the cloud?") % {"name": row["name"]}, yes=yes)
+    confirm(_("Delete the project %(name)s from the cloud?") % {"name": label(row)}, yes=yes)
     ask(here, "DELETE", ["projects", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": row["name"]})
+    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
 
 
 # -- quotas ------------------------------------------------------------------------------------------------------------

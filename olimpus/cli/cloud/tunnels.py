@@ -148,18 +148,19 @@ def _drawn(out: Out, tunnels: Sequence[Row]) -> Any:
 
 
 def _lines(here: Context, hypervisor: str, tunnels: list[Row]) -> None:
-    """Where nobody looks: what there is, then every change of a state."""
+    """Where nobody looks: what there is, then every change of a state and every new connection."""
     before = _tell(here, tunnels, {})
     for found in _looks(here, hypervisor):
         before = _tell(here, found, before)
 
 
-def _tell(here: Context, tunnels: list[Row], before: dict[str, str]) -> dict[str, str]:
-    """Print the tunnels whose state is another one than before; returns the states as they are."""
+def _tell(here: Context, tunnels: list[Row], before: dict[str, Any]) -> dict[str, Any]:
+    """Print the tunnels that are in another state than before, or connected anew; returns how they are."""
+    now = {row["hypervisor"]: (row["state"], row["reconnects"]) for row in tunnels}
     for row in tunnels:
-        if before.get(row["hypervisor"]) != row["state"]:
+        if before.get(row["hypervisor"]) != now[row["hypervisor"]]:
             here.out.write(_written(here, row))
-    return {row["hypervisor"]: row["state"] for row in tunnels}
+    return now
 
 
 def _written(here: Context, row: Row) -> str:

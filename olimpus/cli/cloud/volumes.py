@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from olimpus.cli.asking import Yes, confirm
-from olimpus.cli.cloud.answers import IMAGE, SNAPSHOT, VOLUME, Row, ask, asked, command, found, given, show
+from olimpus.cli.cloud.answers import IMAGE, SNAPSHOT, VOLUME, Row, ask, asked, command, found, given, label, show
 from olimpus.cli.cloud.options import Hypervisor, Owner, Project, Refresh
 from olimpus.cli.cloud.sizes import of_gib
 from olimpus.cli.completion import complete_name, complete_path
@@ -49,7 +49,7 @@ def ls(
     answer = asked(here, "volumes", hypervisor, project=project, refresh=refresh)
     paths = _paths(here, answer["results"], hypervisor)
     columns = [
-        Column(_("Name"), "name"),
+        Column(_("Name"), label),
         Column(_("Status"), _status),
         Column(_("Size"), lambda row: of_gib(row["size"]), right=True),
         Column(_("In"), lambda row: _places(row, paths)),
@@ -125,7 +125,7 @@ def create(
     if snapshot:
         body["snapshot"] = found(here, SNAPSHOT, snapshot, hypervisor)["id"]
     row = ask(here, "POST", ["volumes"], hypervisor, body)
-    here.out.done(_("%(name)s: made, %(size)s.") % {"name": row["name"], "size": of_gib(row["size"])}, row)
+    here.out.done(_("%(name)s: made, %(size)s.") % {"name": label(row), "size": of_gib(row["size"])}, row)
 
 
 @command(app, "rm", help=_("Delete a volume; refused while it is in a machine or has snapshots."))
@@ -133,9 +133,9 @@ def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = F
     """By name or id."""
     here = Context.of(ctx)
     row = found(here, VOLUME, name, hypervisor)
-    confirm(_("Delete the volume %(name)s with all that is on it?") % {"name": row["name"] or row["id"]}, yes=yes)
+    confirm(_("Delete the volume %(name)s with all that is on it?") % {"name": label(row)}, yes=yes)
     ask(here, "DELETE", ["volumes", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": row["name"] or row["id"]})
+    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
 
 
 # -- in and out of machines --------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def attach(
     """May be repeated."""
     here = Context.of(ctx, output)
     row = _moved(here, name, "attach", {"instance": _server(here, machine)}, hypervisor)
-    here.out.done(f"{row['name'] or row['id']} → {machine}", row)
+    here.out.done(f"{label(row)} → {machine}", row)
 
 
 @command(app, "detach", help=_("Take a volume out of the machine that has it."))
@@ -167,7 +167,7 @@ def detach(
     here = Context.of(ctx, output)
     body = {"instance": _server(here, machine)} if machine else {}
     row = _moved(here, name, "detach", body, hypervisor)
-    here.out.done(_("%(name)s: in no machine.") % {"name": row["name"] or row["id"]}, row)
+    here.out.done(_("%(name)s: in no machine.") % {"name": label(row)}, row)
 
 
 def _server(here: Context, machine: str) -> str:
@@ -193,7 +193,7 @@ def extend(
     """To this size; it never shrinks."""
     here = Context.of(ctx, output)
     row = _moved(here, name, "extend", {"size": size}, hypervisor)
-    here.out.done(_("%(name)s: %(size)s.") % {"name": row["name"] or row["id"], "size": of_gib(row["size"])}, row)
+    here.out.done(_("%(name)s: %(size)s.") % {"name": label(row), "size": of_gib(row["size"])}, row)
 
 
 # -- moments -----------------------------------------------------------------------------------------------------------
@@ -210,7 +210,7 @@ def snapshot(
     """The volume goes on."""
     here = Context.of(ctx, output)
     row = _moved(here, name, "snapshot", {"name": called}, hypervisor)
-    here.out.done(_("%(name)s: made.") % {"name": row["name"]}, row)
+    here.out.done(_("%(name)s: made.") % {"name": label(row)}, row)
 
 
 @command(app, "snapshots", help=_("List the snapshots of volumes."))
@@ -225,10 +225,10 @@ def snapshots(
     here = Context.of(ctx, output)
     answer = asked(here, "volume-snapshots", hypervisor, project=project, refresh=refresh)
     known = asked(here, "volumes", hypervisor)["results"] if here.out.for_people and answer["results"] else []
-    names = {row["id"]: row["name"] for row in known}
+    names = {row["id"]: label(row) for row in known}
     columns = [
-        Column(_("Name"), "name"),
-        Column(_("Volume"), lambda row: names.get(row["volume_id"]) or row["volume_id"]),
+        Column(_("Name"), label),
+        Column(_("Volume"), lambda row: names.get(row["volume_id"], row["volume_id"])),
         Column(_("Status"), _status),
         Column(_("Size"), lambda row: of_gib(row["size"]), right=True),
         Column(_("Made"), lambda row: ago(row["created_at"])),
@@ -249,9 +249,9 @@ def delete_snapshot(
     """The volume stays as it is."""
     here = Context.of(ctx)
     row = found(here, SNAPSHOT, name, hypervisor)
-    confirm(_("Delete the snapshot %(name)s?") % {"name": row["name"]}, yes=yes)
+    confirm(_("Delete the snapshot %(name)s?") % {"name": label(row)}, yes=yes)
     ask(here, "DELETE", ["volume-snapshots", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": row["name"]})
+    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
 
 
 def register(program: typer.Typer) -> None:
