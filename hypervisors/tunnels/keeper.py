@@ -70,6 +70,9 @@ class Keeper:
 
     def reconnect(self) -> None:
         """Drop the link, if there is one, and connect now. What goes through it is cut off."""
+        with self._changed:
+            if self.state == "down" and self._thread:  # callers wait for what comes of it
+                self.state, self.since, self._fault = "connecting", time.time(), None
         self._hurry.set()
         self._cut()
 
@@ -159,6 +162,8 @@ class Keeper:
             )
         finally:
             link.close()
+        if self._hurry.is_set():
+            fault = None  # it was dropped on purpose
         if not stop.is_set():
             self._become("down" if fault else "connecting", fault)
         return fault

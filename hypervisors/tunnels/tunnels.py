@@ -123,7 +123,7 @@ class Tunnels:
         self._keeper.link()
 
     def check(self) -> Checks:
-        """Try a new connection step by step; the first failure ends it. The tunnel in use is left alone.
+        """Try a new connection step by step; the first failure ends it. A tunnel that stands is left alone.
 
         A host key that would be accepted as a new one is told, but not kept.
         """
@@ -136,6 +136,8 @@ class Tunnels:
                     break
         finally:
             link.close()
+        if not checks.failed and self._keeper.state == "down":
+            self._keeper.reconnect()  # it need not wait for its next attempt
         return checks.checks
 
     def status(self) -> board.Status:

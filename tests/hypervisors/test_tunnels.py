@@ -396,6 +396,12 @@ def test_the_steps_of_a_check(tunnels, hop, tmp_path, peer):
     assert tunnels.status().state == "down"  # the tunnel in use is another
     peer.allowed = None
     assert [check.ok for check in tunnels.check()] == [True, True, True, False]
+    with pytest.raises(Rejected):
+        tunnels.connect()
+    peer.allowed = KEY
+    assert all(check.ok for check in tunnels.check())
+    tunnels.connect()  # what was found holds for the tunnel, too
+    tunnels.close()
     other = Tunnels("cloud", [Hop("127.0.0.1", peer.port, "u", key=KEY_TEXT, host_key=line(KEY))], tmp_path)
     assert [check.ok for check in other.check()] == [True, True, False]
     nobody = Tunnels("cloud", [Hop("nobody.invalid", 22, "u", key=KEY_TEXT)], tmp_path)
