@@ -34,8 +34,8 @@ class Campus:
 
 
 @contextmanager
-def standing(cloud: Cloud, place: Path, *, behind: bool = True) -> Iterator[Campus]:
-    """Accounts admin, manager and student; nothing in the tree. `behind`: with the hypervisor behind the bastion."""
+def standing(cloud: Cloud, place: Path, *, hypervisors: bool = True) -> Iterator[Campus]:
+    """Accounts admin, manager and student; nothing in the tree. With `hypervisors` False there are none yet."""
     made, bastion = Installation(place / "home", place / "template"), Sshd(place / "bastion")
     made.home.mkdir(parents=True)
     with network(cloud) as name:
@@ -45,7 +45,7 @@ def standing(cloud: Cloud, place: Path, *, behind: bool = True) -> Iterator[Camp
             made.web()
             made.worker()
             found = Campus(made, bastion, name)
-            records = {"cloud": {}} | ({"behind": bastion.settings()} if behind else {})
+            records = {"cloud": {}, "behind": bastion.settings()} if hypervisors else {}
             with found.api() as api:
                 for name, more in records.items():
                     fields = {"name": name, "driver": "openstack", "concurrency": 8, "settings": cloud.account(**more)}

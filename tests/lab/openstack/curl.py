@@ -107,10 +107,17 @@ def differences(shown: Any, real: Any, where: str = "answer") -> Iterator[str]:
     elif isinstance(shown, list) and isinstance(real, list):
         if bool(shown) != bool(real):
             yield f"{where}: {len(shown)} and {len(real)} items"
-        for one, other in zip(shown[:1], real[:1], strict=False):
-            yield from differences(one, other, f"{where}[0]")
+        for one, other in _pairs(shown, real):
+            yield from differences(one, other, f"{where}[]")
     elif _kind(shown) != _kind(real):
         yield f"{where}: {shown!r} and {real!r}"
+
+
+def _pairs(shown: list[Any], real: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Those of one name; where names say nothing, the first two. Others may have things in the cloud, too."""
+    named = {one["name"]: one for one in real if isinstance(one, dict) and "name" in one}
+    found = [(one, named[one["name"]]) for one in shown if isinstance(one, dict) and one.get("name") in named]
+    yield from found or zip(shown[:1], real[:1], strict=False)
 
 
 def _kind(value: Any) -> Any:
@@ -122,7 +129,7 @@ def _kind(value: Any) -> Any:
 def main() -> None:
     """Write the answers into the page."""
     page = PAGE.read_text()
-    with tempfile.TemporaryDirectory() as folder, standing(Cloud.running(), Path(folder), behind=False) as campus:
+    with tempfile.TemporaryDirectory() as folder, standing(Cloud.running(), Path(folder), hypervisors=False) as campus:
         PAGE.write_text(written(page, run(page, campus.installation.address, Path(folder))))
 
 

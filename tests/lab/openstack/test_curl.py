@@ -11,7 +11,7 @@ from tests.lab.openstack.campus import standing
 
 def test_the_commands_of_the_page_are_answered_as_it_shows(lab: Cloud, tmp_path: Path) -> None:
     page = curl.PAGE.read_text()
-    with standing(lab, tmp_path, behind=False) as campus:
+    with standing(lab, tmp_path, hypervisors=False) as campus:
         printed = curl.run(page, campus.installation.address, tmp_path)
     found = []
     for block, real in zip(curl.blocks(page), printed, strict=True):
