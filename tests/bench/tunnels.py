@@ -1,6 +1,6 @@
 """A bastion tunnel beside OpenSSH's own client (`ssh -L`), through the same sshd, alternating.
 
-Throughput: half a gigabyte to the other side, and from there, over one connection. Added latency: a small message there
+Throughput: 128 MB to the other side, and from there, over one connection. Added latency: a small message there
 and back, less the same without any tunnel; through `ssh -L` it is told as the floor. Needs openssh-server.
 """
 
@@ -21,7 +21,7 @@ from tests.bench.figures import Figure, percentile, say
 from tests.lab.sshd import Sshd
 from tests.processes.installation import free_port, until
 
-MEGABYTES, ROUNDS, MESSAGES = 512, 5, 2000
+MEGABYTES, ROUNDS, MESSAGES = 128, 5, 2000
 LEAST, MOST_MS = 0.4, 2.0
 CHUNK = 256 * 1024
 #: A server in a process of its own: says "s" and sends, says "t" and takes; everything else comes back.
