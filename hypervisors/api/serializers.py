@@ -37,7 +37,7 @@ class NamesField(serializers.Field):  # type: ignore[type-arg]
 
     def __init__(self, column: str, **kwargs: Any):
         self.column = column
-        super().__init__(read_only=True, **kwargs)
+        super().__init__(required=False, **kwargs)
 
     def to_representation(self, value: Any) -> list[str]:
         """In their order; prefetched rows cost no query."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from drf_spectacular.helpers import forced_singular_serializer
 from drf_spectacular.utils import inline_serializer
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
@@ -56,7 +57,8 @@ def envelope(row: type[serializers.Serializer[Any]], **more: serializers.Field) 
         **more,
         "results": row(many=True),
     }
-    return inline_serializer(f"{row.__name__.removesuffix('Serializer')}List", fields)
+    made = inline_serializer(f"{row.__name__.removesuffix('Serializer')}List", fields)
+    return forced_singular_serializer(type(made))  # an object around the list, not a list of such objects
 
 
 class CloudViewSet(viewsets.GenericViewSet):
