@@ -101,10 +101,10 @@ def test_processes_make_it_once(lab: Cloud, tmp_path: Path, name: str) -> None:
 
 
 def test_machines_that_share_no_folder_settle_it(elsewhere: Callable[[], Session], lab: Cloud, name: str) -> None:
-    sessions = [elsewhere() for _machine in range(4)]
+    sessions = [elsewhere() for _machine in range(3)]
     for session in sessions:
         session.access()
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(3) as pool:
         made = set(pool.map(lambda session: ensure_network(session, name, NAT), sessions))
     assert len(made) == 1
     assert [network.id for network in lab.sdk().network.networks(name=name)] == list(made)
