@@ -36,10 +36,12 @@ document.addEventListener("submit", event => {
   if (event.target.dataset.sent) { event.preventDefault(); return }
   event.target.dataset.sent = "1"
   event.submitter?.classList.add("working")
+  setTimeout(() => { for (const words of event.target.querySelectorAll("[data-wait]")) words.hidden = false }, 3000)
 })
 addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("[data-once]")) delete form.dataset.sent
   for (const button of document.querySelectorAll(".btn.working")) button.classList.remove("working")
+  for (const words of document.querySelectorAll("[data-wait]")) words.hidden = true
 })
 
 // -- uploads ------------------------------------------------------------------------------------------------------------

@@ -132,6 +132,7 @@ def _quota(row: Mapping[str, Any]) -> dict[str, Any]:
     told = bar(row["used"], row["limit"], divisor, unit)
     if not row["used"] and not row["limit"]:
         told["level"] = ""
+    told["unbounded"] = row["limit"] is None
     return told | {"resource": row["resource"], "label": QUOTAS.get(row["resource"], row["resource"].replace("_", " "))}
 
 

@@ -122,15 +122,18 @@ class NetworkForm(CloudForm):
 
     def __init__(self, *args: Any, external: list[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["way_out"].choices = [("", gettext("none: the network is isolated")), *((n, n) for n in external)]
+        self.fields["way_out"].choices = [("", gettext("none (isolated)")), *((n, n) for n in external)]
 
     def clean_cidr(self) -> str:
-        """As the cloud writes it. ValidationError."""
+        """As the cloud writes it. ValidationError, with the range that was probably meant."""
         try:
-            return str(ipaddress.ip_network(self.cleaned_data["cidr"].strip()))
+            meant = ipaddress.ip_network(self.cleaned_data["cidr"].strip(), strict=False)
         except ValueError:
             text = _("This is no range of addresses. Its first address and its length are needed: 192.168.100.0/24.")
             raise forms.ValidationError(text) from None
+        if str(meant.network_address) != self.cleaned_data["cidr"].strip().partition("/")[0]:
+            raise forms.ValidationError(_("A range begins with its first address. Did you mean %s?") % meant)
+        return str(meant)
 
     def clean_dns(self) -> list[str]:
         """Each address. ValidationError naming the first that is none."""

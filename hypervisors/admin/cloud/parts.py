@@ -27,6 +27,8 @@ from olimpus.errors import HypervisorError, Invalid
 
 #: Seconds between two questions of an open page.
 PAUSE: Final = 20
+#: Kinds whose predefined rows mean something on a cloud that was never heard; its hosts are nobody's guess.
+SERVE: Final = frozenset({"flavors"})
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,14 @@ def heard_now(request: HttpRequest, hypervisor: Hypervisor, name: str, *, refres
     for kind in wanted.kinds:
         of = _project(request) if wanted.of_project and kind == wanted.kinds[0] else ""
         try:
-            answers[kind] = clouds.look(hypervisor, kind, actor=request.user, refresh=refresh, of=of)  # type: ignore[arg-type]
+            answer = clouds.look(hypervisor, kind, actor=request.user, refresh=refresh, of=of)  # type: ignore[arg-type]
         except (HypervisorError, Invalid) as error:
             answers[kind] = None
             errors.append(str(error))
+            continue
+        guessed = answer.source == "predefined" and kind not in SERVE
+        answers[kind] = None if guessed else answer
+        errors += [answer.error] if answer.error else []
     return _heard(answers, errors)
 
 
@@ -151,11 +157,10 @@ def _context(request: HttpRequest, hypervisor: Hypervisor, name: str, heard: Hea
 def _heard(answers: Mapping[str, Answer | None], errors: list[str]) -> Heard:
     found = {kind: answer for kind, answer in answers.items() if answer is not None}
     ages = [answer.age_seconds for answer in found.values() if answer.age_seconds is not None]
-    told = errors + [answer.error for answer in found.values() if answer.error]
     return Heard(
         {kind: answer.data for kind, answer in found.items()},
         timezone.now() - timedelta(seconds=max(ages)) if ages else None,
-        told[0] if told else "",
+        errors[0] if errors else "",
         len(found) == len(answers) and all(answer.source in ("live", "cached") for answer in found.values()),
     )
 
