@@ -16,7 +16,7 @@ from descriptors.models import Descriptor
 from descriptors.states import State
 from hypervisors.drivers.base import Capability, Power, VmInfo, VmSpec
 from hypervisors.gateway import Gateway
-from olimpus.errors import Unreachable, VMNotFound
+from olimpus.errors import HypervisorError, Unreachable, VMNotFound
 
 #: Where a VM lands after the hypervisor was asked what is really there.
 LANDING = {
@@ -105,8 +105,18 @@ def _destroy(gateway: Gateway, job: Job) -> Outcome:
         gateway.destroy(job.ref)
     if stray := gateway.find(job.uid):
         gateway.destroy(stray.ref)
-    gateway.tidy(job.spec)
-    return Outcome()
+    return Outcome(result=_tidied(gateway, job))
+
+
+def _tidied(gateway: Gateway, job: Job) -> dict[str, Any]:
+    """A network that does not go is no reason to call a machine that is gone broken: the operation tells what is left."""
+    try:
+        gateway.tidy(job.spec)
+    except HypervisorError as error:
+        if error.retry:
+            raise
+        return {"left": str(error)}
+    return {}
 
 
 def _recover(gateway: Gateway, job: Job) -> Outcome:

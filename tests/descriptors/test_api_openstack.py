@@ -15,6 +15,7 @@ from hypervisors.drivers import mock
 from hypervisors.drivers.cloud import CloudFlavor, Host, Image, Network, Zone
 from hypervisors.drivers.mock import MockDriver
 from hypervisors.registry import DRIVERS
+from olimpus.errors import HypervisorError, Rejected, Transient
 from tests import factories
 from tests.worker.conftest import fresh, make_due
 from tests.worker.conftest import sent as sent
@@ -34,6 +35,7 @@ class Cloudy(MockDriver):
 
     name = "openstack"
     tidied: list[tuple[str, tuple[str, ...]]] = []
+    untidy: HypervisorError | None = None
 
     @property
     def cloud(self):
@@ -55,6 +57,8 @@ class Cloudy(MockDriver):
         return [Network("net-1", "campus")]
 
     def tidy(self, spec):
+        if self.untidy:
+            raise self.untidy
         self.tidied.append((spec.name, tuple(nic.network for nic in spec.nics)))
 
 
@@ -416,3 +420,17 @@ def test_rollback_leaves_no_machine_and_no_network(world, root, cloud):
     }
     assert MockDriver("cloud-1", {"latency": 0}, Path(world.home)).list() == []
     assert {nics for _name, nics in Cloudy.tidied} == {("test-net",)}
+
+
+def test_a_network_that_does_not_go_is_told_and_breaks_no_machine(world, root, cloud, monkeypatch):
+    world.do("create", world.sam.web)
+    monkeypatch.setattr(Cloudy, "untidy", Transient("busy"))
+    operation = world.do("destroy", world.sam.web)
+    assert (operation.status, operation.error["message"]) == (Status.QUEUED, "busy")
+    monkeypatch.setattr(Cloudy, "untidy", Rejected("somebody's port is on it"))
+    make_due()
+    world.perform()
+    operation.refresh_from_db()
+    assert operation.status == Status.SUCCEEDED
+    assert "port" in operation.result["left"]
+    assert fresh(world.sam.web).state == State.PROVISIONED
