@@ -16,6 +16,9 @@ http = get_asgi_application()
 
 from accounts.sockets import BearerAuth  # noqa: E402 - models load after Django is set up
 from descriptors.routing import websocket_urlpatterns  # noqa: E402 - the same
+from olimpus import uploads  # noqa: E402 - the same
+
+uploads.tame()
 
 
 class SameOrigin(OriginValidator):
@@ -28,7 +31,7 @@ class SameOrigin(OriginValidator):
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": uploads.piecewise(http),
         "websocket": SameOrigin(
             AuthMiddlewareStack(BearerAuth(URLRouter(websocket_urlpatterns))), settings.ALLOWED_HOSTS
         ),

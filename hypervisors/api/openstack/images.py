@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -19,23 +19,19 @@ from olimpus.api import problem_responses
 from olimpus.errors import TooLarge
 
 
-class ImageParser(parsers.MultiPartParser):
-    """Multi-part forms as large as an image may be; files go to the disk, never into memory as a whole."""
-
-    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Any = None) -> Any:
-        """The data of the body. ParseError, TooLarge."""
-        given = str(parser_context["request"].META.get("CONTENT_LENGTH") or "0")
-        if not given.isdecimal() or int(given) > settings.OLIMPUS_IMAGE_LIMIT:
-            gib = settings.OLIMPUS_IMAGE_LIMIT / 1024**3
-            raise TooLarge(_("The image is larger than %(limit)g GiB.") % {"limit": gib}, where="file")
-        return super().parse(stream, media_type, parser_context)
-
-
 class ImageViewSet(CloudViewSet):
     """What system disks are made from."""
 
-    parser_classes = (ImageParser,)
+    parser_classes = (parsers.MultiPartParser,)
     takes: ClassVar = {"create": bodies.NewImageSerializer}
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what is too large before anything reads it: who signs in by session is asked for a token in the body."""
+        given = str(request.META.get("CONTENT_LENGTH") or "0")
+        if not given.isdecimal() or int(given) > settings.OLIMPUS_IMAGE_LIMIT:
+            gib = settings.OLIMPUS_IMAGE_LIMIT / 1024**3
+            raise TooLarge(_("The image is larger than %(limit)g GiB.") % {"limit": gib}, where="file")
+        super().initial(request, *args, **kwargs)
 
     @extend_schema(parameters=[ListQuery], responses={200: envelope(shapes.ImageSerializer), **READ})
     def list(self, request: Request) -> Response:
