@@ -6,6 +6,7 @@ for all (every half second) tells who is ACTIVE or gone: asking for each server 
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -29,7 +30,7 @@ PATIENCE = 300.0
 
 @dataclass
 class Bare:
-    """Plain openstacksdk in the network `network`; `calls` counts every request by its method."""
+    """Plain openstacksdk in the network `network`; `calls` counts every request by `kind_of`."""
 
     cloud: Cloud
     network: str
@@ -103,7 +104,15 @@ class Bare:
             watcher.join()
 
     def _count(self, answer: requests.Response, **_more: Any) -> None:
-        self.calls[str(answer.request.method)] += 1
+        self.calls[kind_of(answer.request)] += 1
+
+
+def kind_of(request: requests.PreparedRequest) -> str:
+    """ "watch" for a list that tells how all servers are, "look" for one server alone, else the method."""
+    path = str(request.url).partition("?")[0]
+    if request.method == "GET" and path.endswith("/servers"):
+        return "watch"
+    return "look" if request.method == "GET" and re.search(r"/servers/[0-9a-f-]{36}$", path) else str(request.method)
 
 
 def timed(work: Callable[[], Any], cpu: Callable[[], float]) -> tuple[Any, float, float]:

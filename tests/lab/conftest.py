@@ -32,6 +32,11 @@ def lab() -> Cloud:
     return Cloud.running()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """What openstacksdk says of its own insides is not ours to mend."""
+    config.addinivalue_line("filterwarnings", r"ignore:::openstack\..*")
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Remember what is in the cloud before the first test; in one place, however many workers pytest has."""
     if not hasattr(session.config, "workerinput") and Cloud.answers():

@@ -22,7 +22,7 @@ from tests.lab.openstack.campus import Campus
 from tests.processes.installation import PASSWORD, until
 
 HERE = "/story"
-PATIENCE = 180.0
+PATIENCE = 240.0
 NAMED = {"name": "before-lab"}
 #: Verb, its arguments, the state in which it leaves the machine, what Nova says then.
 WALK: tuple[tuple[str, dict[str, str], str, str], ...] = (
@@ -148,7 +148,7 @@ def look(door: Door) -> dict[str, Any]:
 
 def settle(door: Door) -> dict[str, Any]:
     """The machine, once nothing goes on."""
-    assert until(lambda: not look(door)["operation"], PATIENCE, 0.3), look(door)
+    assert until(lambda: not look(door)["operation"], PATIENCE, 1.0), look(door)
     return look(door)
 
 
@@ -179,7 +179,7 @@ def walk(door: Door, lab: Cloud) -> None:
 def behind_our_back(door: Door, lab: Cloud) -> None:
     """A server that somebody has deleted: the next verb says so, and recovering begins anew."""
     lab.sdk().compute.delete_server(press(door, "create", {})["vm_ref"])
-    assert until(lambda: not status(lab, door.uid), 30, 0.3)
+    assert until(lambda: not status(lab, door.uid), 30, 1.0)
     node = press(door, "start", {})
     assert (node["state"], bool(node["reason"])) == ("failed", True)
     assert press(door, "recover", {})["state"] == "provisioned"

@@ -103,7 +103,7 @@ def _network(sdk: openstack.connection.Connection, label: str, cidr: str) -> Non
     sdk.network.create_subnet(name=label, network_id=network.id, ip_version=4, cidr=cidr, allocation_pools=[pool])
 
 
-def _until(done: Any, seconds: float = 60.0) -> None:
+def _until(done: Any, seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, "the project does not become empty"
