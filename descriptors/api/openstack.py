@@ -272,6 +272,16 @@ class InstanceViewSet(OpenStackViewSet):
         return _accepted(operation, request.user, instance=selectors.instance_row(machine))
 
     @extend_schema(
+        operation_id="openstack_instances_retrieve",
+        parameters=[CloudQuery, KEY],
+        responses={200: InstanceSerializer, **READ},
+    )
+    def retrieve(self, request: Request, key: str) -> Response:
+        """One of your machines."""
+        machine = selectors.instance(request.user, key, _clouds(query(request, CloudQuery)["hypervisor"]))
+        return Response(selectors.instance_rows([("machine", machine.pk)])[0])
+
+    @extend_schema(
         operation_id="openstack_instances_destroy",
         parameters=[RemoveQuery, KEY, LOCATION],
         responses={
@@ -423,5 +433,6 @@ def _check_network(cloud: Hypervisor, network: str, where: str, folder: str, use
     if node and node.kind == Kind.FOLDER and network in (selectors.computed(node).values.get("networks") or {}):
         return
     if (known := _names_of(cloud, "networks")) is not None and network not in known:
-        hint = _("Did you mean “%s”?") % nearest(network, known) if known else ""
+        # Which networks there are is for the managers of the cloud.
+        hint = _("Did you mean “%s”?") % nearest(network, known) if known and cloud.managed_by(user) else ""
         raise Invalid(_("There is no network “%s”.") % network, where=where, hint=hint)

@@ -13,7 +13,7 @@ from descriptors.api.operations import OperationViewSet
 from descriptors.api.views import NodeViewSet, RootView
 from olimpus.api import Router
 
-BOTH, ONE = {"get": "list", "post": "create"}, {"delete": "destroy"}
+BOTH, ONE = {"get": "list", "post": "create"}, {"get": "retrieve", "delete": "destroy"}
 
 router = Router()
 router.include_root_view = False

@@ -194,6 +194,12 @@ def test_the_nearest_name_is_offered(world, root):
     assert "ubuntu-20.04" in root.post(INSTANCES, body).json()["hint"]
 
 
+def test_names_of_networks_are_for_managers_of_the_cloud(world, root, mia):
+    body = {"name": "w", "image": "debian-12", "folder": world.courses.path, "networks": ["campsu"]}
+    assert "campus" in root.post(INSTANCES, body).json()["hint"]
+    assert "hint" not in mia.post(INSTANCES, body).json()
+
+
 def test_a_name_that_is_taken_is_a_conflict(world, root):
     body = {"name": "w", "image": "debian-12", "folder": world.courses.path}
     assert root.post(INSTANCES, body).status_code == 202
@@ -239,6 +245,8 @@ def test_destroyed_by_any_of_its_names(world, root, by):
     world.do("create", world.sam.web, start=True)
     web = fresh(world.sam.web)
     key = {"id": web.pk, "uid": web.uid, "ref": web.vm_ref}[by]
+    assert root.get(f"{INSTANCES}/{key}/").json()["path"] == web.path
+    assert world.api(world.ana.user).get(f"{INSTANCES}/{key}").status_code == 404
     answer = root.delete(f"{INSTANCES}/{key}")
     assert (answer.status_code, answer.json()["operation"]["verb"]) == (202, "destroy")
     world.perform()
