@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -49,15 +50,17 @@ class Recorder(BaseAdapter):
         super().__init__()
         self._file = file
         self._kept: list[dict[str, Any]] = []
+        self._writing = threading.Lock()
         self._real = requests_session().get_adapter("http://")
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         response = self._real.send(request, **options)
         headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
         said = {"status": response.status_code, "headers": headers, "body": response.text}
-        self._kept.append({"asked": _key(request), **said})
-        self._file.parent.mkdir(exist_ok=True)
-        self._file.write_text(json.dumps(self._kept, indent=1, ensure_ascii=False) + "\n")
+        with self._writing:
+            self._kept.append({"asked": _key(request), **said})
+            self._file.parent.mkdir(exist_ok=True)
+            self._file.write_text(json.dumps(self._kept, indent=1, ensure_ascii=False) + "\n")
         return response
 
     def close(self) -> None:
