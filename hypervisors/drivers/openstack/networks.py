@@ -128,12 +128,14 @@ class NetworkService(Part):
         way_out = self.external(external)["id"] if external else ""
         self._check_apart([self._known_subnet(subnet) for subnet in subnets])
         with one_at_a_time(self.session.home, self.where, "router", project, name), ExitStack() as undo:
-            known = self.oldest("routers", name, project)
-            if not known:
-                known = self._new("router", {"name": name}, project)
+            if known := self.oldest("routers", name, project):
+                self._lead_out(known, way_out)
+                joined = self._router(known["id"]).subnet_ids
+            else:
+                gateway = {"external_gateway_info": {"network_id": way_out}} if way_out else {}
+                known, joined = self._new("router", {"name": name} | gateway, project), ()
                 undo.callback(log_left, self.where, self.delete_router, known["id"])
-            self._lead_out(known, way_out)
-            self._join(known, subnets)
+            self._join(known["id"], [subnet for subnet in subnets if subnet not in joined])
             undo.pop_all()
         return self._router(known["id"])
 
@@ -209,12 +211,9 @@ class NetworkService(Part):
         body = {"router": {"external_gateway_info": {"network_id": network}}}
         self.rest.put("network", at("/routers", router["id"]), body)
 
-    def _join(self, router: Json, subnets: Sequence[str]) -> None:
-        joined = self._router(router["id"]).subnet_ids
-        path = f"{at('/routers', router['id'])}/add_router_interface"
+    def _join(self, router: str, subnets: Sequence[str]) -> None:
         for subnet in subnets:
-            if subnet not in joined:
-                self.rest.put("network", path, {"subnet_id": subnet})
+            self.rest.put("network", f"{at('/routers', router)}/add_router_interface", {"subnet_id": subnet})
 
     # -- checking ---------------------------------------------------------------------------------------------------
 
