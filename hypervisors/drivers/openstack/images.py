@@ -10,6 +10,7 @@ from typing import BinaryIO, Final
 from hypervisors.drivers.cloud import Image
 from hypervisors.drivers.openstack.catalogue import image_of
 from hypervisors.drivers.openstack.locks import one_at_a_time
+from hypervisors.drivers.openstack.plan import SNAPSHOT_OF
 from hypervisors.drivers.openstack.rest import Json, at, log_left, missing, wait_for
 from hypervisors.drivers.openstack.volumes import VolumeService
 from olimpus.errors import HypervisorError, Rejected, Transient
@@ -25,6 +26,8 @@ FREE: Final = frozenset({"available"})
 #: How a file of the format begins. An image that is not what it says it is fails on its first machine, or worse:
 #: a “raw” one that is a qcow2 can name a file of the host as its backing file.
 MAGIC: Final = {"qcow2": b"QFI\xfb", "vhdx": b"vhdxfile", "vmdk": b"KDMV"}
+#: What our properties of images begin with.
+MARK: Final = "olimpus_"
 #: Property of an image: the machine that it was made of.
 PUBLISHED_FROM: Final = "olimpus_published_from"
 
@@ -73,6 +76,7 @@ class ImageService(VolumeService):
             with ExitStack() as failed:
                 failed.callback(log_left, self.where, self.delete_image, image)
                 ready = self._await_image(image, PUBLISH_SECONDS)
+                self._unmark(ready)
                 failed.pop_all()
         return image_of(ready)
 
@@ -90,9 +94,18 @@ class ImageService(VolumeService):
         return self._from_disk(server, name) if server["image"] else self._from_volume(server, name)
 
     def _from_disk(self, server: Json, name: str) -> str:
-        """Ask Nova. Properties of the machine's own image are handed on by Nova; marks of snapshots must not be."""
-        body = {"createImage": {"name": name, "metadata": {PUBLISHED_FROM: server["id"]}}}
+        """Ask Nova, which hands on the properties of the machine's own image: those of a snapshot after a revert."""
+        marks = {PUBLISHED_FROM: server["id"], SNAPSHOT_OF: ""}
+        body = {"createImage": {"name": name, "metadata": marks}}
         return str(self.rest.post("compute", f"{at('/servers', server['id'])}/action", body)["image_id"])
+
+    def _unmark(self, image: Json) -> None:
+        """Take away what was handed on: this is no snapshot, but an image to make machines from."""
+        marks = [key for key in image if key.startswith(MARK) and key != PUBLISHED_FROM]
+        if marks:
+            patch = [{"op": "remove", "path": f"/{key}"} for key in marks]
+            headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+            self.rest.ask("image", "PATCH", at("/images", image["id"]), json=patch, headers=headers)
 
     def _from_volume(self, server: Json, name: str) -> str:
         """Ask Cinder, by way of a copy: it makes no image of a volume that is attached."""
