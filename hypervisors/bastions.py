@@ -108,6 +108,14 @@ def chosen(name: str, *, actor: User) -> Hypervisor:
     raise NotFound(_("There is no such hypervisor behind a bastion."), where="hypervisor", hint=hint)
 
 
+def by_number(pk: int, *, actor: User) -> Hypervisor:
+    """The hypervisor with this primary key; `NotFound` unless the actor is in charge of it, `Forbidden` for who manages none."""
+    for hypervisor in _managed(actor):
+        if hypervisor.pk == pk:
+            return hypervisor
+    raise NotFound(_("There is no such hypervisor any more."))
+
+
 def tunnels_of(hypervisor: Hypervisor) -> Tunnels:
     """New tunnels as the hypervisor's settings say; the caller closes them. `Conflict` without a bastion, `Rejected`."""
     _require_bastion(hypervisor)

@@ -6,17 +6,17 @@ from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from accounts.models import User
 from hypervisors import bastions
 from hypervisors.models import Hypervisor
-from olimpus.errors import Forbidden, OlimpusError
+from olimpus.errors import Forbidden, NotFound, OlimpusError
 
 PAGE: Final = "hypervisors_hypervisor_tunnels"
 #: State → (colour, icon, word).
@@ -52,11 +52,14 @@ def now(request: HttpRequest) -> HttpResponse:
 @require_POST
 def reconnect(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask all processes to connect anew; leads back to the page."""
-    hypervisor = get_object_or_404(Hypervisor, pk=pk)
+    actor: User = request.user  # type: ignore[assignment]
     try:
-        bastions.reconnect(hypervisor, actor=request.user)  # type: ignore[arg-type]
+        hypervisor = bastions.by_number(pk, actor=actor)
+        bastions.reconnect(hypervisor, actor=actor)
     except Forbidden as error:
         raise PermissionDenied from error
+    except NotFound as error:
+        raise Http404 from error
     except OlimpusError as error:
         messages.error(request, str(error))
     else:

@@ -161,6 +161,7 @@ def test_only_those_in_charge_open_the_page(client, teacher, cloud):
     cloud.managers.add(teacher)
     assert 'data-tunnel="cloud"' in client.get(PAGE).content.decode()
     assert client.post(f"/admin/hypervisors/hypervisor/{cloud.pk}/reconnect/").status_code == 302
+    assert client.post(f"/admin/hypervisors/hypervisor/{cloud.pk + 1}/reconnect/").status_code == 404
 
 
 # -- command -----------------------------------------------------------------------------------------------------------

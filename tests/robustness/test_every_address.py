@@ -91,7 +91,9 @@ RULES = {
         admin:hypervisors_hypervisor_test admin:hypervisors_hypervisor_try api/group-remove-member
         api/hypervisor-maintenance api/hypervisor-test api/hypervisor-tree-adopt api/hypervisor-tree-reconcile
         api/hypervisor-tree-unowned api/hypervisor-try-settings api/user-activate api/user-deactivate
-        api/user-import-file api/user-invite api/user-unlock metrics
+        api/user-import-file api/user-invite api/user-unlock metrics api/ssh-tunnel-status api/ssh-tunnel-reconnect
+        admin:hypervisors_hypervisor_tunnels admin:hypervisors_hypervisor_tunnels_now
+        admin:hypervisors_hypervisor_tunnels_reconnect
     """,
 }
 RULE = {name: rule for rule, names in RULES.items() for name in names.split()}
