@@ -12,7 +12,7 @@ import httpx
 
 from tests.lab.cloud import Cloud
 from tests.lab.sshd import Sshd
-from tests.processes.installation import PASSWORD, Installation
+from tests.processes.installation import PASSWORD, Installation, until
 
 PEOPLE = f"""
 for name, kind in (("admin", "manager"), ("manager", "manager"), ("student", "simple")):
@@ -59,11 +59,24 @@ def standing(cloud: Cloud, place: Path, *, hypervisors: bool = True) -> Iterator
 
 @contextmanager
 def network(cloud: Cloud) -> Iterator[str]:
-    """The name of a network with addresses, gone afterwards."""
+    """The name of a network with addresses, gone afterwards with all that a test that failed has left in it."""
     api, name = cloud.sdk().network, f"lab-{uuid.uuid4().hex[:6]}"
     made = api.create_network(name=name)
     api.create_subnet(name=name, network_id=made.id, ip_version=4, cidr="10.97.0.0/24")
     try:
         yield name
     finally:
+        _empty(cloud, made.id)
         api.delete_network(made)
+
+
+def _empty(cloud: Cloud, network_id: str) -> None:
+    """Nothing is on the network when tests have gone well."""
+    sdk = cloud.sdk()
+    ports = [port for port in sdk.network.ports(network_id=network_id) if not port.device_owner.startswith("network:")]
+    servers = {port.device_id for port in ports if port.device_id}
+    for server in servers:
+        sdk.compute.delete_server(server)
+    assert until(lambda: not servers & {one.id for one in sdk.compute.servers(details=False)}, 120, 1.0), servers
+    for port in ports:
+        sdk.network.delete_port(port)

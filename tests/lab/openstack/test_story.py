@@ -22,7 +22,7 @@ from tests.lab.openstack.campus import Campus
 from tests.processes.installation import PASSWORD, until
 
 HERE = "/story"
-PATIENCE = 240.0
+PATIENCE = 600.0
 NAMED = {"name": "before-lab"}
 #: Verb, its arguments, the state in which it leaves the machine, what Nova says then.
 WALK: tuple[tuple[str, dict[str, str], str, str], ...] = (
