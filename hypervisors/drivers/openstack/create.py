@@ -12,7 +12,7 @@ from typing import Any, Final
 from hypervisors.drivers.base import Power, VmSpec
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.disks import Disks
-from hypervisors.drivers.openstack.errors import of_status
+from hypervisors.drivers.openstack.errors import Clash, of_status
 from hypervisors.drivers.openstack.plan import Blueprint, Planner
 from hypervisors.drivers.openstack.ports import Ports, project_of
 from hypervisors.drivers.openstack.rest import log_left, when
@@ -127,21 +127,32 @@ class Creator:
 
     def _claim(self, blueprint: Blueprint) -> list[Json] | Json:
         """The machine's ports, which nobody else has; or the server that somebody else made meanwhile."""
-        uid = blueprint.spec.uid
+        uid, begun = blueprint.spec.uid, time.monotonic()
         while True:
             try:
                 return self.ports.make(uid, blueprint.ports, blueprint.project)
-            except (Rejected, Transient):  # a MAC or an address is taken: by ourselves, or by somebody else
+            except (Clash, Transient):  # a MAC or an address is taken: by ourselves, or by somebody else
                 there = self.ports.of_uid(uid)
-                if not there:
+                late = time.monotonic() - begun > CLAIM_SECONDS
+                if not there and (late or self.ports.holder(blueprint.ports)):
                     raise
+            if not there:  # Neutron is about to give it to the other attempt, whose ports are not there yet
+                time.sleep(CLAIM_PAUSE)
+                continue
             if server := self._wait_for_other(uid, there):
                 return server
-            there = sorted(self.ports.of_uid(uid), key=lambda port: port["id"])
-            if there and self.ports.take(there[0], f"taken over: {uuid.uuid4()}"):
-                if found := _as_planned(there, blueprint):
-                    return found
-                self.ports.remove(there)
+            if found := self._take_over(blueprint):
+                return found
+
+    def _take_over(self, blueprint: Blueprint) -> list[Json]:
+        """The ports of an attempt that died, if they are as planned; others are removed, to be made anew."""
+        there = sorted(self.ports.of_uid(blueprint.spec.uid), key=lambda port: port["id"])
+        if not there or not self.ports.take(there[0], f"taken over: {uuid.uuid4()}"):
+            return []
+        found = _as_planned(there, blueprint)
+        if not found:
+            self.ports.remove(there)
+        return found
 
     def _wait_for_other(self, uid: str, ports: Sequence[Json]) -> Json | None:
         """The server of whoever holds the claim; None when he gave up, or seems to have died."""

@@ -53,6 +53,10 @@ class NoService(Rejected):
     """The cloud has no such service, or not in this region."""
 
 
+class Clash(Rejected):
+    """Something else is in the way (409): a name, an address, a state."""
+
+
 @contextmanager
 def translated(where: str, *, missing: type[HypervisorError] = Missing) -> Iterator[None]:
     """Whatever openstacksdk, keystoneauth or requests raise inside leaves as one of our errors.
@@ -114,8 +118,8 @@ def of_status(
         return CapacityExceeded(text, where=where)
     if status in (413, 429):
         return Transient(_("OpenStack asks for patience: %(text)s") % {"text": text}, where=where)
-    if status == 409 and BUSY.search(text):
-        return Transient(text, where=where)
+    if status == 409:
+        return Transient(text, where=where) if BUSY.search(text) else Clash(text, where=where)
     if status == 403:
         hint = _("The account needs a role that allows this.")
         return Denied(text, where=where, hint=hint)

@@ -6,7 +6,7 @@ the claim on the machine, and whoever asks for the same meanwhile waits for him.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -134,6 +134,14 @@ class Ports(Part):
         """All ports that were made for this machine."""
         return self._listed(name=port_name(uid))
 
+    def holder(self, plan: Plan) -> Json | None:
+        """A port that has a MAC or an address of the planned cards."""
+        for card, network in zip(plan.cards, plan.networks, strict=True):
+            for query in _claims(card.nic):
+                if found := self._listed(network_id=network, **query):
+                    return found[0]
+        return None
+
     def of_server(self, ref: str) -> list[Json]:
         return self._listed(device_id=ref)
 
@@ -173,6 +181,14 @@ def port_name(uid: str) -> str:
 def project_of(spec: VmSpec) -> str:
     """The project that shall own the machine, "" for the account's own."""
     return str(spec.parameters.get("project") or "")
+
+
+def _claims(nic: NicSpec) -> Iterator[dict[str, str]]:
+    """What finds the port that has a card's MAC or address."""
+    if nic.mac:
+        yield {"mac_address": nic.mac}
+    if nic.ip and nic.ip != "auto":
+        yield {"fixed_ips": f"ip_address={nic.ip}"}
 
 
 def _body(uid: str, nic: NicSpec, network: str, plan: Plan) -> Json:
