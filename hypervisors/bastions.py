@@ -109,7 +109,7 @@ def chosen(name: str, *, actor: User) -> Hypervisor:
 
 
 def by_number(pk: int, *, actor: User) -> Hypervisor:
-    """The hypervisor with this primary key; `NotFound` unless the actor is in charge of it, `Forbidden` for who manages none."""
+    """The hypervisor with this primary key. `NotFound` unless the actor is in charge of it, `Forbidden` for who has none."""
     for hypervisor in _managed(actor):
         if hypervisor.pk == pk:
             return hypervisor
