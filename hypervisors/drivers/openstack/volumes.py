@@ -11,7 +11,7 @@ from hypervisors.drivers.cloud import Attachment, Volume, Volumes, VolumeSnapsho
 from hypervisors.drivers.openstack.catalogue import Catalogue
 from hypervisors.drivers.openstack.locks import one_at_a_time
 from hypervisors.drivers.openstack.rest import PAGE, Json, at, log_left, missing, wait_for, when
-from olimpus.errors import HypervisorError, Rejected, VMNotFound
+from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, VMNotFound
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
 
@@ -21,6 +21,8 @@ USABLE: Final = frozenset({"available", "in-use"})
 #: Microversion with which a volume grows while it is attached.
 ONLINE_EXTEND: Final = "3.42"
 MESSAGES: Final = "3.5"
+#: What Cinder says when no storage of the type has room.
+NO_ROOM: Final = "available weighted backend"
 NO_VOLUME: Final = gettext_noop("There is no volume “%(name)s”.")
 NO_SNAPSHOT: Final = gettext_noop("There is no snapshot “%(name)s” of a volume.")
 
@@ -276,7 +278,8 @@ class VolumeService(Catalogue):
         told = self.rest.get("block_storage", "/messages", query, microversion=MESSAGES)["messages"]
         reason = " ".join(message["user_message"] for message in told) or _("Cinder gives no reason.")
         names = {"name": item["name"] or item["id"], "status": item["status"], "reason": reason}
-        return Rejected(_("“%(name)s” ended as “%(status)s”: %(reason)s") % names, where=self.where)
+        kind = CapacityExceeded if NO_ROOM in reason else Rejected
+        return kind(_("“%(name)s” ended as “%(status)s”: %(reason)s") % names, where=self.where)
 
     # -- undoing ----------------------------------------------------------------------------------------------------
 

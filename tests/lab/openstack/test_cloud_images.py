@@ -93,6 +93,8 @@ def test_a_machine_that_is_off_becomes_an_image_once(cloud: OpenStackCloud, lab:
     image = cloud.publish(server, name)
     try:
         assert (image.status, image.name) == ("active", name)
+        ours = {key for key in lab.sdk().image.get_image(image.id).properties if key.startswith("olimpus_")}
+        assert ours == {"olimpus_published_from"}  # no mark of a snapshot
         assert cloud.publish(server, name).id == image.id
         with pytest.raises(Rejected, match="cirros"):
             cloud.publish(server, "cirros")

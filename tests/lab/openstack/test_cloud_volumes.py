@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 from hypervisors.drivers.openstack.cloud import OpenStackCloud
-from olimpus.errors import Missing, Rejected, VMNotFound
+from olimpus.errors import CapacityExceeded, Missing, Rejected, VMNotFound
+from tests.lab.cloud import Cloud
 
 
 def test_a_volume_through_its_life(cloud: OpenStackCloud, server: str, name: str) -> None:
@@ -84,3 +85,14 @@ def test_a_volume_needs_a_machine_that_exists(cloud: OpenStackCloud, name: str) 
         assert cloud.detach_volume(volume.id).status == "available"
     finally:
         cloud.delete_volume(volume.id)
+
+
+def test_a_volume_that_fails_says_why_and_is_gone(cloud: OpenStackCloud, lab: Cloud, name: str) -> None:
+    api = lab.sdk().block_storage
+    kind = api.create_type(name=name, extra_specs={"volume_backend_name": "nowhere"})
+    try:
+        with pytest.raises(CapacityExceeded, match="ended as “error”: .*weighted backend"):
+            cloud.create_volume(name, 1, type=name)
+        assert name not in {volume.name for volume in cloud.volumes()}
+    finally:
+        api.delete_type(kind)
