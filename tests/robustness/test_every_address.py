@@ -87,6 +87,10 @@ RULES = {
         admin:descriptors_unowned_compare admin:descriptors_unowned_delete admin:hypervisors_hypervisor_add
         admin:hypervisors_hypervisor_change admin:hypervisors_hypervisor_changelist
         admin:hypervisors_hypervisor_delete admin:hypervisors_hypervisor_history
+        admin:hypervisors_hypervisor_cloud admin:hypervisors_hypervisor_cloud_flavors
+        admin:hypervisors_hypervisor_cloud_images admin:hypervisors_hypervisor_cloud_networks
+        admin:hypervisors_hypervisor_cloud_part admin:hypervisors_hypervisor_cloud_remove
+        admin:hypervisors_hypervisor_clouds
         admin:hypervisors_hypervisor_maintenance admin:hypervisors_hypervisor_page
         admin:hypervisors_hypervisor_test admin:hypervisors_hypervisor_try api/group-remove-member
         api/hypervisor-maintenance api/hypervisor-test api/hypervisor-tree-adopt api/hypervisor-tree-reconcile

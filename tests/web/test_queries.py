@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import User
 from descriptors import actions
 from descriptors.models import Node
+from hypervisors.models import Hypervisor
 from tests import factories
 from tests.web.conftest import Browser
 from tests.world import World
@@ -40,6 +41,9 @@ def console_pages(folder: Node, machine: Node) -> list[str]:
     tree = [f"{nodes}/tree/", f"{nodes}/tree/level/{folder.pk}/", f"{nodes}/tree/panel/{machine.pk}/"]
     lists = ["descriptors/operation", "descriptors/nic", "descriptors/unowned", "hypervisors/hypervisor"]
     people = ["accounts/user", "auth/group", "accounts/entry", "accounts/apitoken", "axes/accessattempt"]
+    cloud = Hypervisor.objects.get_or_create(name="campus", driver="openstack")[0]
+    clouds = [f"hypervisors/hypervisor/clouds/{cloud.pk}{tab}" for tab in ("", "/images", "/flavors", "/networks")]
+    lists += clouds
     return ["/admin/", "/admin/drift/", f"{nodes}/", *branch, *tree, *(f"/admin/{name}/" for name in lists + people)]
 
 

@@ -28,5 +28,5 @@ def addresses() -> list[URLPattern]:
         page("flavors/", flavors.page, "_flavors"),
         page("networks/", networks.page, "_networks"),
         page("remove/<str:kind>/", removing.page, "_remove"),
-        page("part/<str:name>/", parts.part, "_part"),
+        page("part/<str:kind>/", parts.part, "_part"),
     ]

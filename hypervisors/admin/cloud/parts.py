@@ -50,13 +50,13 @@ class Part:
     of_project: bool = False
 
 
-def part(request: HttpRequest, hypervisor: Hypervisor, name: str) -> HttpResponse:
+def part(request: HttpRequest, hypervisor: Hypervisor, kind: str) -> HttpResponse:
     """The part as the cloud says now, for a page that is already there; `?refresh=1` asks whatever is known."""
-    if name not in PARTS:
+    if kind not in PARTS:
         raise Http404
-    told = heard_now(request, hypervisor, name, refresh="refresh" in request.GET)
-    context = {"hypervisor": hypervisor, "part": _context(request, hypervisor, name, told)}
-    return TemplateResponse(request, f"admin/hypervisors/cloud/part_{name}.html", context)
+    told = heard_now(request, hypervisor, kind, refresh="refresh" in request.GET)
+    context = {"hypervisor": hypervisor, "part": _context(request, hypervisor, kind, told)}
+    return TemplateResponse(request, f"admin/hypervisors/cloud/part_{kind}.html", context)
 
 
 def known(request: HttpRequest, hypervisor: Hypervisor, name: str) -> dict[str, Any]:
