@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,6 +12,7 @@ from hypervisors.drivers.base import Power, VmSpec
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.disks import Disks
 from hypervisors.drivers.openstack.errors import Clash, of_status
+from hypervisors.drivers.openstack.locks import one_at_a_time
 from hypervisors.drivers.openstack.plan import Blueprint, Planner
 from hypervisors.drivers.openstack.ports import Ports, project_of
 from hypervisors.drivers.openstack.rest import log_left, when
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 CREATE_SECONDS: Final = 580.0  # a little less than the gateway waits
 STOP_SECONDS: Final = 120.0
 DELETE_SECONDS: Final = 120.0
-CLAIM_SECONDS: Final = 20.0  # after which whoever made the ports and no server is taken for dead
+CLAIM_SECONDS: Final = 120.0  # after which whoever made the ports and no server is taken for dead
 CLAIM_PAUSE: Final = 0.5
 ORPHAN_AGE: Final = timedelta(minutes=10)
 
@@ -44,7 +44,14 @@ class Creator:
     # -- making -----------------------------------------------------------------------------------------------------
 
     def create(self, spec: VmSpec) -> Json:
-        """The server with this uid, made if there is none; one that died as it was built is made anew."""
+        """The server with this uid, made if there is none; one that died as it was built is made anew.
+
+        Threads, and processes with the same home folder, take turns; others meet at the claim on its ports.
+        """
+        with one_at_a_time(self.servers.session.home, self.servers.where, "create", spec.uid):
+            return self._found_or_made(spec)
+
+    def _found_or_made(self, spec: VmSpec) -> Json:
         there = self.servers.by_uid(spec.uid)
         if there and there["status"] == "ERROR":
             self._clear(there["id"], spec)
@@ -147,7 +154,7 @@ class Creator:
     def _take_over(self, blueprint: Blueprint) -> list[Json]:
         """The ports of an attempt that died, if they are as planned; others are removed, to be made anew."""
         there = sorted(self.ports.of_uid(blueprint.spec.uid), key=lambda port: port["id"])
-        if not there or not self.ports.take(there[0], f"taken over: {uuid.uuid4()}"):
+        if not there or not self.ports.take(there[0]):
             return []
         found = _as_planned(there, blueprint)
         if not found:
@@ -156,8 +163,8 @@ class Creator:
 
     def _wait_for_other(self, uid: str, ports: Sequence[Json]) -> Json | None:
         """The server of whoever holds the claim; None when he gave up, or seems to have died."""
-        made_at = min(when(port["created_at"]) or datetime.now(UTC) for port in ports)
-        patience = 0.0 if datetime.now(UTC) - made_at > ORPHAN_AGE else CLAIM_SECONDS
+        dead = all(port["description"].startswith(self.ports.maker) for port in ports)  # as it is our turn
+        patience = 0.0 if dead else CLAIM_SECONDS
         deadline = time.monotonic() + patience
         while True:
             if server := self.servers.by_uid(uid):

@@ -6,6 +6,9 @@ the claim on the machine, and whoever asks for the same meanwhile waits for him.
 
 from __future__ import annotations
 
+import hashlib
+import socket
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,6 +44,9 @@ class Ports(Part):
         super().__init__(session)
         self._known_networks: dict[str, Known] = {}
         self._known_groups: dict[str, Known] = {}
+        #: Says on a port who made it: the processes that share our home folder.
+        place = f"{socket.gethostname()}:{session.home.resolve()}"
+        self.maker = f"made by {hashlib.sha256(place.encode()).hexdigest()[:16]}"
 
     # -- looking up -------------------------------------------------------------------------------------------------
 
@@ -126,7 +132,9 @@ class Ports(Part):
         """New ports in the order of the cards: all of them or, with `Rejected` or `CapacityExceeded`, none."""
         if not plan.cards:
             return []
-        bodies = [_body(uid, card.nic, network, plan) for card, network in zip(plan.cards, plan.networks, strict=True)]
+        common = {"name": port_name(uid), "description": self.maker}
+        common |= {"security_groups": list(plan.groups)} if plan.groups else {}
+        bodies = [common | _body(card.nic, network) for card, network in zip(plan.cards, plan.networks, strict=True)]
         made: list[Json] = self.rest.post("network", "/ports", {"ports": bodies}, project=project)["ports"]
         return made
 
@@ -149,8 +157,9 @@ class Ports(Part):
         """Ports of ours, of any machine, that no server has."""
         return [port for port in self._listed(device_id="") if port["name"].startswith(port_name(""))]
 
-    def take(self, port: Json, sign: str) -> bool:
+    def take(self, port: Json) -> bool:
         """Make a dead attempt's port ours; False when somebody else was quicker."""
+        sign = f"{self.maker} {uuid.uuid4()}"
         try:
             self.rest.put(
                 "network",
@@ -191,11 +200,10 @@ def _claims(nic: NicSpec) -> Iterator[dict[str, str]]:
         yield {"fixed_ips": f"ip_address={nic.ip}"}
 
 
-def _body(uid: str, nic: NicSpec, network: str, plan: Plan) -> Json:
-    body: Json = {"network_id": network, "name": port_name(uid)}
+def _body(nic: NicSpec, network: str) -> Json:
+    body: Json = {"network_id": network}
     body |= {"mac_address": nic.mac} if nic.mac else {}
-    body |= {"fixed_ips": [{"ip_address": nic.ip}]} if nic.ip and nic.ip != "auto" else {}
-    return body | ({"security_groups": list(plan.groups)} if plan.groups else {})
+    return body | ({"fixed_ips": [{"ip_address": nic.ip}]} if nic.ip and nic.ip != "auto" else {})
 
 
 def _may_use(network: Json, project: str) -> bool:
