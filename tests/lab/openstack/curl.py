@@ -26,7 +26,7 @@ BEGIN, END = "<!-- commands: begin -->", "<!-- commands: end -->"
 BLOCK = re.compile(r"```sh\n(?P<code>.*?)```\n(?:\n```json\n(?P<answer>.*?)```\n)?", re.DOTALL)
 ADDRESS = "http://127.0.0.1:8000"
 MARK = "=== block %d ==="
-WIDE = 118
+WIDE = 150
 #: What differs from run to run inside a text: ids, times, addresses, numbers.
 VARIES = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)
 
