@@ -125,7 +125,8 @@ class VolumeService(Catalogue):
             if taken:
                 return snapshot_of(self._await_snapshot(taken["id"]))
             body = {"volume_id": known["id"], "name": name, "force": True}
-            made = self.rest.post("block_storage", "/snapshots", {"snapshot": body})["snapshot"]
+            home = self._project_of(known)
+            made = self.rest.post("block_storage", "/snapshots", {"snapshot": body}, project=home)["snapshot"]
         with ExitStack() as undo:
             undo.callback(self._discard, at("/snapshots", made["id"]))
             ready = self._await_snapshot(made["id"])
@@ -171,6 +172,13 @@ class VolumeService(Catalogue):
         known = self._listed("volumes", project, name=name)
         found = [item for item in known if _owner(item) in (owner, "") and item["status"] != "deleting"]
         return min(found, key=lambda item: (item["created_at"], item["id"]), default=None)
+
+    def _project_of(self, volume: Json) -> str:
+        """The name of the project that has a volume, "" for our own: what is made of it shall belong there, too."""
+        owner = _owner(volume)
+        if owner in ("", self.session.project_id()):
+            return ""
+        return next((str(project["name"]) for project in self._known_projects() if project["id"] == owner), "")
 
     def _snapshots_of(self, volume: str) -> list[Json]:
         return list(self._listed("snapshots", "", volume_id=volume))

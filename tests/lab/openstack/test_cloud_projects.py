@@ -86,12 +86,15 @@ def test_exceeded_quotas_say_which_and_by_how_much(cloud: OpenStackCloud, projec
 def test_what_is_in_a_project_keeps_it(cloud: OpenStackCloud, project: str) -> None:
     network = cloud.create_network("cloud-kept", project=project)
     volume = cloud.create_volume("cloud-kept-too", 1, project=project)
+    snapshot = cloud.snapshot_volume(volume.id, "cloud-kept-as-well")
     try:
         with pytest.raises(Rejected) as kept:
             cloud.delete_project(project)
         assert "1 networks (cloud-kept)" in kept.value.message
         assert "1 volumes (cloud-kept-too)" in kept.value.message
+        assert "1 snapshots of volumes (cloud-kept-as-well)" in kept.value.message
     finally:
+        cloud.delete_volume_snapshot(snapshot.id)
         cloud.delete_volume(volume.id)
         cloud.delete_network(network.id)
 
