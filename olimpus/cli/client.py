@@ -136,8 +136,11 @@ class Client:
         body: Any = None,
         content: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> httpx.Response:
         """One checked answer. `body` is sent as JSON; `content` as it is, with a Content-Type among the headers.
+
+        `seconds`: how long to wait for it where that is not as long as usual.
 
         Raises Failure for whatever is no success.
         """
@@ -146,8 +149,9 @@ class Client:
             content, given["Content-Type"] = json.dumps(body), "application/json"
         if method == "POST" and not path.startswith(NEVER_REPEATED):
             given.setdefault("Idempotency-Key", str(uuid.uuid4()))
+        more = {"timeout": self._library.Timeout(seconds, connect=10)} if seconds else {}
         request = self._http.build_request(
-            method, self._url(path), params=_query(params or {}), content=content, headers=given
+            method, self._url(path), params=_query(params or {}), content=content, headers=given, **more
         )
         response = self._send(request)
         if response.status_code >= HTTPStatus.MULTIPLE_CHOICES:

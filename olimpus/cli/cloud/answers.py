@@ -19,6 +19,8 @@ from olimpus.cli.words import gettext as _
 
 Row = dict[str, Any]
 Answer = dict[str, Any]
+#: Seconds that a cloud may take for a change; a volume is filled from an image, say.
+PATIENCE: Final = 600
 #: What the commands of people and groups call it: understood, not shown in the help.
 ALIASES: Final = {"ls": "list", "rm": "delete"}
 
@@ -116,7 +118,7 @@ def ask(here: Context, method: str, parts: Sequence[str], hypervisor: str, body:
     """Let something be done; the address is made of the parts. None when the answer is empty. Raises Failure."""
     address = "/".join(quote(part, safe="") for part in ("openstack", *parts))
     params = {"hypervisor": hypervisor or None}
-    return data_of(here.client.request(method, f"/{address}", params=params, body=body))
+    return data_of(here.client.request(method, f"/{address}", params=params, body=body, seconds=PATIENCE))
 
 
 def given(**fields: Any) -> Row:
