@@ -39,7 +39,7 @@ NEUTRON_QUOTA = re.compile(r"Quota exceeded for resources: \[?'?(?P<what>[\w, ']
 NO_HOST = re.compile(r"No valid host was found|NoValidHost|not enough hosts available", re.IGNORECASE)
 #: Conflicts that pass by themselves: somebody else works on the same thing just now.
 BUSY = re.compile(
-    r"task_state|while it is in (task|vm)_state|concurrent|please try again|retry|is being|"
+    r"task_state|concurrent|please try again|retry|is being|"
     r"has pending|StaleDataError|status must be available|in instance action",
     re.IGNORECASE,
 )

@@ -81,7 +81,7 @@ class Servers(Part):
             self.act(ref, action, body)
         except (Transient, Rejected):
             server = self.get(ref)
-            if server["status"] != status and not task_of(server):
+            if server["status"] != status and task_of(server) != TASKS.get(action):
                 raise
         self.watcher.until(ref, seconds, status)
         return self.settled(ref, status)
@@ -138,5 +138,14 @@ class Servers(Part):
         return True
 
 
+#: What Nova says it is doing while an action is under way.
+TASKS: Final = {
+    "os-start": "powering-on",
+    "os-stop": "powering-off",
+    "pause": "pausing",
+    "unpause": "unpausing",
+    "resume": "resuming",
+    "unshelve": "unshelving",
+}
 #: How a machine whose memory is kept goes on, by its status.
 WAKE: Final = {"PAUSED": "unpause", "SUSPENDED": "resume"}
