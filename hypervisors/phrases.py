@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from hypervisors.placement import RESOURCES, Reason, Shortage
 
 MIB_IN_GIB: Final = 1024
+#: So many names of a list are told.
+SHOWN: Final = 5
 #: Code → its sentence.
 SENTENCES: Final[Mapping[str, Any]] = {
     "exact": _("“%(flavor)s” has exactly these sizes."),
@@ -48,7 +50,7 @@ def phrase(reason: Reason) -> str:
     told = dict(reason.params)
     for name in ("places", "full", "neighbours"):
         if name in told:
-            told[name] = ", ".join(told[name])
+            told[name] = ", ".join(told[name][:SHOWN]) + (", …" if len(told[name]) > SHOWN else "")
     told |= {"needs": sizes(told), "free": sizes(told, "free_"), "spare": sizes(told, "spare_")}
     return str(SENTENCES[reason.code]) % told
 

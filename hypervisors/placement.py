@@ -215,6 +215,10 @@ TOPOLOGIES: Final[dict[str, Callable[[int], Pairs]]] = {
 }
 
 
+#: Name of a node → the names of its neighbours, in the order of the links.
+Graph = dict[str, dict[str, None]]
+
+
 # -- where machines go -------------------------------------------------------------------------------------------------
 
 
@@ -243,8 +247,8 @@ def suggest(
     return tuple(_told(node, graph, board) for node in nodes)
 
 
-def _graph(nodes: Sequence[Node], links: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    graph: dict[str, list[str]] = {node.name: [] for node in nodes}
+def _graph(nodes: Sequence[Node], links: Iterable[tuple[str, str]]) -> Graph:
+    graph: Graph = {node.name: {} for node in nodes}
     if len(graph) < len(nodes):
         twice = next(name for name, count in Counter(node.name for node in nodes).items() if count > 1)
         raise Invalid(_("Two nodes are called “%s”.") % twice, where="nodes")
@@ -252,9 +256,8 @@ def _graph(nodes: Sequence[Node], links: Iterable[tuple[str, str]]) -> dict[str,
         for name in (first, second):
             if name not in graph:
                 raise Invalid(_("There is no node “%s”.") % name, where="links")
-        if first != second and second not in graph[first]:
-            graph[first].append(second)
-            graph[second].append(first)
+        if first != second:
+            graph[first][second] = graph[second][first] = None
     return graph
 
 
@@ -355,7 +358,7 @@ def _spread(nodes: Sequence[Node], board: _Board) -> None:
             board.notes[node.name] = Reason("only", {"place": chosen})
 
 
-def _gather(nodes: Sequence[Node], graph: Mapping[str, list[str]], board: _Board) -> None:
+def _gather(nodes: Sequence[Node], graph: Graph, board: _Board) -> None:
     """Nodes that hang together go to one place where there is one for all, the largest groups first."""
     groups = [[node for node in group if not node.pinned] for group in _groups(nodes, graph)]
     for group in sorted(filter(None, groups), key=lambda group: -sum(cost(node.needs) for node in group)):
@@ -373,7 +376,7 @@ def _gather(nodes: Sequence[Node], graph: Mapping[str, list[str]], board: _Board
             board.put(node, home)
 
 
-def _settle(node: Node, graph: Mapping[str, list[str]], board: _Board) -> None:
+def _settle(node: Node, graph: Graph, board: _Board) -> None:
     """One of a group that is too large for any place: beside most of its neighbours, else where most is free."""
     able = board.fitting(node.needs)
     if not able:
@@ -382,12 +385,12 @@ def _settle(node: Node, graph: Mapping[str, list[str]], board: _Board) -> None:
     board.put(node, min(able, key=lambda place: (-_beside([node.name], place, graph, board), board.room_left(place))))
 
 
-def _beside(names: Iterable[str], place: str, graph: Mapping[str, list[str]], board: _Board) -> int:
+def _beside(names: Iterable[str], place: str, graph: Graph, board: _Board) -> int:
     """How many links lead from these nodes to nodes that are there already."""
     return sum(board.where.get(other, ("",))[0] == place for name in names for other in graph[name])
 
 
-def _groups(nodes: Sequence[Node], graph: Mapping[str, list[str]]) -> list[list[Node]]:
+def _groups(nodes: Sequence[Node], graph: Graph) -> list[list[Node]]:
     """Nodes that hang together, each group in the order in which one walks through it from its first node."""
     known = {node.name: node for node in nodes}
     seen: set[str] = set()
@@ -416,7 +419,7 @@ def _alone(place: str, able: Sequence[str], board: _Board) -> Reason:
     return Reason("fewest" if board.free(place) is None else "roomiest", {"place": place})
 
 
-def _told(node: Node, graph: Mapping[str, list[str]], board: _Board) -> Placement:
+def _told(node: Node, graph: Graph, board: _Board) -> Placement:
     """The placement with its reason, now that all are placed."""
     if node.name in board.refused:
         return Placement(node.name, None, board.refused[node.name])
@@ -430,7 +433,7 @@ def _told(node: Node, graph: Mapping[str, list[str]], board: _Board) -> Placemen
     return Placement(node.name, place, reason or Reason("roomiest", {"place": place}), room)
 
 
-def _neighbourly(node: Node, place: str, graph: Mapping[str, list[str]], board: _Board) -> Reason | None:
+def _neighbourly(node: Node, place: str, graph: Graph, board: _Board) -> Reason | None:
     placed = [other for other in graph[node.name] if other in board.where]
     here = [other for other in placed if board.where[other][0] == place]
     if here:

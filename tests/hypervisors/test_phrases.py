@@ -69,6 +69,13 @@ def test_sentences_without_figures():
     assert phrase(Reason("no_room", unknown)).endswith("on any: 0 CPUs.")
 
 
+def test_long_lists_are_cut():
+    neighbours = [f"vm{number}" for number in range(9)]
+    assert phrase(Reason("together", {"place": "a", "neighbours": neighbours})).endswith(
+        ": vm0, vm1, vm2, vm3, vm4, …."
+    )
+
+
 def test_every_change_of_a_cloud_has_words_in_the_journal():
     assert {f"cloud.{verb}" for verb in clouds.DEEDS} == {verb for verb in DEEDS if verb.startswith("cloud.")}
     assert deed("cloud.network.create") == "network made"
