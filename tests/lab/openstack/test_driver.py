@@ -68,9 +68,10 @@ def calls(driver: OpenStackDriver) -> int:
 # -- once --------------------------------------------------------------------------------------------------------------
 
 
-def test_many_that_create_the_same_machine_at_once_make_one(project, make):
+def test_many_that_create_the_same_machine_at_once_make_one(project, tmp_path):
+    """Two homes stand for two servers of Olimpus: they know nothing of each other."""
     spec = project.spec()
-    drivers = [make() for _ in range(4)] * 2
+    drivers = [project.driver(tmp_path / f"server-{number % 2}") for number in range(4)] * 2
     with ThreadPoolExecutor(len(drivers)) as pool:
         made = list(pool.map(lambda driver: driver.create(spec), drivers))
     assert len({vm.ref for vm in made}) == 1
@@ -126,11 +127,14 @@ def _creating(driver: OpenStackDriver, spec: VmSpec, home: Path) -> subprocess.P
     return process
 
 
-def test_ports_that_a_dead_attempt_left_are_used(project, make, monkeypatch):
-    monkeypatch.setattr("hypervisors.drivers.openstack.create.CLAIM_SECONDS", 1.0)
+@pytest.mark.parametrize("home", ["here", "elsewhere"])
+def test_ports_that_a_dead_attempt_left_are_used(project, make, tmp_path, monkeypatch, home):
+    if home == "elsewhere":  # whether that one lives can only be guessed, by waiting
+        monkeypatch.setattr("hypervisors.drivers.openstack.create.CLAIM_SECONDS", 1.0)
     spec, driver = project.spec(), make(created_power="on")
-    plan = driver._creator.planner.plan(spec)
-    left = driver._creator.ports.make(spec.uid, plan.ports, "")
+    died = project.driver(tmp_path if home == "here" else tmp_path / "elsewhere")
+    plan = died._creator.planner.plan(spec)
+    left = died._creator.ports.make(spec.uid, plan.ports, "")
     vm = driver.create(spec)
     assert {port.id for port in project.ports()} == {port["id"] for port in left}
     assert [nic.mac for nic in vm.nics] == [nic.mac for nic in spec.nics]
