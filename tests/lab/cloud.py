@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -71,7 +72,9 @@ class Cloud:
 
     def inventory(self) -> dict[tuple[str, str], str]:
         """(kind, id) → name of all that may be left behind, over all projects."""
-        return {(kind, one.id): one.name or "" for kind, ones in self._everything() for one in ones}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of openstacksdk about itself
+            return {(kind, one.id): one.name or "" for kind, ones in self._everything() for one in ones}
 
     def left(self, before: dict[tuple[str, str], str], prefix: str = "") -> list[str]:
         """What is there and was not there before, once what was deleted last is gone."""
