@@ -213,7 +213,7 @@ DEPLOYED = inline_serializer(
 )
 REMOVED = inline_serializer("RemovedInstance", {"deleted": serializers.IntegerField()})
 KEY = OpenApiParameter(
-    "key", OpenApiTypes.STR, OpenApiParameter.PATH, description="Our id, our uid, or the server's id."
+    "id", OpenApiTypes.STR, OpenApiParameter.PATH, description="Our id, our uid, or the server's id."
 )
 
 
@@ -276,9 +276,9 @@ class InstanceViewSet(OpenStackViewSet):
         parameters=[CloudQuery, KEY],
         responses={200: InstanceSerializer, **READ},
     )
-    def retrieve(self, request: Request, key: str) -> Response:
+    def retrieve(self, request: Request, id: str) -> Response:
         """One of your machines."""
-        machine = selectors.instance(request.user, key, _clouds(query(request, CloudQuery)["hypervisor"]))
+        machine = selectors.instance(request.user, id, _clouds(query(request, CloudQuery)["hypervisor"]))
         return Response(selectors.instance_rows([("machine", machine.pk)])[0])
 
     @extend_schema(
@@ -290,10 +290,10 @@ class InstanceViewSet(OpenStackViewSet):
             **ASK,
         },
     )
-    def destroy(self, request: Request, key: str) -> Response:
+    def destroy(self, request: Request, id: str) -> Response:
         """Destroy the VM, also a running one; its definition stays unless `remove` says otherwise."""
         asked = query(request, RemoveQuery)
-        machine = selectors.instance(request.user, key, _clouds(asked["hypervisor"]))
+        machine = selectors.instance(request.user, id, _clouds(asked["hypervisor"]))
         arguments = {"force": True, "remove": asked["remove"]}
         return _accepted(actions.request("destroy", machine, actor=request.user, arguments=arguments), request.user)
 
@@ -420,7 +420,7 @@ def _check_images(cloud: Hypervisor, wish: SliceWish) -> None:
 
 def _check_image(cloud: Hypervisor, image: Any, where: str) -> None:
     if image and (images := _names_of(cloud, "images")) is not None and image not in images:
-        hint = _("Did you mean “%s”?") % nearest(str(image), images) if images else ""
+        hint = nearest(str(image), images) if images else ""
         raise Invalid(_("There is no image “%s”.") % image, where=where, hint=hint)
 
 
@@ -434,5 +434,5 @@ def _check_network(cloud: Hypervisor, network: str, where: str, folder: str, use
         return
     if (known := _names_of(cloud, "networks")) is not None and network not in known:
         # Which networks there are is for the managers of the cloud.
-        hint = _("Did you mean “%s”?") % nearest(network, known) if known and cloud.managed_by(user) else ""
+        hint = nearest(network, known) if known and cloud.managed_by(user) else ""
         raise Invalid(_("There is no network “%s”.") % network, where=where, hint=hint)

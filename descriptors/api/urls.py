@@ -31,7 +31,7 @@ urlpatterns = [
     re_path(r"^verbs/?$", VerbsView.as_view(), name="verbs"),
     re_path(r"^states/?$", StatesView.as_view(), name="states"),
     re_path(r"^openstack/instances/?$", InstanceViewSet.as_view(BOTH), name="openstack-instances"),
-    re_path(r"^openstack/instances/(?P<key>[^/]{1,255})/?$", InstanceViewSet.as_view(ONE), name="openstack-instance"),
+    re_path(r"^openstack/instances/(?P<id>[^/]{1,255})/?$", InstanceViewSet.as_view(ONE), name="openstack-instance"),
     re_path(r"^openstack/deploy-slice/?$", SliceViewSet.as_view({"post": "create"}), name="openstack-deploy-slice"),
     path("", include(router.urls)),
 ]
