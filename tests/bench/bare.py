@@ -108,11 +108,19 @@ class Bare:
 
 
 def kind_of(request: requests.PreparedRequest) -> str:
-    """ "watch" for a list that tells how all servers are, "look" for one server alone, else the method."""
-    path = str(request.url).partition("?")[0]
-    if request.method == "GET" and path.endswith("/servers"):
+    """What a request is for.
+
+    "watch": a list that tells how all servers are; "look": one server alone; "find": servers with a tag; "lookup": what does
+    not depend on the server, as images and flavors; else the method.
+    """
+    path, _mark, query = str(request.url).partition("?")
+    if request.method != "GET":
+        return str(request.method)
+    if path.endswith("/servers"):
         return "watch"
-    return "look" if request.method == "GET" and re.search(r"/servers/[0-9a-f-]{36}$", path) else str(request.method)
+    if re.search(r"/servers/[0-9a-f-]{36}$", path):
+        return "look"
+    return "find" if "tags=" in query else "lookup"
 
 
 def timed(work: Callable[[], Any], cpu: Callable[[], float]) -> tuple[Any, float, float]:
