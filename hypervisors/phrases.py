@@ -52,7 +52,7 @@ def phrase(reason: Reason) -> str:
         if name in told:
             told[name] = ", ".join(told[name][:SHOWN]) + (", …" if len(told[name]) > SHOWN else "")
     told |= {"needs": sizes(told), "free": sizes(told, "free_"), "spare": sizes(told, "spare_")}
-    return str(SENTENCES[reason.code]) % told
+    return (str(SENTENCES[reason.code]) % told).replace("….", "…")
 
 
 def lacking(short: Shortage, nearest: str) -> str:
