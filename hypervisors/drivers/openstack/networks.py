@@ -187,17 +187,17 @@ class NetworkService(Part):
 
     def _new(self, kind: str, body: Json, project: str = "") -> Json:
         """One new thing in a project. When its quota is used up, the error says how many there are."""
-        with self._counted(kind, project):
+        owner = str(body.get("project_id") or self.session.project_id(project))
+        with self._counted(kind, owner):
             return self.rest.post("network", f"/{kind}s", {kind: body}, project=project)[kind]
 
     @contextmanager
-    def _counted(self, kind: str, project: str) -> Iterator[None]:
+    def _counted(self, kind: str, owner: str) -> Iterator[None]:
         try:
             yield
         except CapacityExceeded as error:
-            path = f"{at('/quotas', self.session.project_id(project))}/details"
-            quota = self.rest.get("network", path)["quota"].get(kind)
-            if quota and quota["limit"] >= 0:
+            quota = self.rest.get("network", f"{at('/quotas', owner)}/details")["quota"].get(kind)
+            if quota and quota["used"] >= quota["limit"] >= 0:
                 error.message = exceeded(kind, "1", str(quota["used"]), str(quota["limit"]))
             raise
 

