@@ -71,9 +71,7 @@ def test_sentences_without_figures():
 
 def test_long_lists_are_cut():
     neighbours = [f"vm{number}" for number in range(9)]
-    assert phrase(Reason("together", {"place": "a", "neighbours": neighbours})).endswith(
-        ": vm0, vm1, vm2, vm3, vm4, …."
-    )
+    assert phrase(Reason("together", {"place": "a", "neighbours": neighbours})).endswith(": vm0, vm1, vm2, vm3, vm4, …")
 
 
 def test_every_change_of_a_cloud_has_words_in_the_journal():
