@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import socket
+import threading
 import time
 from dataclasses import asdict, replace
 
@@ -17,6 +20,7 @@ from hypervisors import bastions
 from hypervisors.models import Hypervisor
 from hypervisors.tunnels import Hop, Service, Status, Tunnels, board
 from olimpus.errors import Forbidden, Invalid, NotFound
+from tests.hypervisors.ssh_peer import Peer, echoing, new_key
 
 STATUS, RECONNECT, PAGE = (
     "/api/ssh-tunnel/status",
@@ -190,6 +194,39 @@ def test_the_command_says_which_step_fails(cloud):
         call_command("tunnels", "check", "rack", stdout=out)
     with pytest.raises(CommandError, match="nobody.invalid"):
         call_command("tunnels", "up", "--to", "10.0.0.1:80", stdout=out)
+
+
+def test_the_command_holds_a_tunnel_up_until_it_is_told_to_end(cloud, own_home):
+    text, key = new_key()
+    peer, out, heard = Peer(key), io.StringIO(), []
+    settings = {"bastion_host": "127.0.0.1", "bastion_port": peer.port, "bastion_user": "u"}
+    cloud.set_settings(settings | {"bastion_key": text, "bastion_accept_new_host_key": True})
+    cloud.save()
+
+    def use(port: int) -> None:
+        while "reconnects" not in out.getvalue():
+            time.sleep(0.02)
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.sendall(b"hello")
+            heard.append(sock.recv(9))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with echoing() as echo, socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        free.close()
+        user = threading.Thread(target=use, args=(port,), daemon=True)
+        user.start()
+        call_command("tunnels", "up", "cloud", "--to", f"127.0.0.1:{echo}={port}", stdout=out)
+        user.join(10)
+    peer.close()
+    assert heard == [b"hello"]
+    assert f"127.0.0.1:{echo}  127.0.0.1:{port}" in out.getvalue()
+    assert signal.getsignal(signal.SIGINT) is before
+    assert board.statuses(own_home) == []
+    for wrong in ("10.0.0.1", "10.0.0.1:http", "10.0.0.1:80=x"):
+        with pytest.raises(CommandError, match="is not HOST:PORT"):
+            call_command("tunnels", "up", "--to", wrong, stdout=out)
 
 
 def test_the_news_fit_into_the_file_and_back(own_home):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
 from hypervisors import bastions
+from hypervisors.gateway import forget_gateways
 from hypervisors.models import Hypervisor
 from hypervisors.tunnels import Status, Tunnels, statuses
 from olimpus.errors import OlimpusError
@@ -66,18 +69,13 @@ class Command(BaseCommand):
         rows = self._behind(hypervisor)
         if len(rows) > 1:
             raise CommandError(_("There are several: name one of %s.") % ", ".join(row.name for row in rows))
-        tunnels = bastions.tunnels_of(rows[0])
-        over = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_told: over.set())
-        try:
+        wanted = [_target(each) for each in to]
+        with closing(bastions.tunnels_of(rows[0])) as tunnels, _until_told_to_end() as over:
             tunnels.connect()
-            for service, host, port, local in [_target(each) for each in to] or _catalog(rows[0]):
+            for service, host, port, local in wanted or _catalog(rows[0]):
                 address, local_port = tunnels.local(host, port, service, local)
                 self.stdout.write(f"{service or '-'}  {host}:{port}  {address}:{local_port}")
             self._watch(tunnels, over)
-        finally:
-            tunnels.close()
 
     def _watch(self, tunnels: Tunnels, over: threading.Event) -> None:
         """Say each change of the state until told to end."""
@@ -116,8 +114,24 @@ def _line(status: Status) -> str:
     return f"{told}  {status.reconnects} reconnects, {status.connections} connections{error}"
 
 
+@contextmanager
+def _until_told_to_end() -> Iterator[threading.Event]:
+    """Set by Ctrl-C and by `kill`."""
+    over = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_told: over.set()) for number in numbers]
+    try:
+        yield over
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
 def _catalog(hypervisor: Hypervisor) -> list[tuple[str, str, int, int]]:
-    return [(service, host, port, 0) for service, (host, port) in bastions.catalog(hypervisor).items()]
+    try:
+        return [(service, host, port, 0) for service, (host, port) in bastions.catalog(hypervisor).items()]
+    finally:
+        forget_gateways()  # the driver's own tunnel has done its work
 
 
 def _target(text: str) -> tuple[str, str, int, int]:
