@@ -37,6 +37,7 @@ def test_threads_and_processes_take_turns(tmp_path: Path) -> None:
     for worker in workers:
         worker.join(timeout=60)
     assert file.read_text() == "1000"
+    assert list((tmp_path / "locks").iterdir()) == []
     assert locks._locks == {}
 
 
