@@ -123,10 +123,11 @@ function end(form, shown, text) {
   form.querySelector("button").focus()
 }
 
-/** Where to go on; or the page again, whose form says what is wrong. */
+/** Where to go on; or the page again, whose form says what is wrong: the file stays chosen. */
 function done(text) {
   try { location.assign(JSON.parse(text).url); return } catch { /* it is a page */ }
   const page = new DOMParser().parseFromString(text, "text/html")
+  page.querySelector("#upload [type=file]")?.replaceWith(page.adoptNode(document.querySelector("#upload [type=file]")))
   for (const place of ["#notices", "#upload"]) document.querySelector(place).replaceWith(document.adoptNode(page.querySelector(place)))
   document.querySelector("#upload .has-error :is(input, select)")?.focus()
 }

@@ -76,4 +76,5 @@ def test_a_silent_cloud_s_last_word_is_shown_and_an_upload_keeps_what_was_typed(
     page.click("[data-upload] .btn-primary")
     expect(page.locator("#upload .notice-danger")).to_be_visible()
     expect(page.locator("[data-upload] [name=name]")).to_have_value("small")
+    assert page.evaluate("document.querySelector('#upload [type=file]').files.length") == 1
     look(page, shots / "cloud-upload-refused.png")

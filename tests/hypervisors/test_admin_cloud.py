@@ -182,8 +182,10 @@ def test_quotas_of_another_project(console, cloud, spoken):
 def test_refresh_without_scripts_asks_and_leads_back(console, cloud, spoken):
     answer = console.get(own(cloud, "networks/?refresh=1"))
     assert answer["Location"] == own(cloud, "networks/")
-    assert spoken.asked == ["networks", "routers"]
-    assert "test-net" in page(console.get(own(cloud, "networks/")))
+    assert spoken.asked == ["networks", "routers", "projects"]
+    text = page(console.get(own(cloud, "networks/")))
+    assert "test-net" in text
+    assert "project admin" in text
 
 
 def test_services_with_their_latency_and_the_circuit(console, cloud, services):
@@ -218,7 +220,7 @@ def test_a_silent_cloud_s_last_word_is_told_with_its_age_and_the_reason(console,
     answer = console.get(own(known, f"part/{name}/"))
     assert answer.status_code == 200
     text = page(answer)
-    assert "does not answer. This is what it said last:" in text
+    assert "gives no answer. This is what it said last:" in text
     assert "2\xa0hours ago" in text
     assert "no route to the cloud" in text
     assert "Nothing is known yet" not in text
@@ -234,6 +236,17 @@ def test_of_a_cloud_that_never_answered_nothing_is_made_up(console, cloud, silen
     assert "These are the predefined ones" in flavors
     assert "not known" in flavors
     assert 'form="predefined"' not in flavors
+
+
+def test_an_account_that_may_not_see_projects_sees_the_rest(console, cloud, spoken, monkeypatch):
+    def refused() -> None:
+        raise Rejected("you may not list projects")
+
+    monkeypatch.setattr(spoken, "projects", refused)
+    for name, shown in (("quotas", "Compute"), ("networks", "test-net")):
+        text = page(console.get(own(cloud, f"part/{name}/")))
+        assert shown in text
+        assert "gives no answer" not in text
 
 
 # -- changing ----------------------------------------------------------------------------------------------------------

@@ -104,10 +104,13 @@ def flavors(rows: Rows, use: Mapping[str, int] | None) -> dict[str, Any]:
     return {"flavors": told, "absent": [row["name"] for row in rows if not row["on_cloud"]]}
 
 
-def networks(rows: Rows, routers: Rows) -> list[dict[str, Any]]:
-    """Own networks first, then shared and external ones, each with its routers and where these lead."""
+def networks(rows: Rows, routers: Rows, projects: Rows) -> list[dict[str, Any]]:
+    """Own networks first, then shared and external ones, each with its project, its routers and where these lead."""
     names = {row["id"]: row["name"] for row in rows}
-    told = [{**row, "routers": _routers(row, routers, names)} for row in rows]
+    owners = {project["id"]: project["name"] for project in projects}
+    told = [
+        {**row, "project": owners.get(row["project_id"], ""), "routers": _routers(row, routers, names)} for row in rows
+    ]
     return sorted(told, key=lambda row: (row["external"], row["shared"], row["name"]))
 
 

@@ -43,10 +43,11 @@ class Heard:
 
 @dataclass(frozen=True)
 class Part:
-    """The kinds of inventory that a part needs, and how it tells them; the first kind is the one that it is about."""
+    """The kinds of inventory that a part tells, and how; it is about the first. Without `extra` ones it does as well."""
 
     kinds: tuple[str, ...]
     tell: Callable[[HttpRequest, Hypervisor, Mapping[str, Any]], dict[str, Any]]
+    extra: frozenset[str] = frozenset()
     of_project: bool = False
 
 
@@ -82,7 +83,7 @@ def heard_now(request: HttpRequest, hypervisor: Hypervisor, name: str, *, refres
             answer = clouds.look(hypervisor, kind, actor=request.user, refresh=refresh, of=of)  # type: ignore[arg-type]
         except (HypervisorError, Invalid) as error:
             answers[kind] = None
-            errors.append(str(error))
+            errors += [] if kind in wanted.extra else [str(error)]
             continue
         guessed = answer.source == "predefined" and kind not in SERVE
         answers[kind] = None if guessed else answer
@@ -116,7 +117,8 @@ def _flavors(request: HttpRequest, hypervisor: Hypervisor, data: Mapping[str, An
 
 
 def _networks(request: HttpRequest, hypervisor: Hypervisor, data: Mapping[str, Any]) -> dict[str, Any]:
-    return {"networks": figures.networks(data.get("networks") or [], data.get("routers") or [])}
+    kinds = ("networks", "routers", "projects")
+    return {"networks": figures.networks(*(data.get(kind) or [] for kind in kinds))}
 
 
 def _report(request: HttpRequest, hypervisor: Hypervisor, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,11 +130,11 @@ def _report(request: HttpRequest, hypervisor: Hypervisor, data: Mapping[str, Any
 
 PARTS: Final[Mapping[str, Part]] = {
     "zones": Part(("zones",), _zones),
-    "quotas": Part(("quotas", "projects"), _quotas, of_project=True),
+    "quotas": Part(("quotas", "projects"), _quotas, frozenset({"projects"}), of_project=True),
     "services": Part((), _report),
     "images": Part(("images",), _images),
     "flavors": Part(("flavors", "flavor_use"), _flavors),
-    "networks": Part(("networks", "routers"), _networks),
+    "networks": Part(("networks", "routers", "projects"), _networks, frozenset({"projects"})),
 }
 
 
