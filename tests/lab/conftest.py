@@ -39,7 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Remember what is in the cloud before the first test; in one place, however many workers pytest has."""
-    if not hasattr(session.config, "workerinput") and Cloud.answers():
+    quiet = hasattr(session.config, "workerinput") or session.config.option.collectonly
+    if not quiet and Cloud.answers():
         session.config.stash[BEFORE] = Cloud.running().inventory()
 
 
