@@ -89,7 +89,7 @@ def test_a_network_with_a_way_out(admin: Terminal, lab: Cloud, name: str):
         (router,) = [row for row in admin("network", "router", "ls", *HERE).table if row[0] == name]
         assert router[2:] == ["10.94.1.0/24", "public"]
         assert name in admin("network", "rm", name, "--yes", *HERE, code=7).err
-        assert [row[0] for row in admin("network", "show", name, *HERE).table[-2:]] == [name, f"{name}-2"]
+        assert {row[0] for row in admin("network", "show", name, *HERE).table[-2:]} == {name, f"{name}-2"}
     finally:
         for what in (["router", "rm", name], ["subnet", "rm", f"{name}-2"], ["rm", name]):
             admin("network", *what, "--yes", *HERE, code=None)
