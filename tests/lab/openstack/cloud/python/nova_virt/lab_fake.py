@@ -5,6 +5,7 @@ Compared with nova.virt.fake.FakeDriver it
  * reports the right power state of paused and suspended servers;
  * remembers its servers in a file, so they survive a restart of nova-compute;
  * uploads a (tiny) image on snapshot, so that the image becomes active;
+ * detaches cards of servers that came from another host;
  * can take time to spawn, and can fail on request: a server created with the
    metadata  lab_fail=spawn  goes to ERROR.
 """
@@ -108,6 +109,11 @@ class LabFakeDriver(fake.FakeDriver):
 
     def resume_state_on_host_boot(self, context, instance, *args, **kwargs):
         self._set_state(instance, power_state.RUNNING)
+
+    def detach_interface(self, context, instance, vif):
+        # Nova's own driver knows no card that came with its server from another host, or from before a restart.
+        self._interfaces.setdefault(vif["id"], vif)
+        super().detach_interface(context, instance, vif)
 
     # -- images --------------------------------------------------------------
     def snapshot(self, context, instance, image_id, update_task_state):
