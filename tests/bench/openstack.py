@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +34,7 @@ from tests.bench.servers import until, worker
 from tests.bench.world import folder, machines, superuser
 from tests.lab.clones import clones
 from tests.lab.cloud import Cloud
+from tests.lab.openstack.campus import network
 from tests.lab.sshd import Sshd
 
 SERVERS, AT_ONCE, ROUNDS, LISTED = 30, 10, 3, 500
@@ -61,7 +60,7 @@ def run() -> list[Figure]:
         try:
             records = {DIRECT: {}, BASTION: bastion.settings()}
             made = {name: build(cloud, net, root, name, more) for name, more in records.items()}
-            bare = Bare(cloud, net, AT_ONCE)
+            bare = Bare(cloud, cloud.sdk().network.find_network(net, ignore_missing=False).id, AT_ONCE)
             rounds = alternate(cloud, bare, made, root)
             counted = calls(bare, *made[DIRECT], root)
             listed = listing(cloud, bare, made[DIRECT][0])
@@ -70,24 +69,11 @@ def run() -> list[Figure]:
     return [*timings(rounds), counted, *listed]
 
 
-@contextmanager
-def network(cloud: Cloud) -> Iterator[str]:
-    """A network of its own; yields its id."""
-    api, name = cloud.sdk().network, f"bench-{uuid.uuid4().hex[:6]}"
-    made = api.create_network(name=name)
-    api.create_subnet(name=name, network_id=made.id, ip_version=4, cidr="10.98.0.0/22")
-    try:
-        yield str(made.id)
-    finally:
-        api.delete_network(made)
-
-
 def build(cloud: Cloud, net: str, root: User, name: str, more: dict[str, Any]) -> tuple[Hypervisor, Node]:
     """The hypervisor and a folder of machines on it, which are not created yet."""
     fields = {"name": name, "driver": "openstack", "concurrency": AT_ONCE, "reconcile_interval": 3600}
     hypervisor = hypervisors.create(fields | {"settings": cloud.account(created_power="on", **more)}, actor=root)
-    nics = [{"network": cloud.sdk().network.get_network(net).name}]
-    place = folder(f"/{name}", {"hypervisor": name, "image": "cirros", "flavor": "nano", "nics": nics})
+    place = folder(f"/{name}", {"hypervisor": name, "image": "cirros", "flavor": "nano", "nics": [{"network": net}]})
     machines(place, {f"vm-{number:02}": {} for number in range(SERVERS)})
     return hypervisor, Node.objects.get(pk=place.pk)
 
@@ -209,7 +195,7 @@ def listing(cloud: Cloud, bare: Bare, hypervisor: Hypervisor) -> list[Figure]:
         asked = count() - before
         assert len(infos) >= LISTED, len(infos)
         floor = min(figures.timed(lambda: list(bare.sdk.compute.servers(all_projects=True))) for _ in range(ROUNDS))
-        seconds = min(seconds, *(figures.timed(gateway.list) for _ in range(ROUNDS - 1)))
+        seconds = min([seconds, *(figures.timed(gateway.list) for _ in range(ROUNDS - 1))])
         report = reconcile.reconcile(hypervisor.pk)
     bare.delete([(server, port)])
     assert report is not None
