@@ -14,7 +14,7 @@ from olimpus.translations import LOCALE, compile_all
 pytestmark = pytest.mark.django_db(transaction=True)
 
 #: Shown to everybody alike: names that happen to be words of the interface, too.
-NAMES = frozenset({"mock", "student", "web", "db", "user", "driver", "name", "path", *PARAMETERS})
+NAMES = frozenset({"mock", "student", "web", "db", "user", "driver", "name", "path", "on", "off", *PARAMETERS})
 ATTRIBUTES = ("aria-label", "title", "placeholder")
 CONSOLE = ("definition", "grants")
 TABS = ("", "definition", "access", "history")

@@ -22,7 +22,7 @@ MOST_EDITOR = 125 * 1024
 def used_icons() -> set[str]:
     """Every icon that a template or a table names."""
     text = "\n".join(path.read_text() for path in TEMPLATES.rglob("*.html"))
-    named = set(re.findall(r'{% icon "([^"]+)"', text)) | set(re.findall(r'image="([^"]+)"', text))
+    named = set(re.findall(r'{% icon "([^"]+)"', text)) | set(re.findall(r'(?<!-)image="([^"]+)"', text))
     return named | set(ICONS.values()) | set(STATUS_ICONS.values()) | {verb.icon for verb in VERBS.values()}
 
 
