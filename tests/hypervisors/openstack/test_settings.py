@@ -83,5 +83,7 @@ def test_no_secret_is_a_public_setting():
         "password",
         "application_credential_secret",
         "bastion_key",
+        "bastion_passphrase",
         "headnode_key",
+        "headnode_passphrase",
     }
