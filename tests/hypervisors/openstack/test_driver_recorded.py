@@ -110,13 +110,15 @@ def test_a_snapshot_and_the_way_back(make: Make) -> None:
     driver.destroy(vm.ref)
 
 
-def test_a_machine_of_another_size_and_without_cards(make: Make) -> None:
+def test_a_machine_without_cards_and_then_of_another_size(make: Make) -> None:
     driver, wanted = make(), spec(3)
     vm = driver.create(wanted)
-    smaller = replace(wanted, memory_mib=1024, nics=())
-    changed = driver.reconfigure(vm.ref, smaller)
+    bare = replace(wanted, nics=())
+    assert driver.reconfigure(vm.ref, bare).nics == ()
+    larger = replace(bare, memory_mib=1024)
+    changed = driver.reconfigure(vm.ref, larger)
     assert (changed.memory_mib, changed.nics, changed.power) == (1024, (), Power.OFF)
-    assert driver.reconfigure(vm.ref, smaller) == changed
+    assert driver.reconfigure(vm.ref, larger) == changed
     driver.destroy(vm.ref)
 
 
