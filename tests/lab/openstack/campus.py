@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,13 +38,13 @@ def standing(cloud: Cloud, place: Path, *, hypervisors: bool = True) -> Iterator
     """Accounts admin, manager and student; nothing in the tree. With `hypervisors` False there are none yet."""
     made, bastion = Installation(place / "home", place / "template"), Sshd(place / "bastion")
     made.home.mkdir(parents=True)
-    with network(cloud) as name:
+    with network(cloud) if hypervisors else nullcontext("") as net:
         try:
             made.manage("migrate", "--verbosity", "0")
             made.run(PEOPLE)
             made.web()
             made.worker()
-            found = Campus(made, bastion, name)
+            found = Campus(made, bastion, net)
             records = {"cloud": {}, "behind": bastion.settings()} if hypervisors else {}
             with found.api() as api:
                 for name, more in records.items():
