@@ -27,6 +27,7 @@ CREATE_SECONDS: Final = 580.0  # a little less than the gateway waits
 STOP_SECONDS: Final = 120.0
 DELETE_SECONDS: Final = 120.0
 CLAIM_SECONDS: Final = 120.0  # after which whoever made the ports and no server is taken for dead
+IN_FLIGHT_SECONDS: Final = 30.0  # in which Nova may still be at what somebody asked for just before he died
 CLAIM_PAUSE: Final = 0.5
 ORPHAN_AGE: Final = timedelta(minutes=10)
 
@@ -164,7 +165,7 @@ class Creator:
     def _wait_for_other(self, uid: str, ports: Sequence[Json]) -> Json | None:
         """The server of whoever holds the claim; None when he gave up, or seems to have died."""
         dead = all(port["description"].startswith(self.ports.maker) for port in ports)  # as it is our turn
-        patience = 0.0 if dead else CLAIM_SECONDS
+        patience = IN_FLIGHT_SECONDS if dead else CLAIM_SECONDS
         deadline = time.monotonic() + patience
         while True:
             if server := self.servers.by_uid(uid):

@@ -129,8 +129,8 @@ def _creating(driver: OpenStackDriver, spec: VmSpec, home: Path) -> subprocess.P
 
 @pytest.mark.parametrize("home", ["here", "elsewhere"])
 def test_ports_that_a_dead_attempt_left_are_used(project, make, tmp_path, monkeypatch, home):
-    if home == "elsewhere":  # whether that one lives can only be guessed, by waiting
-        monkeypatch.setattr("hypervisors.drivers.openstack.create.CLAIM_SECONDS", 1.0)
+    patience = "IN_FLIGHT_SECONDS" if home == "here" else "CLAIM_SECONDS"
+    monkeypatch.setattr(f"hypervisors.drivers.openstack.create.{patience}", 1.0)
     spec, driver = project.spec(), make(created_power="on")
     died = project.driver(tmp_path if home == "here" else tmp_path / "elsewhere")
     plan = died._creator.planner.plan(spec)
