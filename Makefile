@@ -45,8 +45,8 @@ run: $(VENV)/bin/olimpus $(CATALOGS) ## set up, then serve with embedded default
 test: $(VENV)/.tools $(CATALOGS) ## unit, property, concurrency and process tests on SQLite
 	$(PY) -m pytest -q -n 2 --dist loadgroup
 
-test-mysql: $(VENV)/.mysql $(CATALOGS) ## the same on a throw-away MariaDB server (needs mariadb-server, libmariadb-dev, gcc)
-	tests/with-mariadb $(PY) -m pytest -q -n 2 --dist loadgroup
+test-mysql: $(VENV)/.mysql $(CATALOGS) ## those that ask the database, on a throw-away MariaDB server (needs mariadb-server, libmariadb-dev, gcc)
+	tests/with-mariadb $(PY) -m pytest -q -n 2 --dist loadgroup --database-only
 
 test-browser: $(VENV)/.tools $(CATALOGS) ## portal and console in headless Chromium (needs Debian's chromium)
 	$(PY) -m pytest -q -n 2 --dist loadgroup tests/browser

@@ -17,6 +17,30 @@ settings.register_profile(
 settings.load_profile("olimpus")
 
 
+#: Fixtures of pytest-django that mean the database, and marks of tests that reach it by other processes.
+DATABASE = {"db", "transactional_db"}
+REACHING = {"django_db", "processes"}
+#: Folders whose tests start servers of their own.
+SERVERS = {"cli", "processes"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database-only", action="store_true", help="leave out what never touches the database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On a second database, what asks none has nothing new to tell."""
+    if config.getoption("--database-only"):
+        pure = [item for item in items if not _asks_database(item)]
+        config.hook.pytest_deselected(items=pure)
+        items[:] = [item for item in items if _asks_database(item)]
+
+
+def _asks_database(item: pytest.Item) -> bool:
+    fixtures, marks = set(getattr(item, "fixturenames", ())), {mark.name for mark in item.iter_markers()}
+    return bool(DATABASE & fixtures or REACHING & marks or SERVERS & set(item.path.parts))
+
+
 @pytest.fixture(autouse=True)
 def english() -> Iterator[None]:
     """A page asked for in Spanish leaves its language behind in the thread; the next test begins without it."""
