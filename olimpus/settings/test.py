@@ -5,6 +5,9 @@ import tempfile
 from olimpus import env
 
 env.env.ENVIRON.setdefault("OLIMPUS_HOME", tempfile.mkdtemp(prefix="olimpus-test-"))
+# Workers of pytest share the data folder; each counts for itself.
+worker = env.env.ENVIRON.get("PYTEST_XDIST_WORKER", "")
+env.env.ENVIRON["PROMETHEUS_MULTIPROC_DIR"] = str(env.home() / f"metrics{worker}")
 
 from .base import *  # noqa: E402, F403
 

@@ -113,13 +113,13 @@ def test_tunnels_are_told_by_process(world, scraped):
 
 def test_other_processes_are_added_up(world, scraped, tmp_path):
     """What a worker counted is told by the web process that is asked."""
-    metrics.OPERATIONS.labels("start", "succeeded").inc()
-    here = scraped()["olimpus_operations_total", "succeeded", "start"]
+    metrics.OPERATIONS.labels("only here", "succeeded").inc()
+    here = scraped()["olimpus_operations_total", "succeeded", "only here"]
     (mine,) = watching.settings.OLIMPUS_METRICS.glob(f"counter_*-{os.getpid()}.db")
     other = mine.with_name("counter_1.db")
     other.write_bytes(mine.read_bytes())
     try:
-        assert scraped()["olimpus_operations_total", "succeeded", "start"] == 2 * here
+        assert scraped()["olimpus_operations_total", "succeeded", "only here"] == 2 * here
     finally:
         other.unlink()
 
