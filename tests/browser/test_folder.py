@@ -71,7 +71,8 @@ def test_filters_as_one_types_are_kept_applied_and_deleted(
     expect(kept).to_be_visible()
     page.click("[data-clear]")
     expect(field).to_have_value("")
-    page.wait_for_url(lambda url: "vm-7" not in url)  # else the link leads to where we are, and makes no step to go back
+    # Else the link leads to where we are, and makes no step to go back.
+    page.wait_for_url(lambda url: "vm-7" not in url)
     kept.locator("a").click()
     expect(page.locator("#filters input[name=q]")).to_have_value("vm-7")
     look(page, shots / f"folder-kept-{language}-{width}.png")
