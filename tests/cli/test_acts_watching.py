@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 
 from tests.cli.acting import Branch
@@ -29,13 +30,27 @@ def ended(process: subprocess.Popen[str], number: int | None = signal.SIGINT) ->
     return process.returncode, out, err
 
 
+def heard(process: subprocess.Popen[str], *words: str) -> list[str]:
+    """The lines of a watch up to the one that has all these words; a change is told a moment after it was made."""
+    assert process.stdout is not None
+    patience = threading.Timer(40, process.kill)
+    patience.start()
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if all(word in line for word in words):
+            break
+    patience.cancel()
+    return lines
+
+
 def test_lines_tell_every_change_in_order(admin: Terminal, branch: Branch):
     process = begun(admin, branch.path)
     admin("create", branch.path, "-r", "--wait")
     admin("start", branch.web, "--wait")
-    code, out, _err = ended(process)
-    assert code == 130
-    of_web = [line.split("  ", 2)[2] for line in out.splitlines() if f"  {branch.web}  " in line]
+    lines = heard(process, f"  {branch.web}  ", "→ ● running")
+    assert ended(process)[0] == 130
+    of_web = [line.rstrip().split("  ", 2)[2] for line in lines if f"  {branch.web}  " in line]
     assert [line.partition("  (")[0] for line in of_web if "→" in line] == [
         "○ provisioned → ◌ created",
         "◌ created → ↑ starting",
@@ -46,7 +61,8 @@ def test_lines_tell_every_change_in_order(admin: Terminal, branch: Branch):
 def test_json_is_one_document_a_line(admin: Terminal, branch: Branch):
     process = begun(admin, branch.web, "-o", "json")
     admin("create", branch.path, "-r", "--wait")
-    events = [json.loads(line) for line in ended(process)[1].splitlines()]
+    events = [json.loads(line) for line in heard(process, '"created"')]
+    assert ended(process)[0] == 130
     assert {event["path"] for event in events} == {branch.web}
     assert events[-1]["state"] == "created"
 
@@ -55,7 +71,8 @@ def test_machines_that_come_later_are_watched(admin: Terminal, branch: Branch):
     process = begun(admin, branch.path)
     admin("cp", branch.web, f"{branch.path}/late")
     admin("create", f"{branch.path}/late", "--wait")
-    assert f"{branch.path}/late  " in ended(process)[1]
+    assert f"{branch.path}/late  " in heard(process, f"{branch.path}/late  ")[-1]
+    assert ended(process)[0] == 130
 
 
 def test_it_ends_when_the_grant_is_taken_back(admin: Terminal, student: Terminal, branch: Branch):
