@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import typer
 
+from olimpus.cli.asking import confirm
 from olimpus.cli.client import data_of
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
@@ -119,6 +120,15 @@ def ask(here: Context, method: str, parts: Sequence[str], hypervisor: str, body:
     address = "/".join(quote(part, safe="") for part in ("openstack", *parts))
     params = {"hypervisor": hypervisor or None}
     return data_of(here.client.request(method, f"/{address}", params=params, body=body, seconds=PATIENCE))
+
+
+def remove(here: Context, kind: Kind, wanted: str, hypervisor: str, question: str, *, yes: bool) -> None:
+    """Delete the one thing of this id or name, once people agree to the question, which may name its fields. Failure."""
+    row = found(here, kind, wanted, hypervisor)
+    told = {**row, "name": label(row)}
+    confirm(question % told, yes=yes)
+    ask(here, "DELETE", [kind.address, row["id"]], hypervisor)
+    here.out.done(_("%(name)s: deleted.") % told)
 
 
 def given(**fields: Any) -> Row:

@@ -11,8 +11,8 @@ from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
-from olimpus.cli.asking import Yes, confirm
-from olimpus.cli.cloud.answers import IMAGE, ask, asked, command, found, given, label, show
+from olimpus.cli.asking import Yes
+from olimpus.cli.cloud.answers import IMAGE, asked, command, found, given, label, remove, show
 from olimpus.cli.cloud.options import Hypervisor, Refresh
 from olimpus.cli.cloud.sizes import of_bytes, of_gib, of_mib
 from olimpus.cli.completion import complete_name
@@ -173,10 +173,7 @@ def _bar(name: str, size: int) -> Iterator[Callable[[int], None]]:
 def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = False) -> None:
     """By name or id."""
     here = Context.of(ctx)
-    row = found(here, IMAGE, name, hypervisor)
-    confirm(_("Delete the image %(name)s from the cloud?") % {"name": label(row)}, yes=yes)
-    ask(here, "DELETE", ["images", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
+    remove(here, IMAGE, name, hypervisor, _("Delete the image %(name)s from the cloud?"), yes=yes)
 
 
 def register(program: typer.Typer) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from olimpus.cli.asking import Yes, confirm
-from olimpus.cli.cloud.answers import NETWORK, ROUTER, SUBNET, ask, asked, command, found, given, label, show
+from olimpus.cli.asking import Yes
+from olimpus.cli.cloud.answers import NETWORK, ROUTER, SUBNET, ask, asked, command, found, given, label, remove, show
 from olimpus.cli.cloud.options import Hypervisor, Owner, Project, Refresh
 from olimpus.cli.completion import complete_name
 from olimpus.cli.context import Context
@@ -128,10 +128,7 @@ def _addresses(gateway: str, dns: list[str] | None, dhcp: bool, pool: str) -> di
 def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = False) -> None:
     """By name or id."""
     here = Context.of(ctx)
-    row = found(here, NETWORK, name, hypervisor)
-    confirm(_("Delete the network %(name)s with its subnets?") % {"name": label(row)}, yes=yes)
-    ask(here, "DELETE", ["networks", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
+    remove(here, NETWORK, name, hypervisor, _("Delete the network %(name)s with its subnets?"), yes=yes)
 
 
 # -- subnets -----------------------------------------------------------------------------------------------------------
@@ -190,11 +187,7 @@ def subnet_create(
 def subnet_rm(ctx: typer.Context, name: SubnetName, hypervisor: Hypervisor = "", yes: Yes = False) -> None:
     """By name or id."""
     here = Context.of(ctx)
-    row = found(here, SUBNET, name, hypervisor)
-    told = {"name": label(row), "cidr": row["cidr"]}
-    confirm(_("Delete the subnet %(name)s (%(cidr)s)?") % told, yes=yes)
-    ask(here, "DELETE", ["subnets", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % told)
+    remove(here, SUBNET, name, hypervisor, _("Delete the subnet %(name)s (%(cidr)s)?"), yes=yes)
 
 
 # -- routers -----------------------------------------------------------------------------------------------------------
@@ -258,10 +251,7 @@ def router_create(
 def router_rm(ctx: typer.Context, name: RouterName, hypervisor: Hypervisor = "", yes: Yes = False) -> None:
     """By name or id."""
     here = Context.of(ctx)
-    row = found(here, ROUTER, name, hypervisor)
-    confirm(_("Delete the router %(name)s? Its subnets part.") % {"name": label(row)}, yes=yes)
-    ask(here, "DELETE", ["routers", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
+    remove(here, ROUTER, name, hypervisor, _("Delete the router %(name)s? Its subnets part."), yes=yes)
 
 
 def register(program: typer.Typer) -> None:

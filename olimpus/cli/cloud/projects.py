@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from olimpus.cli.asking import Yes, confirm
-from olimpus.cli.cloud.answers import PROJECT, ask, asked, command, found, given, label, show
+from olimpus.cli.asking import Yes
+from olimpus.cli.cloud.answers import PROJECT, ask, asked, command, found, given, label, remove, show
 from olimpus.cli.cloud.options import Hypervisor, Refresh
 from olimpus.cli.completion import complete_name
 from olimpus.cli.context import Context
@@ -81,10 +81,7 @@ def create(
 def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = False) -> None:
     """By name or id."""
     here = Context.of(ctx)
-    row = found(here, PROJECT, name, hypervisor)
-    confirm(_("Delete the project %(name)s from the cloud?") % {"name": label(row)}, yes=yes)
-    ask(here, "DELETE", ["projects", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
+    remove(here, PROJECT, name, hypervisor, _("Delete the project %(name)s from the cloud?"), yes=yes)
 
 
 # -- quotas ------------------------------------------------------------------------------------------------------------

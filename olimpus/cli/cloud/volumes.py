@@ -7,8 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from olimpus.cli.asking import Yes, confirm
-from olimpus.cli.cloud.answers import IMAGE, SNAPSHOT, VOLUME, Row, ask, asked, command, found, given, label, show
+from olimpus.cli.asking import Yes
+from olimpus.cli.cloud.answers import (
+    IMAGE,
+    SNAPSHOT,
+    VOLUME,
+    Row,
+    ask,
+    asked,
+    command,
+    found,
+    given,
+    label,
+    remove,
+    show,
+)
 from olimpus.cli.cloud.options import Hypervisor, Owner, Project, Refresh
 from olimpus.cli.cloud.sizes import of_gib
 from olimpus.cli.completion import complete_name, complete_path
@@ -132,10 +145,7 @@ def create(
 def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = False) -> None:
     """By name or id."""
     here = Context.of(ctx)
-    row = found(here, VOLUME, name, hypervisor)
-    confirm(_("Delete the volume %(name)s with all that is on it?") % {"name": label(row)}, yes=yes)
-    ask(here, "DELETE", ["volumes", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
+    remove(here, VOLUME, name, hypervisor, _("Delete the volume %(name)s with all that is on it?"), yes=yes)
 
 
 # -- in and out of machines --------------------------------------------------------------------------------------------
@@ -248,10 +258,7 @@ def delete_snapshot(
 ) -> None:
     """The volume stays as it is."""
     here = Context.of(ctx)
-    row = found(here, SNAPSHOT, name, hypervisor)
-    confirm(_("Delete the snapshot %(name)s?") % {"name": label(row)}, yes=yes)
-    ask(here, "DELETE", ["volume-snapshots", row["id"]], hypervisor)
-    here.out.done(_("%(name)s: deleted.") % {"name": label(row)})
+    remove(here, SNAPSHOT, name, hypervisor, _("Delete the snapshot %(name)s?"), yes=yes)
 
 
 def register(program: typer.Typer) -> None:
