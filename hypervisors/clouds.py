@@ -12,6 +12,7 @@ from itertools import count
 from typing import Any, BinaryIO, Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from accounts import journal
@@ -44,9 +45,14 @@ def protect(guard: Guard) -> None:
 # -- which cloud -------------------------------------------------------------------------------------------------------
 
 
+def every() -> QuerySet[Hypervisor]:
+    """All clouds, by name."""
+    return Hypervisor.objects.filter(driver=DRIVER).order_by("name")
+
+
 def chosen(name: str = "") -> Hypervisor | None:
     """The cloud of this name, or the only one; None when there is none at all. `NotFound`, `Invalid`: name one."""
-    known = {cloud.name: cloud for cloud in Hypervisor.objects.filter(driver=DRIVER)}
+    known = {cloud.name: cloud for cloud in every()}
     if name:
         if name not in known:
             hint = _("Did you mean “%(name)s”?") % {"name": nearest(name, known)} if known else ""
@@ -72,7 +78,7 @@ def from_environment() -> Hypervisor | None:
     What to sign in with stays in the environment, where the driver reads it: the record keeps an entry of clouds.yaml only.
     """
     said = env.openstack()
-    if not said.keys() & {"auth_url", "cloud"} or Hypervisor.objects.filter(driver=DRIVER).exists():
+    if not said.keys() & {"auth_url", "cloud"} or every().exists():
         return None
     taken = set(Hypervisor.objects.values_list("name", flat=True))
     name = next(name for number in count(1) if (name := DRIVER if number == 1 else f"{DRIVER}-{number}") not in taken)

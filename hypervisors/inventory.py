@@ -64,7 +64,7 @@ def read(hypervisor: Hypervisor | None, kind: str, *, refresh: bool = False, of:
     asked = KINDS[kind]
     if hypervisor is None:
         return _predefined(asked, None)
-    key = f"{kind}:{of}" if of else kind
+    key = key_of(kind, of)
     if len(key) > KIND_LENGTH:
         raise Invalid(_("This name is too long."), where=kind)
     row = _row(hypervisor, key)
@@ -73,8 +73,13 @@ def read(hypervisor: Hypervisor | None, kind: str, *, refresh: bool = False, of:
     return _ask(hypervisor, asked, key, of, refresh=refresh)
 
 
+def key_of(kind: str, of: str = "") -> str:
+    """What the inventory of this kind, of this project, is kept under."""
+    return f"{kind}:{of}" if of else kind
+
+
 def known(hypervisor: Hypervisor, *keys: str) -> dict[str, Answer]:
-    """What was last heard under these keys (a kind, or `kind:project`), however long ago; nobody is asked. One query.
+    """What was last heard under these keys (see `key_of`), however long ago; nobody is asked. One query.
 
     Of what was never heard there is no entry. `cached` is fresh still, `last_known` is not.
     """

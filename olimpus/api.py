@@ -200,3 +200,10 @@ def expected_version(request: Request) -> int | None:
     if not tag.isdigit() or len(tag) > 18:
         raise Stale(_("This entity tag does not belong to the object."), where="If-Match", hint=_("Read it again."))
     return int(tag)
+
+
+def query(request: Request, form: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+    """The checked query string. ValidationError naming the parameter."""
+    checked = form(data=request.query_params)
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)

@@ -69,10 +69,3 @@ class TreeViewSet(viewsets.GenericViewSet):
         if ("parent" in given) == ("parent_path" in given):
             raise Invalid(_("Name one folder, by “parent” (its id) or by “parent_path”."), where="parent")
         return selectors.get(self.request.user, given.get("parent") or given["parent_path"])
-
-
-def query(request: Request, form: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-    """The checked query string. ValidationError naming the parameter."""
-    checked = form(data=request.query_params)
-    checked.is_valid(raise_exception=True)
-    return dict(checked.validated_data)

@@ -12,10 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from descriptors import selectors
-from descriptors.api.base import READ, TreeViewSet, query
+from descriptors.api.base import READ, TreeViewSet
 from descriptors.api.serializers import NodeQuery, PathField
 from descriptors.models import Kind
 from descriptors.states import CHOICES
+from olimpus.api import query
 from olimpus.errors import Invalid
 
 Form = serializers.Serializer[Any]

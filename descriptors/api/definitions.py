@@ -17,11 +17,11 @@ from rest_framework.views import APIView
 from descriptors import actions, selectors
 from descriptors.actions import ApplyPlan, EditPlan
 from descriptors.api import serializers
-from descriptors.api.base import AS, IF_MATCH, READ, WRITE, TreeViewSet, query
+from descriptors.api.base import AS, IF_MATCH, READ, WRITE, TreeViewSet
 from descriptors.api.documents import PARSERS, RENDERERS, YAML, Document, body_of, located, wants_yaml
 from descriptors.definition import schema_document
 from descriptors.models import Node
-from olimpus.api import etag, expected_version
+from olimpus.api import etag, expected_version, query
 from olimpus.errors import Invalid
 
 #: Machines listed in a plan; all are counted.

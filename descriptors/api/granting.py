@@ -15,8 +15,9 @@ from accounts.api.serializers import EntrySerializer
 from accounts.models import User
 from descriptors import actions, selectors
 from descriptors.api import serializers
-from descriptors.api.base import READ, WRITE, TreeViewSet, query
+from descriptors.api.base import READ, WRITE, TreeViewSet
 from descriptors.permissions import effective, require
+from olimpus.api import query
 from olimpus.errors import Invalid, NotFound
 from olimpus.pagination import Pagination
 

@@ -12,11 +12,11 @@ from rest_framework.response import Response
 from accounts.models import User
 from descriptors import actions, selectors
 from descriptors.api import serializers
-from descriptors.api.base import READ, WRITE, TreeViewSet, query
+from descriptors.api.base import READ, WRITE, TreeViewSet
 from descriptors.api.rows import NodePagination, node_row
 from descriptors.models import Kind, Node
 from descriptors.names import split_common
-from olimpus.api import etag
+from olimpus.api import etag, query
 from olimpus.errors import Invalid, NotFound, OlimpusError
 
 

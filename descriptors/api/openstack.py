@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from django.http import QueryDict
@@ -16,17 +16,19 @@ from rest_framework.response import Response
 from accounts.models import User
 from descriptors import actions, selectors
 from descriptors.actions.slicing import NodeWish, SliceWish, known_flavors, plan_slice
-from descriptors.api.base import ASK, READ, TreeViewSet, query
+from descriptors.api.base import ASK, READ, TreeViewSet
 from descriptors.api.doing import LOCATION
 from descriptors.api.rows import node_row, operation_row
 from descriptors.api.serializers import NodeSerializer, OperationSerializer, PathField
 from descriptors.definition import nearest
-from descriptors.models import Descriptor, Kind, Node, Operation
+from descriptors.models import Descriptor, Kind, Operation
 from descriptors.states import CHOICES
 from descriptors.wishes import definition_of, in_words
 from hypervisors import clouds, inventory
-from hypervisors.models import NAME_LENGTH, Hypervisor
+from hypervisors.api.openstack.base import WhichQuery
+from hypervisors.models import Hypervisor
 from hypervisors.placement import TOPOLOGIES
+from olimpus.api import query
 from olimpus.errors import HypervisorError, Invalid, NotFound, OlimpusError
 from olimpus.pagination import Pagination
 from olimpus.strict import Strict
@@ -152,15 +154,7 @@ class DeploySliceSerializer(Strict):
     start = serializers.BooleanField(required=False, default=True, help_text="Switch the machines on.")
 
 
-class CloudQuery(serializers.Serializer[Any]):
-    """Which OpenStack."""
-
-    hypervisor = serializers.CharField(
-        required=False, default="", max_length=NAME_LENGTH, help_text="Its name; needed where there are several."
-    )
-
-
-class SliceQuery(CloudQuery):
+class SliceQuery(WhichQuery):
     """… and what becomes of the others when one machine fails."""
 
     rollback = serializers.BooleanField(
@@ -168,7 +162,7 @@ class SliceQuery(CloudQuery):
     )
 
 
-class RemoveQuery(CloudQuery):
+class RemoveQuery(WhichQuery):
     """… and whether its definition goes, too."""
 
     remove = serializers.BooleanField(required=False, default=False, help_text="Also delete it from the tree.")
@@ -227,9 +221,7 @@ class OpenStackViewSet(TreeViewSet):
         """The checked body; a form of the browsable pages cannot say all of it."""
         if isinstance(request.data, QueryDict):
             raise Invalid(_("Send JSON."), where="body")
-        form = self.get_serializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        return dict(form.validated_data)
+        return super().body(request)
 
 
 class InstanceViewSet(OpenStackViewSet):
@@ -240,23 +232,23 @@ class InstanceViewSet(OpenStackViewSet):
 
     @extend_schema(
         operation_id="openstack_instances_list",
-        parameters=[CloudQuery],
+        parameters=[WhichQuery],
         responses={200: InstanceSerializer(many=True), **READ},
     )
     def list(self, request: Request) -> Response:
         """The machines that you may see; managers of the OpenStack also those that nobody owns, by `owned`."""
-        keys = selectors.instance_keys(request.user, _clouds(query(request, CloudQuery)["hypervisor"]))
+        keys = selectors.instance_keys(request.user, _clouds(query(request, WhichQuery)["hypervisor"]))
         return self.get_paginated_response(selectors.instance_rows(self.paginate_queryset(keys) or []))  # type: ignore[arg-type]
 
     @extend_schema(
         operation_id="openstack_instances_create",
-        parameters=[CloudQuery, LOCATION],
+        parameters=[WhichQuery, LOCATION],
         request=NewInstanceSerializer,
         responses={202: MADE, **ASK},
     )
     def create(self, request: Request) -> Response:
         """Define a machine and create it (and with `start` switch it on). 202: see the operation at `Location`."""
-        cloud, given = clouds.required(query(request, CloudQuery)["hypervisor"]), self.body(request)
+        cloud, given = clouds.required(query(request, WhichQuery)["hypervisor"]), self.body(request)
         definition = {"hypervisor": cloud.name, **definition_of(given)}
         if "networks" in given:
             definition["nics"] = given["networks"]
@@ -273,12 +265,12 @@ class InstanceViewSet(OpenStackViewSet):
 
     @extend_schema(
         operation_id="openstack_instances_retrieve",
-        parameters=[CloudQuery, KEY],
+        parameters=[WhichQuery, KEY],
         responses={200: InstanceSerializer, **READ},
     )
     def retrieve(self, request: Request, id: str) -> Response:
         """One of your machines."""
-        machine = selectors.instance(request.user, id, _clouds(query(request, CloudQuery)["hypervisor"]))
+        machine = selectors.instance(request.user, id, _clouds(query(request, WhichQuery)["hypervisor"]))
         return Response(selectors.instance_rows([("machine", machine.pk)])[0])
 
     @extend_schema(
@@ -347,7 +339,7 @@ def _clouds(name: str) -> list[Hypervisor]:
     """The OpenStack of this name, or all. NotFound when there is none."""
     if name:
         return [clouds.required(name)]
-    if not (known := list(Hypervisor.objects.filter(driver=clouds.DRIVER))):
+    if not (known := list(clouds.every())):
         raise inventory.no_cloud()
     return known
 
@@ -402,37 +394,44 @@ def _names_of(cloud: Hypervisor, kind: str) -> set[str] | None:
 
 def _check_offers(cloud: Hypervisor, definition: Mapping[str, Any], folder: str, user: User) -> None:
     """Refuse at once what the cloud would refuse later. What it does not say now, the operation tells."""
-    _check_image(cloud, definition.get("image"), "image")
+    _check_image(_names_of(cloud, "images"), definition.get("image"), "image")
     flavor = definition.get("flavor")
     if flavor and flavor not in (flavors := known_flavors(cloud)):
         raise Invalid(_("There is no flavor “%s”.") % flavor, where="flavor", hint=nearest(flavor, flavors))
     zone = definition.get("availability_zone")
     if zone and (zones := _names_of(cloud, "zones")) and zone not in zones:
         raise Invalid(_("There is no zone “%s”.") % zone, where="availability_zone", hint=nearest(zone, zones))
-    for index, card in enumerate(definition.get("nics") or []):
-        _check_network(cloud, card["network"], f"networks[{index}]", folder, user)
+    _check_networks(cloud, [card["network"] for card in definition.get("nics") or []], folder, user)
 
 
 def _check_images(cloud: Hypervisor, wish: SliceWish) -> None:
+    known = _names_of(cloud, "images")
     for index, node in enumerate(wish.nodes):
-        _check_image(cloud, node.definition.get("image"), f"nodes[{index}].image")
+        _check_image(known, node.definition.get("image"), f"nodes[{index}].image")
 
 
-def _check_image(cloud: Hypervisor, image: Any, where: str) -> None:
-    if image and (images := _names_of(cloud, "images")) is not None and image not in images:
-        hint = nearest(str(image), images) if images else ""
+def _check_image(known: set[str] | None, image: Any, where: str) -> None:
+    if image and known is not None and image not in known:
+        hint = nearest(str(image), known) if known else ""
         raise Invalid(_("There is no image “%s”.") % image, where=where, hint=hint)
 
 
-def _check_network(cloud: Hypervisor, network: str, where: str, folder: str, user: User) -> None:
+def _check_networks(cloud: Hypervisor, wanted: Sequence[str], folder: str, user: User) -> None:
     """One that the folder defines is made when it is missing."""
-    try:
-        node: Node | None = selectors.get(user, folder or f"/{cloud.name}")
-    except NotFound:
-        node = None
-    if node and node.kind == Kind.FOLDER and network in (selectors.computed(node).values.get("networks") or {}):
+    if not wanted or (known := _names_of(cloud, "networks")) is None:
         return
-    if (known := _names_of(cloud, "networks")) is not None and network not in known:
-        # Which networks there are is for the managers of the cloud.
-        hint = nearest(network, known) if known and cloud.managed_by(user) else ""
-        raise Invalid(_("There is no network “%s”.") % network, where=where, hint=hint)
+    defined = _networks_of(folder or f"/{cloud.name}", user)
+    for index, network in enumerate(wanted):
+        if network not in known and network not in defined:
+            # Which networks there are is for the managers of the cloud.
+            hint = nearest(network, known) if known and cloud.managed_by(user) else ""
+            raise Invalid(_("There is no network “%s”.") % network, where=f"networks[{index}]", hint=hint)
+
+
+def _networks_of(folder: str, user: User) -> Mapping[str, Any]:
+    """What the folder defines; nothing where there is none yet."""
+    try:
+        node = selectors.get(user, folder)
+    except NotFound:
+        return {}
+    return (selectors.computed(node).values.get("networks") or {}) if node.kind == Kind.FOLDER else {}

@@ -14,10 +14,11 @@ from rest_framework.response import Response
 from accounts import journal
 from descriptors import actions, selectors
 from descriptors.api import serializers
-from descriptors.api.base import ASK, READ, TreeViewSet, query
+from descriptors.api.base import ASK, READ, TreeViewSet
 from descriptors.api.doing import BEGUN, LOCATION, begun
 from descriptors.api.rows import operation_row
 from descriptors.models import Operation
+from olimpus.api import query
 from olimpus.errors import NotFound
 from olimpus.pagination import Pagination
 

@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from descriptors import selectors
 from descriptors.api import serializers
-from descriptors.api.base import READ, query
+from descriptors.api.base import READ
 from descriptors.api.brief import Briefing
 from descriptors.api.definitions import Defining
 from descriptors.api.doing import Doing
@@ -21,6 +21,7 @@ from descriptors.api.granting import Granting
 from descriptors.api.machines import Looking
 from descriptors.api.nodes import NodesViewSet, detailed
 from descriptors.api.shaping import Shaping
+from olimpus.api import query
 
 #: What `/api/` tells about.
 RESOURCES = (

@@ -16,9 +16,9 @@ from django.utils import timezone
 from accounts.models import Entry
 from descriptors.models import Unowned
 from hypervisors import inventory
-from hypervisors.api import watching
 from hypervisors.drivers.cloud import ServiceHealth
 from hypervisors.models import Hypervisor, Inventory
+from hypervisors.services import memory
 from olimpus.errors import Rejected, Unreachable
 from tests.hypervisors import recorded
 
@@ -61,10 +61,10 @@ def services(monkeypatch):
         ServiceHealth("cinder", ok=False, detail="refused"),
     ]
     report = {"services": [vars(service) for service in told], "checked_at": timezone.now()}
-    monkeypatch.setattr("hypervisors.admin.cloud.parts.asked", lambda _hypervisor: report)
-    watching.memory.forget()
+    monkeypatch.setattr("hypervisors.services.asked", lambda _hypervisor: report)
+    memory.forget()
     yield
-    watching.memory.forget()
+    memory.forget()
 
 
 def page(answer) -> str:

@@ -8,13 +8,14 @@ import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from hypervisors import metrics
+from hypervisors import metrics, services
 from hypervisors.api import watching
-from hypervisors.api.watching import Memory
 from hypervisors.drivers.cloud import ServiceHealth
 from hypervisors.drivers.mock import MockDriver
+from hypervisors.gateway import gateway_for
 from hypervisors.models import Hypervisor
 from hypervisors.registry import DRIVERS
+from hypervisors.services import Memory
 from hypervisors.tunnels.board import Notice, Status
 from olimpus.errors import Unreachable
 from tests.worker.conftest import begin
@@ -88,7 +89,7 @@ def test_calls_operations_and_machines_are_counted(world, scraped):
 
 def test_outcomes_of_calls_and_the_circuit_are_told(world, tune, scraped):
     tune(unreachable=True)
-    gateway = watching.gateway_for(world.hypervisor)
+    gateway = gateway_for(world.hypervisor)
     before = scraped()
     for _ in range(12):
         with pytest.raises(Unreachable):
@@ -144,7 +145,7 @@ class Cloudy(MockDriver):
             ServiceHealth(
                 name, name != self.down, "v3", 0.01, "" if name != self.down else "keystone.example:5000 refused"
             )
-            for name in watching.SERVICES
+            for name in services.SERVICES
         ]
 
 
@@ -153,9 +154,9 @@ def cloudy(world, monkeypatch):
     monkeypatch.setitem(DRIVERS, "openstack", f"{__name__}.Cloudy")
     monkeypatch.setattr(Cloudy, "asked", 0)
     monkeypatch.setattr(Cloudy, "down", "")
-    watching.memory.forget()
+    services.memory.forget()
     yield Hypervisor.objects.create(name="cloud-1", driver="openstack", settings={"latency": 0})
-    watching.memory.forget()
+    services.memory.forget()
 
 
 def test_without_an_openstack_there_is_nothing_to_be_down(db):
@@ -167,7 +168,7 @@ def test_without_an_openstack_there_is_nothing_to_be_down(db):
 def test_everybody_learns_whether_it_is_up_and_no_more(cloudy, address):
     answer = Client().get(address)
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "services": dict.fromkeys(watching.SERVICES, "up")}
+    assert answer.json() == {"status": "ok", "services": dict.fromkeys(services.SERVICES, "up")}
 
 
 def test_one_service_down_is_503(cloudy, world, monkeypatch):
@@ -176,7 +177,7 @@ def test_one_service_down_is_503(cloudy, world, monkeypatch):
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "unavailable",
-        "services": {**dict.fromkeys(watching.SERVICES, "up"), "cinder": "down"},
+        "services": {**dict.fromkeys(services.SERVICES, "up"), "cinder": "down"},
     }
     assert b"example" not in answer.content
     assert b"cloud-1" not in world.api(world.sam.user).get("/health/openstack").content
@@ -227,7 +228,7 @@ def test_while_one_asks_the_others_get_what_was_known(monkeypatch):
 
 def test_the_api_tells_the_circuit_to_superusers(world, tune):
     tune(unreachable=True)
-    gateway = watching.gateway_for(world.hypervisor)
+    gateway = gateway_for(world.hypervisor)
     address = f"/api/hypervisors/{world.hypervisor.pk}"
     assert world.api(world.root).get(address).json()["circuit"] == {
         "state": "closed",
@@ -250,7 +251,7 @@ def test_the_console_shows_the_circuit(world, tune, client):
     address = f"/admin/hypervisors/hypervisor/{world.hypervisor.pk}/"
     assert b"closed: calls go through" in client.get(address).content
     tune(unreachable=True)
-    gateway = watching.gateway_for(world.hypervisor)
+    gateway = gateway_for(world.hypervisor)
     for _ in range(10):
         with pytest.raises(Unreachable):
             gateway.list()

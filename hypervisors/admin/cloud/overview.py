@@ -15,7 +15,7 @@ from olimpus import panels
 
 def clouds_page(request: HttpRequest) -> HttpResponse:
     """Leads to the only cloud; a choice when there are several, what to do when there is none."""
-    known = list(Hypervisor.objects.filter(driver=clouds.DRIVER).order_by("name"))
+    known = list(clouds.every())
     if len(known) == 1:
         return HttpResponseRedirect(address(known[0]))
     frame = admin.site.each_context(request) | {"opts": Hypervisor._meta}

@@ -17,9 +17,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from hypervisors import breaker, clouds, inventory
+from hypervisors import breaker, clouds, inventory, services
 from hypervisors.admin.cloud import figures
-from hypervisors.api.watching import asked, memory
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from olimpus import panels
@@ -65,7 +64,7 @@ def known(request: HttpRequest, hypervisor: Hypervisor, name: str) -> dict[str, 
     wanted = PARTS[name]
     if not wanted.kinds:
         return _context(request, hypervisor, name, Heard())
-    keys = {kind: _key(request, wanted, kind) for kind in wanted.kinds}
+    keys = {kind: inventory.key_of(kind, _of(request, wanted, kind)) for kind in wanted.kinds}
     answers = inventory.known(hypervisor, *keys.values())
     return _context(request, hypervisor, name, _heard({kind: answers.get(key) for kind, key in keys.items()}, []))
 
@@ -78,7 +77,7 @@ def heard_now(request: HttpRequest, hypervisor: Hypervisor, name: str, *, refres
     answers: dict[str, Answer | None] = {}
     errors = []
     for kind in wanted.kinds:
-        of = _project(request) if wanted.of_project and kind == wanted.kinds[0] else ""
+        of = _of(request, wanted, kind)
         try:
             answer = clouds.look(hypervisor, kind, actor=request.user, refresh=refresh, of=of)  # type: ignore[arg-type]
         except (HypervisorError, Invalid) as error:
@@ -170,8 +169,8 @@ def _heard(answers: Mapping[str, Answer | None], errors: list[str]) -> Heard:
 def _services(hypervisor: Hypervisor, refresh: bool) -> Heard:
     """The report is remembered for some seconds, however many ask."""
     if refresh:
-        memory.forget()
-    told = memory.get((hypervisor.pk, hypervisor.version), lambda: asked(hypervisor))
+        services.memory.forget()
+    told = services.told(hypervisor)
     return Heard({"services": told["services"]}, told["checked_at"])
 
 
@@ -179,6 +178,5 @@ def _project(request: HttpRequest) -> str:
     return request.GET.get("project", "")[:64]
 
 
-def _key(request: HttpRequest, wanted: Part, kind: str) -> str:
-    of = _project(request) if wanted.of_project and kind == wanted.kinds[0] else ""
-    return f"{kind}:{of}" if of else kind
+def _of(request: HttpRequest, wanted: Part, kind: str) -> str:
+    return _project(request) if wanted.of_project and kind == wanted.kinds[0] else ""

@@ -20,6 +20,7 @@ from hypervisors.models import Hypervisor
 from hypervisors.phrases import lacking, phrase
 from hypervisors.placement import Node, Recommendation, Size, links_of, place_of, recommend, suggest
 from hypervisors.registry import nearest
+from olimpus.api import query
 from olimpus.errors import Invalid
 
 #: What a node counts as that says nothing about its size.
@@ -83,7 +84,7 @@ class AdviceViewSet(CloudViewSet):
         return enveloped(cloud, answer, shapes.SuggestionSerializer, rows, zones=dict(zones), complete=complete)
 
     def _known(self, request: Request, kind: str) -> tuple[Hypervisor | None, Answer]:
-        cloud = clouds.chosen(self.asked(request)["hypervisor"])
+        cloud = clouds.chosen(query(request, WhichQuery)["hypervisor"])
         return cloud, clouds.look(cloud, kind, actor=request.user)
 
 

@@ -15,7 +15,7 @@ from hypervisors import clouds
 from hypervisors.actions import require_manager
 from hypervisors.inventory import Answer
 from hypervisors.models import NAME_LENGTH, Hypervisor
-from olimpus.api import problem_responses
+from olimpus.api import problem_responses, query
 
 #: An id or a name, as one part of an address.
 ID = r"(?P<id>[^/]{1,255})"
@@ -79,23 +79,17 @@ class CloudViewSet(viewsets.GenericViewSet):
         form.is_valid(raise_exception=True)
         return dict(form.validated_data)
 
-    def asked(self, request: Request, form: type[WhichQuery] = WhichQuery) -> dict[str, Any]:
-        """The checked query string. ValidationError naming the parameter."""
-        checked = form(data=request.query_params)
-        checked.is_valid(raise_exception=True)
-        return dict(checked.validated_data)
-
     def managed(self, request: Request) -> Hypervisor:
         """The cloud that is meant, for one of its managers: asked before telling what would be wrong with a body."""
-        cloud = clouds.required(self.asked(request)["hypervisor"])
+        cloud = clouds.required(query(request, WhichQuery)["hypervisor"])
         require_manager(request.user, cloud)
         return cloud
 
-    def offered(self, request: Request, query: Mapping[str, Any], *, for_managers: bool) -> Hypervisor | None:
+    def offered(self, request: Request, asked: Mapping[str, Any], *, for_managers: bool) -> Hypervisor | None:
         """The cloud whose catalogue is read, if there is one; one of its managers asks for more than everybody may know."""
         if not for_managers:
-            return clouds.chosen(query["hypervisor"])
-        cloud = clouds.required(query["hypervisor"])
+            return clouds.chosen(asked["hypervisor"])
+        cloud = clouds.required(asked["hypervisor"])
         require_manager(request.user, cloud)
         return cloud
 
@@ -103,10 +97,10 @@ class CloudViewSet(viewsets.GenericViewSet):
         self, request: Request, kind: str, row: type[serializers.Serializer[Any]], rows: Any = None, of: str = ""
     ) -> Response:
         """The inventory of a kind that is for managers; `rows` picks them out of what is known."""
-        query = self.asked(request, ProjectQuery)
-        cloud = clouds.required(query["hypervisor"])
-        of = of or query["project"]
-        answer = clouds.look(cloud, kind, actor=request.user, refresh=query["refresh"], of=of)
+        asked = query(request, ProjectQuery)
+        cloud = clouds.required(asked["hypervisor"])
+        of = of or asked["project"]
+        answer = clouds.look(cloud, kind, actor=request.user, refresh=asked["refresh"], of=of)
         return enveloped(cloud, answer, row, answer.data if rows is None else rows(answer.data))
 
 

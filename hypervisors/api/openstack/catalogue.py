@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from hypervisors import clouds, inventory
 from hypervisors.api.openstack import bodies, shapes
 from hypervisors.api.openstack.base import READ, WRITE, CloudViewSet, ListQuery, WhichQuery, envelope, enveloped
+from olimpus.api import query
 
 GONE = {204: OpenApiResponse(description="It is not there any more, or never was."), **WRITE}
 #: Of a host, what everybody may know.
@@ -38,12 +39,12 @@ class FlavorViewSet(CloudViewSet):
     @extend_schema(parameters=[FlavorsQuery], responses={200: envelope(shapes.FlavorSerializer), **READ})
     def list(self, request: Request) -> Response:
         """The cheapest first. Those that are not `on_cloud` serve by their sizes."""
-        query = self.asked(request, FlavorsQuery)
-        cloud = self.offered(request, query, for_managers=query["stats"])
-        answer = clouds.look(cloud, "flavors", actor=request.user, refresh=query["refresh"])
+        asked = query(request, FlavorsQuery)
+        cloud = self.offered(request, asked, for_managers=asked["stats"])
+        answer = clouds.look(cloud, "flavors", actor=request.user, refresh=asked["refresh"])
         rows = answer.data
-        if query["stats"]:
-            use = clouds.look(cloud, "flavor_use", actor=request.user, refresh=query["refresh"]).data
+        if asked["stats"]:
+            use = clouds.look(cloud, "flavor_use", actor=request.user, refresh=asked["refresh"]).data
             rows = [{**row, "instances": use.get(row["name"], 0)} for row in rows]
         return enveloped(cloud, answer, shapes.FlavorSerializer, rows)
 
@@ -81,10 +82,10 @@ class ZoneViewSet(CloudViewSet):
     )
     def list(self, request: Request) -> Response:
         """The zones and their hosts."""
-        query = self.asked(request, ZonesQuery)
-        cloud = self.offered(request, query, for_managers=query["capacity"])
-        answer = clouds.look(cloud, "zones", actor=request.user, refresh=query["refresh"])
-        if query["capacity"]:
+        asked = query(request, ZonesQuery)
+        cloud = self.offered(request, asked, for_managers=asked["capacity"])
+        answer = clouds.look(cloud, "zones", actor=request.user, refresh=asked["refresh"])
+        if asked["capacity"]:
             totals = shapes.StatisticsSerializer(inventory.statistics(inventory.zones(answer))).data
             return enveloped(cloud, answer, shapes.ZoneSerializer, answer.data, totals=totals)
         return enveloped(cloud, answer, shapes.ZoneSerializer, map(_without_room, answer.data))

@@ -15,7 +15,7 @@ from hypervisors import clouds
 from hypervisors.api.openstack import bodies, shapes
 from hypervisors.api.openstack.base import READ, WRITE, CloudViewSet, ListQuery, WhichQuery, envelope, enveloped
 from hypervisors.api.openstack.catalogue import GONE
-from olimpus.api import problem_responses
+from olimpus.api import problem_responses, query
 from olimpus.errors import TooLarge
 
 
@@ -36,9 +36,9 @@ class ImageViewSet(CloudViewSet):
     @extend_schema(parameters=[ListQuery], responses={200: envelope(shapes.ImageSerializer), **READ})
     def list(self, request: Request) -> Response:
         """By name."""
-        query = self.asked(request, ListQuery)
-        cloud = clouds.required(query["hypervisor"])
-        answer = clouds.look(cloud, "images", actor=request.user, refresh=query["refresh"])
+        asked = query(request, ListQuery)
+        cloud = clouds.required(asked["hypervisor"])
+        answer = clouds.look(cloud, "images", actor=request.user, refresh=asked["refresh"])
         return enveloped(cloud, answer, shapes.ImageSerializer, answer.data)
 
     @extend_schema(

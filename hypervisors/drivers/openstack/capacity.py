@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
+from hypervisors.drivers.base import Capacity
 from hypervisors.drivers.openstack.errors import Denied, NoService
 from hypervisors.drivers.openstack.rest import Json, Rest, in_parallel
 from olimpus.errors import Missing
@@ -13,20 +14,7 @@ from olimpus.errors import Missing
 HYPERVISORS = "2.53"
 
 
-@dataclass(frozen=True)
-class Room:
-    """The fields of `Host` that say how much room it has; None where nobody says."""
-
-    cpus_total: int | None = None
-    cpus_used: int = 0
-    memory_mib_total: int | None = None
-    memory_mib_used: int = 0
-    disk_gib_total: float | None = None
-    disk_gib_used: float = 0.0
-    vms: int = 0
-
-
-def rooms(rest: Rest) -> dict[str, Room]:
+def rooms(rest: Rest) -> dict[str, Capacity]:
     """Host → its room; empty when the account may not see the hosts.
 
     Totals are (inventory − reserved) × allocation ratio, as Placement schedules; where it may not be asked they are
@@ -36,14 +24,20 @@ def rooms(rest: Rest) -> dict[str, Room]:
         nodes = list(rest.pages("compute", "/os-hypervisors/detail", "hypervisors", microversion=HYPERVISORS))
     except Denied:
         return {}
-    found: dict[str, Room] = {}
+    found: dict[str, Capacity] = {}
     for node, room in zip(nodes, _measured(rest, nodes), strict=True):
         host = node["service"]["host"]
-        found[host] = _sum(found[host], room) if host in found else room  # a bare-metal service has many nodes
+        found[host] = total(found[host], room) if host in found else room  # a bare-metal service has many nodes
     return found
 
 
-def _measured(rest: Rest, nodes: Sequence[Json]) -> list[Room]:
+def total(one: Capacity, other: Capacity) -> Capacity:
+    """Both together; unknown where one of them is."""
+    pairs = ((getattr(one, field.name), getattr(other, field.name)) for field in fields(Capacity))
+    return Capacity(*(None if a is None or b is None else a + b for a, b in pairs))
+
+
+def _measured(rest: Rest, nodes: Sequence[Json]) -> list[Capacity]:
     told = [_told(node) for node in nodes]
     try:
         placed = in_parallel(lambda node: _placed(rest, node["id"]), nodes)
@@ -52,14 +46,14 @@ def _measured(rest: Rest, nodes: Sequence[Json]) -> list[Room]:
     return [_filled(known, own) for known, own in zip(placed, told, strict=True)]
 
 
-def _placed(rest: Rest, provider: str) -> Room:
+def _placed(rest: Rest, provider: str) -> Capacity:
     path = f"/resource_providers/{provider}"
     try:
         inventories = rest.get("placement", f"{path}/inventories")["inventories"]
         usages = rest.get("placement", f"{path}/usages")["usages"]
     except Missing:  # the host never reported
-        return Room()
-    return Room(
+        return Capacity()
+    return Capacity(
         cpus_total=_total(inventories, "VCPU", "PCPU"),
         cpus_used=usages.get("VCPU", 0) + usages.get("PCPU", 0),
         memory_mib_total=_total(inventories, "MEMORY_MB"),
@@ -76,8 +70,8 @@ def _total(inventories: Json, *classes: str) -> int | None:
     return sum(int((item["total"] - item.get("reserved", 0)) * item.get("allocation_ratio", 1.0)) for item in known)
 
 
-def _told(node: Json) -> Room:
-    return Room(
+def _told(node: Json) -> Capacity:
+    return Capacity(
         cpus_total=node.get("vcpus"),
         cpus_used=node.get("vcpus_used") or 0,
         memory_mib_total=node.get("memory_mb"),
@@ -88,13 +82,8 @@ def _told(node: Json) -> Room:
     )
 
 
-def _filled(placed: Room, told: Room) -> Room:
+def _filled(placed: Capacity, told: Capacity) -> Capacity:
     """Placement's figures, and Nova's where it has none."""
     lacking = [what for what in ("cpus", "memory_mib", "disk_gib") if getattr(placed, f"{what}_total") is None]
     columns = [f"{what}_{side}" for what in lacking for side in ("total", "used")]
     return replace(placed, vms=told.vms, **{column: getattr(told, column) for column in columns})
-
-
-def _sum(one: Room, other: Room) -> Room:
-    pairs = ((getattr(one, field.name), getattr(other, field.name)) for field in fields(Room))
-    return Room(*(None if a is None or b is None else a + b for a, b in pairs))

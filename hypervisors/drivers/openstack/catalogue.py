@@ -6,8 +6,9 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
+from hypervisors.drivers.base import Capacity
 from hypervisors.drivers.cloud import CloudFlavor, Flavors, Host, Image, Images, Keypair, Keypairs, Zone, Zones
-from hypervisors.drivers.openstack.capacity import Room, rooms
+from hypervisors.drivers.openstack.capacity import rooms
 from hypervisors.drivers.openstack.errors import Denied
 from hypervisors.drivers.openstack.rest import PAGE, Json, Part, at, missing, when
 from olimpus.errors import Missing, Rejected
@@ -138,14 +139,14 @@ def _keypair(item: Json) -> Keypair:
     return Keypair(name=item["name"], fingerprint=item["fingerprint"], type=item.get("type") or "ssh")
 
 
-def _zone(item: Json, known: dict[str, Room]) -> Zone:
+def _zone(item: Json, known: dict[str, Capacity]) -> Zone:
     name = item["zoneName"]
     hosts = (_host(host, name, services, known) for host, services in sorted((item.get("hosts") or {}).items()))
     return Zone(name, available=item["zoneState"]["available"], hosts=tuple(hosts))
 
 
-def _host(name: str, zone: str, services: Json, known: dict[str, Room]) -> Host:
+def _host(name: str, zone: str, services: Json, known: dict[str, Capacity]) -> Host:
     states: Iterable[Json] = services.values()
     up, enabled = all(state["available"] for state in states), all(state["active"] for state in states)
-    room = known.get(name, Room())
-    return Host(name, zone, up=up, enabled=enabled, **vars(room))
+    room = {part: value for part, value in vars(known.get(name, Capacity())).items() if part != "vms_max"}
+    return Host(name, zone, up=up, enabled=enabled, **room)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import reduce
 from typing import Any, Final
 
 from hypervisors.drivers.base import Capacity, Power
-from hypervisors.drivers.openstack.capacity import Room, rooms
+from hypervisors.drivers.openstack.capacity import rooms, total
 from hypervisors.drivers.openstack.rest import at
 from hypervisors.drivers.openstack.servers import Servers
 from hypervisors.drivers.openstack.view import power_of
@@ -33,7 +34,7 @@ class Figures:
     def capacity(self) -> Capacity:
         """Of all hosts, if the account may see them; else what the project may use."""
         found = list(rooms(self.servers.rest).values()) if self.whole_cloud else []
-        return _of_hosts(found) if found else self._of_project()
+        return reduce(total, found) if found else self._of_project()
 
     def _of_project(self) -> Capacity:
         limits = self.servers.rest.get("compute", "/limits")["limits"]["absolute"]
@@ -90,23 +91,6 @@ def _traffic(told: Json) -> dict[str, float]:
         if values:
             found[name] = float(sum(values))
     return found
-
-
-def _of_hosts(found: list[Room]) -> Capacity:
-    return Capacity(
-        cpus_total=_total(room.cpus_total for room in found),
-        cpus_used=sum(room.cpus_used for room in found),
-        memory_mib_total=_total(room.memory_mib_total for room in found),
-        memory_mib_used=sum(room.memory_mib_used for room in found),
-        disk_gib_total=_total(room.disk_gib_total for room in found),
-        disk_gib_used=sum(room.disk_gib_used for room in found),
-        vms=sum(room.vms for room in found),
-    )
-
-
-def _total(values: Any) -> Any:
-    known = list(values)
-    return None if None in known else sum(known)
 
 
 def _limit(value: int) -> int | None:

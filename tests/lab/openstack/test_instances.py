@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from descriptors.models import Descriptor, Node, Operation
 from descriptors.worker.engine import Engine
-from hypervisors.api import watching
+from hypervisors import services
 from hypervisors.models import Hypervisor
 from tests import factories
 from tests.lab.cloud import Cloud
@@ -207,20 +207,20 @@ def test_what_the_cloud_has_not_is_refused_at_once(root, hypervisor, folder, mar
 
 
 def test_health_is_that_of_the_five_services(root, hypervisor):
-    watching.memory.forget()
+    services.memory.forget()
     answer = root.get("/health/openstack")
     assert answer.status_code == 200, answer.content
     told = answer.json()
-    assert told["services"] == dict.fromkeys(watching.SERVICES, "up")
+    assert told["services"] == dict.fromkeys(services.SERVICES, "up")
     (known,) = told["hypervisors"]
-    assert [service["name"] for service in known["services"]] == list(watching.SERVICES)
+    assert [service["name"] for service in known["services"]] == list(services.SERVICES)
     assert all(service["version"] and service["seconds"] > 0 for service in known["services"])
     assert set(Client().get("/health/openstack").json()) == {"status", "services"}
 
 
 def test_health_of_a_cloud_that_is_not_there(record):
     record("gone", auth_url="http://127.0.0.1:9/v3", timeout=2)
-    watching.memory.forget()
+    services.memory.forget()
     answer = Client().get("/health/openstack")
     assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
     assert b"127.0.0.1" not in answer.content
