@@ -120,14 +120,17 @@ def _tidied(gateway: Gateway, job: Job) -> dict[str, Any]:
 
 
 def _recover(gateway: Gateway, job: Job) -> Outcome:
-    """Ask what is there. An answer in words that the driver does not know is no answer."""
+    """Ask what is there; of a machine that is gone nothing else stays either.
+
+    An answer in words that the driver does not know is no answer.
+    """
     try:
         info = gateway.observe(job.ref) if job.ref else gateway.find(job.uid)
     except VMNotFound:
         info = gateway.find(job.uid)
     if info is not None and info.power not in LANDING:
         raise Unreachable(_("The hypervisor does not say what state the machine is in."), where=gateway.name)
-    return Outcome(info)
+    return Outcome(info, result={} if info else _tidied(gateway, job))
 
 
 def _snapshot(gateway: Gateway, job: Job) -> Outcome:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts import journal
 from accounts.models import User
-from descriptors import figures, tree
+from descriptors import figures, selectors, tree
 from descriptors.models import Descriptor
 from descriptors.permissions import access_of, can, within
 from hypervisors import clouds, metrics
@@ -25,6 +25,7 @@ def connect(app: AppConfig) -> None:
     post_migrate.connect(plant, sender=app)
     metrics.tell(figures.told)
     clouds.protect(require_machine)
+    clouds.name_machines(ref_of)
 
 
 def entries_of_what_one_sees(user: User) -> Q:
@@ -41,6 +42,12 @@ def require_machine(user: User, hypervisor: Hypervisor, ref: str) -> None:
                 where=machine.path if can(user, "see", machine) else ref,
                 hint=_("Ask a manager of the machine."),
             )
+
+
+def ref_of(user: User, hypervisor: Hypervisor, key: str) -> str | None:
+    """The hypervisor's reference of the machine with this id, uid or reference, if this person sees it there."""
+    found = selectors.instances_named(user, key, [hypervisor]).first()
+    return found.vm_ref if found else None
 
 
 def plant(**_signal: Any) -> None:

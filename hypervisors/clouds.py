@@ -35,11 +35,19 @@ CATALOGUE: Final = frozenset({"flavors", "images", "zones"})
 #: Raises `Forbidden` when this person may not touch this machine.
 Guard = Callable[[User, Hypervisor, str], None]
 _guards: list[Guard] = []
+#: What a machine is called → the hypervisor's reference, as far as this person may know; None when nobody is called so.
+Finder = Callable[[User, Hypervisor, str], str | None]
+_finders: list[Finder] = []
 
 
 def protect(guard: Guard) -> None:
     """Let a higher app object to what is done to a machine's volumes: `guard(actor, hypervisor, ref)`. Call it once."""
     _guards.append(guard)
+
+
+def name_machines(finder: Finder) -> None:
+    """Let volumes go into machines by what a higher app calls them: `finder(actor, hypervisor, key)`. Call it once."""
+    _finders.append(finder)
 
 
 # -- which cloud -------------------------------------------------------------------------------------------------------
@@ -151,6 +159,8 @@ def do(hypervisor: Hypervisor, verb: str, fields: Mapping[str, Any], *, actor: U
     require_manager(actor, hypervisor)
     if why := hypervisor.closed_because():
         raise Conflict(why, where=hypervisor.name, hint=hypervisor.maintenance_reason)
+    if fields.get("ref"):
+        fields = {**fields, "ref": _ref_of(hypervisor, fields["ref"], actor)}
     if verb.startswith("volume.") and "volume" in fields:
         _require_machines_of(hypervisor, fields, actor)
     deed, told = DEEDS[verb], {name: value for name, value in fields.items() if name not in UNTOLD}
@@ -238,6 +248,10 @@ def _require_machines_of(hypervisor: Hypervisor, fields: Mapping[str, Any], acto
     for ref in sorted(refs | {fields.get("ref", "")} - {""}):
         for guard in _guards:
             guard(actor, hypervisor, ref)
+
+
+def _ref_of(hypervisor: Hypervisor, key: str, actor: User) -> str:
+    return next((ref for find in _finders if (ref := find(actor, hypervisor, key))), key)
 
 
 def _attachments(hypervisor: Hypervisor, volume: str) -> tuple[Any, ...]:

@@ -249,7 +249,7 @@ class Gateway:
             return
 
     def tidy(self, spec: VmSpec) -> None:
-        """Remove what was made for this machine and others, unless something still uses it."""
+        """Remove what was made for a machine that is gone, by itself or with others, unless something uses it."""
         self._call(self.driver.tidy, spec)
 
     def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:

@@ -27,6 +27,8 @@ from olimpus.api import query
 RESOURCES = (
     *("nodes", "folders", "descriptors", "apply", "operations", "verbs", "states", "parameters"),
     *("hypervisors", "drivers", "users", "groups", "journal", "auth/me", "auth/tokens", "schema", "docs"),
+    *(f"openstack/{name}" for name in ("instances", "flavors", "images", "networks", "subnets", "routers", "volumes")),
+    *("openstack/availability-zones", "openstack/projects", "openstack/keypairs", "ssh-tunnel/status"),
 )
 
 

@@ -19,7 +19,7 @@ from descriptors.selectors.definitions import (
     pending,
 )
 from descriptors.selectors.drift import drift, expectation, up_to_date
-from descriptors.selectors.instances import instance, instance_keys, instance_row, instance_rows
+from descriptors.selectors.instances import instance, instance_keys, instance_row, instance_rows, instances_named
 from descriptors.selectors.narrowing import UNKNOWN, Tally, granted_to, tallies, waiting, within_branches
 from descriptors.selectors.nodes import (
     RELATED,
@@ -89,6 +89,7 @@ __all__ = [
     "instance_keys",
     "instance_row",
     "instance_rows",
+    "instances_named",
     "is_unfoldable",
     "last_editor",
     "listing",

@@ -6,12 +6,14 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from descriptors.models import Descriptor, Nic, Unowned
 from descriptors.permissions import visible
+from descriptors.selectors.drift import up_to_date
+from descriptors.states import EXPECTED_POWER, State
 from hypervisors.models import Hypervisor
 from olimpus.errors import Conflict, NotFound
 
@@ -54,10 +56,17 @@ def instance_row(machine: Descriptor, given: Sequence[str] = ()) -> dict[str, An
         "hypervisor": machine.hypervisor.name if machine.hypervisor else "",
         "owned": True,
         "state": machine.state,
-        "power": seen.get("power"),
+        "power": _power(machine),
         "addresses": list(dict.fromkeys([*given, *(seen.get("addresses") or [])])),
         **{name: applied.get(name) for name in APPLIED},
     }
+
+
+def _power(machine: Descriptor) -> str | None:
+    """As it was seen; until somebody looks, as the verb that ended here has made sure it is."""
+    if machine.observed and up_to_date(machine):
+        return machine.observed.get("power")
+    return EXPECTED_POWER.get(State(machine.state))
 
 
 def _stray(vm: Unowned) -> dict[str, Any]:
@@ -77,7 +86,7 @@ def _addresses(ids: Collection[int]) -> dict[int, list[str]]:
 def instance(user: User, key: str, clouds: Sequence[Hypervisor]) -> Descriptor:
     """The machine on these hypervisors with our id, our uid or the hypervisor's reference. NotFound when it is not
     there or not visible; Conflict, for managers of the hypervisor, when it belongs to nobody."""
-    found = visible(user, Descriptor.objects.filter(_named(key), hypervisor__in=clouds)).first()
+    found = instances_named(user, key, clouds).first()
     if found is not None:
         return found
     for vm in Unowned.objects.filter(ref=key, hypervisor__in=clouds).select_related("hypervisor"):
@@ -85,6 +94,11 @@ def instance(user: User, key: str, clouds: Sequence[Hypervisor]) -> Descriptor:
             hint = _("A superuser adopts it into the tree first.")
             raise Conflict(_("This machine belongs to nobody."), where=key, hint=hint)
     raise NotFound(_("There is no such instance, or you may not see it."), where=key)
+
+
+def instances_named(user: User, key: str, clouds: Sequence[Hypervisor]) -> QuerySet[Descriptor]:
+    """The machines on these hypervisors with our id, our uid or the hypervisor's reference that this person sees."""
+    return visible(user, Descriptor.objects.filter(_named(key), hypervisor__in=clouds))
 
 
 def _named(key: str) -> Q:

@@ -51,9 +51,16 @@ def row(check: Check) -> dict[str, Any]:
 def outcome(driver: str, checks: Iterable[Check]) -> dict[str, Any]:
     """All steps, those not tried among them, and the verdict."""
     rows = [row(check) for check in checks]
-    tried = {told["check"].step for told in rows}
-    left = [{**step, "outcome": "skipped"} for step in planned(driver) if step["step"] not in tried]
-    return {"steps": [*rows, *left], "passed": bool(rows) and all(told["outcome"] == "ok" for told in rows)}
+    passed = bool(rows) and all(told["outcome"] == "ok" for told in rows)
+    left = [] if passed else [{**step, "outcome": "skipped"} for step in _after(rows, planned(driver))]
+    return {"steps": [*rows, *left], "passed": passed}
+
+
+def _after(rows: list[dict[str, Any]], steps: list[dict[str, str]]) -> list[dict[str, str]]:
+    """What would have come next; steps of another way in (a bastion that there is not) are not among them."""
+    codes = [step["step"] for step in steps]
+    tried = [codes.index(row["check"].step) for row in rows if row["check"].step in codes]
+    return steps[max(tried, default=-1) + 1 :]
 
 
 def answer(request: HttpRequest, checks: Iterator[Check]) -> StreamingHttpResponse:

@@ -289,9 +289,9 @@ class Driver(ABC):
         """
 
     def tidy(self, spec: VmSpec) -> None:  # noqa: B027 - most technologies make nothing for several machines together
-        """Remove what `create` made for this machine and others (networks), unless something still uses it.
+        """Remove what `create` made beside the VM, for it (cards, disks) or with others (networks), unless it is in use.
 
-        Called after `destroy`; may be repeated.
+        Called when the VM is gone: after `destroy`, or when somebody else removed it; may be repeated.
         """
 
     @abstractmethod

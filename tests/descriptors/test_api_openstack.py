@@ -127,6 +127,7 @@ def test_an_instance_is_defined_and_created(world, root, address):
     }
     assert row["ref"] == fresh(machine).vm_ref
     assert row["addresses"] == ["10.9.0.7"]
+    assert row["power"] == "off"
 
 
 def test_start_is_part_of_the_same_operation(world, root):
@@ -428,6 +429,15 @@ def test_rollback_leaves_no_machine_and_no_network(world, root, cloud):
     }
     assert MockDriver("cloud-1", {"latency": 0}, Path(world.home)).list() == []
     assert {nics for _name, nics in Cloudy.tidied} == {("test-net",)}
+
+
+def test_what_a_machine_left_goes_when_somebody_deleted_it_on_the_hypervisor(world, root):
+    world.do("create", world.sam.web)
+    MockDriver("cloud-1", {"latency": 0}, Path(world.home)).destroy(fresh(world.sam.web).vm_ref)
+    assert world.do("start", world.sam.web).status == Status.FAILED
+    assert world.do("recover", world.sam.web).status == Status.SUCCEEDED
+    assert fresh(world.sam.web).state == State.PROVISIONED
+    assert Cloudy.tidied == [("sam-web", ("lan",))]
 
 
 def test_a_network_that_does_not_go_is_told_and_breaks_no_machine(world, root, cloud, monkeypatch):

@@ -398,6 +398,16 @@ def test_the_volume_of_somebodys_machine_is_left_alone(in_charge, teacher, machi
     assert ask(again, method, path, body).status_code < 300
 
 
+@pytest.mark.parametrize("name", ["pk", "uid", "vm_ref"])
+def test_a_volume_goes_into_a_machine_by_any_of_its_ids(cloud, root, machine, spoken, name):
+    machine = Descriptor.objects.get(pk=machine.pk)
+    client = APIClient()
+    client.force_authenticate(root)
+    body = {"instance": str(getattr(machine, name))}
+    assert ask(client, "post", f"volumes/{FREE}/attach", body).status_code == 200
+    assert spoken.done == [("attach_volume", {"volume": FREE, "ref": SERVER})]
+
+
 def test_a_guard_of_a_higher_app_is_asked(cloud, root, spoken, monkeypatch):
     def never(*_told):
         raise Forbidden("no")

@@ -188,7 +188,7 @@ class NewVolumeSerializer(Strict):
 class AttachSerializer(Strict):
     """Into which machine."""
 
-    instance = Name(help_text="Id of the server.")
+    instance = Name(help_text="Id of the server, or our id or uid of the machine.")
 
 
 class DetachSerializer(Strict):

@@ -184,6 +184,12 @@ class Creator:
         else:
             self._sweep()
 
+    def tidy(self, spec: VmSpec) -> None:
+        """Take away what a machine left whose server somebody deleted on the cloud; nothing while there is one."""
+        with one_at_a_time(self.servers.session.home, self.servers.where, "create", spec.uid):
+            if not self.servers.by_uid(spec.uid):
+                self._clear("", spec)
+
     def _sweep(self) -> None:
         """Remove ports that a destroy which died left without their server; those of machines in the making stay."""
         for port in self.ports.unbound():

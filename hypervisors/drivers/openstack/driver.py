@@ -128,7 +128,8 @@ class OpenStackDriver(Driver):
         self._creator.destroy(ref)
 
     def tidy(self, spec: VmSpec) -> None:
-        """Networks that were made for a branch go with the last machine on them."""
+        """What a server that was deleted on the cloud left; networks made for a branch go with the last machine on them."""
+        self._creator.tidy(spec)
         self._ports.tidy(spec)
 
     def pause(self, ref: str) -> VmInfo:

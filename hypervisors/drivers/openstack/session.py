@@ -83,11 +83,7 @@ class Session:
         found = access.service_catalog.get_endpoints(
             interface=told["interface"], region_name=told["region_name"] or None
         )
-        urls = {service: urlsplit(endpoints[0]["url"]) for service, endpoints in found.items() if endpoints}
-        return {
-            service: (str(url.hostname), url.port or (443 if url.scheme == "https" else 80))
-            for service, url in sorted(urls.items())
-        }
+        return {service: place_of(endpoints[0]["url"]) for service, endpoints in sorted(found.items()) if endpoints}
 
     def calls(self) -> dict[str, int]:
         """How many requests each service got from here: compute, network, image, volume, identity, discovery…"""
@@ -157,7 +153,7 @@ class Session:
         """The service of the catalog that is there, so far as we know one: nothing is asked."""
         own = self._connections.get("")
         access = own.session.auth.auth_ref if own else None
-        known = self.places(access) if access else {}
+        known = self.places(access) if access else {"identity": place_of(str(self.account()["auth"]["auth_url"]))}
         return next((service for service, place in known.items() if place == (host, port)), "")
 
     def _enter(self, project: str) -> Connection:
@@ -198,3 +194,9 @@ class CountedSession(keystoneauth1.session.Session):
         service = (kwargs.get("endpoint_filter") or {}).get("service_type")
         self._owner.count(service or ("identity" if url.endswith("/auth/tokens") else "discovery"))
         return super().request(url, method, *args, **kwargs)
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """Host and port of a URL."""
+    parts = urlsplit(url)
+    return str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)

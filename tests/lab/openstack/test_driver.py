@@ -232,6 +232,18 @@ def test_a_machine_deleted_behind_our_back_is_told_apart(project, running):
     running.destroy(vm.ref)
 
 
+def test_what_a_machine_deleted_behind_our_back_left_is_tidied(project, running):
+    kept, spec = running.create(project.spec()), project.spec(disks=({"name": "data", "size_gib": 1},))
+    gone = running.create(spec)
+    running.tidy(spec)
+    assert running.get(gone.ref) == gone
+    project.sdk.compute.delete_server(gone.ref, force=True)
+    running.servers.watcher.until_gone(gone.ref, 60)
+    running.tidy(spec)
+    assert running.get(kept.ref) == kept
+    assert len(project.ports()) == len(kept.nics)
+
+
 def test_ports_of_a_destroy_that_died_are_swept_up(project, running, monkeypatch):
     monkeypatch.setattr("hypervisors.drivers.openstack.create.ORPHAN_AGE", timedelta(0))
     kept, gone = running.create(project.spec()), running.create(project.spec())
