@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,14 +14,15 @@ from hypervisors.drivers.openstack.plan import Planner, refuse_what_cannot_be
 from hypervisors.drivers.openstack.ports import Plan, Ports, project_of
 from hypervisors.drivers.openstack.rest import at, wait_for
 from hypervisors.drivers.openstack.servers import Servers
-from hypervisors.drivers.openstack.view import power_of, task_of
-from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, VMNotFound
+from hypervisors.drivers.openstack.view import nics_of, power_of, task_of
+from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, TimedOut, VMNotFound
 from olimpus.words import gettext as _
 
 Json = dict[str, Any]
 
 RESIZE_SECONDS: Final = 580.0
 PORT_SECONDS: Final = 120.0
+SHOWN_SECONDS: Final = 20.0
 #: What the machine remembers of its run parameters; the rest of its metadata stays.
 WRITTEN: Final = (memory.SIZE, memory.NIC, memory.DISK)
 
@@ -57,6 +59,7 @@ class Reconfigurer:
         if flavor["name"] != server["flavor"]["original_name"]:
             self._resize(server, flavor)
         self._write_cards(ref, spec, cards)
+        self._wait_until_shown(ref, {ip for _port, ip in cards.move})
         disks = self._write_disks(ref, spec, known)
         self._remember(server, spec, flavor, plan, disks)
         return self.servers.get(ref)
@@ -141,6 +144,17 @@ class Reconfigurer:
             return None if ports & {port["id"] for port in self.ports.of_server(ref)} else True
 
         wait_for(look, _("The change of network cards"), self.servers.where, PORT_SECONDS)
+
+    def _wait_until_shown(self, ref: str, ips: set[str]) -> None:
+        """Neutron tells Nova of new addresses, which takes a moment; where it does not, Nova finds out by itself later."""
+
+        def look() -> bool | None:
+            shown = {nic.ip for nic in nics_of(self.servers.get(ref))}
+            return True if ips <= shown else None
+
+        if ips:
+            with suppress(TimedOut):
+                wait_for(look, _("The change of network cards"), self.servers.where, SHOWN_SECONDS)
 
     # -- disks and the rest -----------------------------------------------------------------------------------------
 

@@ -31,7 +31,7 @@ WIDE = 150
 PASSING = {"started_at", "finished_at", "deadline", "attempts", "power", "addresses", "age_seconds", "source"}
 UNDER_WAY = ("queued", "running")
 #: What differs from run to run inside a text: ids, times, addresses, numbers.
-VARIES = re.compile(r"[0-9a-f]{8,}|\d+", re.IGNORECASE)
+VARIES = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8,}|\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from tests.processes.installation import PASSWORD, until
 
 HERE = "/story"
 PATIENCE = 600.0
-NAMED = {"name": "before-lab"}
+NAMED = {"name": "before"}
 #: Verb, its arguments, the state in which it leaves the machine, what Nova says then.
 WALK: tuple[tuple[str, dict[str, str], str, str], ...] = (
     ("create", {}, "created", "SHUTOFF"),
@@ -36,6 +36,7 @@ WALK: tuple[tuple[str, dict[str, str], str, str], ...] = (
     ("revert", NAMED, "stopped", "SHUTOFF"),
     ("delete_snapshot", NAMED, "stopped", "SHUTOFF"),
     ("reapply", {}, "stopped", "SHUTOFF"),
+    ("publish", {"name": "gold", "folder": HERE}, "stopped", "SHUTOFF"),
     ("start", {}, "running", "ACTIVE"),
     ("force_off", {}, "stopped", "SHUTOFF"),
     ("destroy", {}, "provisioned", ""),
@@ -170,7 +171,7 @@ def press(door: Door, verb: str, arguments: dict[str, str]) -> dict[str, Any]:
 def walk(door: Door, lab: Cloud) -> None:
     """Every verb, and after each what Nova says of it."""
     for verb, arguments, state, wanted in WALK:
-        node = press(door, verb, arguments)
+        node = press(door, verb, {**arguments, "name": f"{arguments['name']}-{door.name}"} if arguments else {})
         assert (verb, node["state"], node.get("reason", "")) == (verb, state, "")
         assert (verb, status(lab, door.uid)) == (verb, wanted)
     behind_our_back(door, lab)
@@ -185,11 +186,23 @@ def behind_our_back(door: Door, lab: Cloud) -> None:
     assert press(door, "recover", {})["state"] == "provisioned"
 
 
+def published(doors: list[Door], lab: Cloud) -> set[str]:
+    """The images that came of the walks, which are taken away; each has its prototype in the folder."""
+    with doors[0].campus.api() as api:
+        node = api.get("/nodes/by-path", params={"path": HERE}).json()
+        definition = api.get(f"/nodes/{node['id']}/definition").json()["local"]
+    images = {image.name: image for image in lab.sdk().image.images() if image.name.startswith("gold-")}
+    for image in images.values():
+        lab.sdk().image.delete_image(image)
+    return images.keys() & definition["prototypes"].keys()
+
+
 def test_every_verb_by_every_door(doors: list[Door], lab: Cloud) -> None:
     with ThreadPoolExecutor(len(doors)) as pool:
         for ended in [pool.submit(walk, door, lab) for door in doors]:
             ended.result()
     for door in doors:
         assert set(door.verbs) == set(VERBS), door.name
+    assert published(doors, lab) == {f"gold-{door.name}" for door in doors}
     behind = [door for door in doors if door.hypervisor == "behind"]
     assert behind[0].campus.bastion.log().count("Accepted publickey") >= 1
