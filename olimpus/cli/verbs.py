@@ -209,9 +209,10 @@ def _filed_command(verb: Verb) -> Callable[..., int]:
         folder: Annotated[str, typer.Option("--folder", help=_("Path of the folder that gets the prototype."))],
         wait: Wait = False,
         timeout: Timeout = None,
+        yes: Yes = False,
         output: Output = Format.TABLE,
     ) -> int:
-        wish = Wish(recursive=False, wait=wait, timeout=timeout, yes=True)
+        wish = Wish(recursive=False, wait=wait, timeout=timeout, yes=yes)
         return act(Context.of(ctx, output), verb, paths, wish, name=name, folder=folder)
 
     return filed
