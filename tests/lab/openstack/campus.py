@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -27,6 +28,7 @@ class Campus:
     installation: Installation
     bastion: Sshd
     network: str  # by name, in the admin's project
+    worker: subprocess.Popen[str]
 
     def api(self, who: str = "admin") -> httpx.Client:
         """The API as this person."""
@@ -43,8 +45,7 @@ def standing(cloud: Cloud, place: Path, *, hypervisors: bool = True) -> Iterator
             made.manage("migrate", "--verbosity", "0")
             made.run(PEOPLE)
             made.web()
-            made.worker()
-            found = Campus(made, bastion, net)
+            found = Campus(made, bastion, net, made.worker())
             records = {"cloud": {}, "behind": bastion.settings()} if hypervisors else {}
             with found.api() as api:
                 for name, more in records.items():
