@@ -99,13 +99,19 @@ class Maker(NetworkService):
         raise Rejected(message % {"name": self.name}, where=self.where)
 
     def _built(self, definition: Mapping[str, Any]) -> str:
-        """The id of a network that was made, or finished, and is the oldest; "" when an older one has appeared."""
+        """The id of a network that was made, or finished, and is the oldest; "" when an older one has appeared meanwhile."""
         with ExitStack() as undo:
-            known = next(iter(self._ours()), None)
-            if not known:
+            if theirs := next(iter(self._ours()), None):
+                known = theirs
+            else:
                 known = self._new("network", self._body(definition), self.project)
                 undo.callback(log_left, self.where, self._discard_network, known["id"])
-            self._complete(known["id"], definition)
+            try:
+                self._complete(known["id"], definition)
+            except Missing:
+                if theirs:  # whoever made it is giving it up just now, as there is an older one
+                    return ""
+                raise
             oldest = next(iter(self._ours()), known)
             if oldest["id"] != known["id"]:
                 return ""  # and what was made here is undone

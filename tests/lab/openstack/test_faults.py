@@ -104,7 +104,9 @@ def made_once(campus: Campus, lab: Cloud, mark: str) -> None:
     assert sorted(one.name for one in found) == [f"{mark}-n{number}" for number in range(NODES)]
     networks = [one for one in lab.sdk().network.networks() if one.name.startswith("net-")]
     assert len(networks) == 1
-    ports = [one for one in lab.sdk().network.ports(network_id=networks[0].id) if one.device_owner.startswith("compute")]
+    ports = [
+        one for one in lab.sdk().network.ports(network_id=networks[0].id) if one.device_owner.startswith("compute")
+    ]
     assert sorted(one.device_id for one in ports) == sorted(one.id for one in found)
     with campus.api() as api:
         folder = api.get("/nodes/by-path", params={"path": f"/gated/{mark}"}).json()

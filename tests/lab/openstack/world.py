@@ -60,15 +60,17 @@ class World:
 
     def empty(self) -> None:
         """Remove all machines, ports, volumes and images, and wait until they are gone."""
-        if not self.left():
-            return
+        delete = {
+            self.servers: lambda one: self.sdk.compute.delete_server(one, force=True),
+            self.ports: self.sdk.network.delete_port,
+            self.images: self.sdk.image.delete_image,
+            self.volumes: self.sdk.block_storage.delete_volume,
+        }
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda one: self.sdk.compute.delete_server(one, force=True), self.servers()))
-            _until(lambda: not self.servers())
-            list(pool.map(self.sdk.network.delete_port, self.ports()))
-            list(pool.map(self.sdk.image.delete_image, self.images()))
-            list(pool.map(self.sdk.block_storage.delete_volume, self.volumes()))
-        _until(lambda: not self.left())
+            for found, forget in delete.items():
+                if ones := found():
+                    list(pool.map(forget, ones))
+                    _until(lambda found=found: not found())
 
 
 @contextmanager

@@ -68,15 +68,15 @@ def test_calls_survive_an_ssh_connection_that_is_killed(
     driver: Callable[..., Driver], way: dict[str, object], bastion: Sshd
 ) -> None:
     behind = driver(**way)
-    expected = [flavor.name for flavor in behind.cloud.flavors()]
+    expected = {"nano", "micro", "small", "medium", "large"}  # other tests make and remove flavors meanwhile
     outcomes: list[str] = []
     over = threading.Event()
 
     def call() -> None:
         while not over.is_set():
             try:
-                names = [flavor.name for flavor in behind.cloud.flavors()]
-                outcomes.append("right" if names == expected else f"wrong: {names}")
+                names = {flavor.name for flavor in behind.cloud.flavors()}
+                outcomes.append("right" if names >= expected else f"wrong: {names}")
             except HypervisorError as error:
                 outcomes.append("retry" if error.retry else f"final: {error}")
 
