@@ -49,7 +49,7 @@ test-mysql: $(VENV)/.mysql $(CATALOGS) ## those that ask the database, on a thro
 	tests/with-mariadb $(PY) -m pytest -q -n 2 --dist loadgroup --database-only
 
 test-browser: $(VENV)/.tools $(CATALOGS) ## portal and console in headless Chromium (needs Debian's chromium)
-	$(PY) -m pytest -q tests/browser
+	$(PY) -m pytest -q -n 2 --dist loadgroup --durations=10 tests/browser
 
 pictures: $(VENV)/.tools $(CATALOGS) ## take the documentation's pictures again, in docs/images/ (needs Debian's chromium)
 	$(PY) -m tests.browser.pictures
@@ -75,7 +75,7 @@ lab-openstack-down: ## stop it; its data stays (all gone: tests/lab/openstack/cl
 
 test-openstack: $(VENV)/.tools $(CATALOGS) ## driver, tunnels, service API and stories against that OpenStack, brought up when it is not
 	$(LAB)/status >/dev/null || $(LAB)/up
-	$(PY) -m pytest -q -n 2 --dist loadfile tests/lab/openstack tests/lab/tunnels
+	$(PY) -m pytest -q -n 3 --dist loadfile --durations=5 tests/lab/openstack tests/lab/tunnels
 
 bench-openstack: $(VENV)/.tools $(CATALOGS) ## servers and tunnels on that OpenStack beside the bare library and ssh, as a table
 	$(LAB)/status >/dev/null || $(LAB)/up

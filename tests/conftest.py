@@ -21,7 +21,10 @@ settings.load_profile("olimpus")
 DATABASE = {"db", "transactional_db"}
 REACHING = {"django_db", "processes"}
 #: Folders whose tests start servers of their own.
-SERVERS = {"cli", "processes"}
+SERVERS = {"processes"}
+#: What another database cannot change: the command line knows HTTP only, the schema is made of classes, and a cloud's
+#: answers are kept as one JSON column.
+SAME = {"cli", "test_schema.py", "test_cloud_api.py"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,6 +41,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _asks_database(item: pytest.Item) -> bool:
     fixtures, marks = set(getattr(item, "fixturenames", ())), {mark.name for mark in item.iter_markers()}
+    if SAME & set(item.path.parts):
+        return False
     return bool(DATABASE & fixtures or REACHING & marks or SERVERS & set(item.path.parts))
 
 

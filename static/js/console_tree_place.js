@@ -92,6 +92,8 @@ async function reveal({ show, parents }) {
   if (!item) return
   choice.only(item)
   focus(item)
+  // The dialog that has just closed may take the focus along when the browser draws the page without it.
+  requestAnimationFrame(() => { if (document.activeElement === document.body) focus(item, { scroll: false }) })
   item.classList.add("is-new")
   setTimeout(() => item.classList.remove("is-new"), 1600)
 }

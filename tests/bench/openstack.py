@@ -190,6 +190,7 @@ def listing(cloud: Cloud, bare: Bare, hypervisor: Hypervisor) -> list[Figure]:
     count, gateway = counter(hypervisor), gateway_for(hypervisor)
     ((server, port),) = bare.create(1)
     with clones(cloud, server, LISTED):
+        gateway.list()  # the names of images are looked up once for all servers, and kept for a while
         before = count()
         infos, seconds, _cpu = timed(gateway.list, cloud.cpu_seconds)
         asked = count() - before

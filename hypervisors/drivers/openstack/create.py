@@ -187,7 +187,8 @@ class Creator:
     def tidy(self, spec: VmSpec) -> None:
         """Take away what a machine left whose server somebody deleted on the cloud; nothing while there is one."""
         with one_at_a_time(self.servers.session.home, self.servers.where, "create", spec.uid):
-            if not self.servers.by_uid(spec.uid):
+            left = any(not port["device_id"] for port in self.ports.of_uid(spec.uid)) or spec.disks
+            if left and not self.servers.by_uid(spec.uid):
                 self._clear("", spec)
 
     def _sweep(self) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for machines, shared by all who wait: one cheap list for each state that is awaited, twice a second.
+"""Waiting for machines, shared by all who wait: one cheap list for each state that is awaited, again and again.
 
 `GET /servers/ID` makes Nova ask Neutron for ports and security groups each time; a plain list by status never leaves its
 database.
@@ -22,9 +22,9 @@ from olimpus.words import gettext as _
 
 Json = dict[str, Any]
 
-PAUSE: Final = 0.5  # seconds between two lists of one status
+PAUSE: Final = 1.0  # seconds between two lists of one status
 LOOK_SECONDS: Final = (
-    10.0  # how often each waiter looks at its own server: it may be gone, or somewhere else altogether
+    30.0  # how often each waiter looks at its own server: it may be gone, or somewhere else altogether
 )
 SKEW: Final = timedelta(seconds=30)  # how far the clocks inside a cloud may be apart
 Wanted = tuple[str, ...]
