@@ -332,7 +332,12 @@ def sizing(computed: Mapping[str, Any], flavors: Mapping[str, Flavor] = FLAVORS)
         message = _('unknown flavor "%(name)s"') % {"name": name}
         raise Invalid(message, where="flavor", hint=nearest(str(name), flavors))
     return Size(
-        cpus=computed.get("cpus", flavor.cpus),
-        memory_mib=computed.get("memory_mib", flavor.memory_mib),
-        disk_gib=computed.get("disk_gib", flavor.disk_gib),
+        cpus=_or(computed.get("cpus"), flavor.cpus),
+        memory_mib=_or(computed.get("memory_mib"), flavor.memory_mib),
+        disk_gib=_or(computed.get("disk_gib"), flavor.disk_gib),
     )
+
+
+def _or(given: Any, otherwise: Any) -> Any:
+    """What is given; null takes an inherited value away, and counts as not given."""
+    return otherwise if given is None else given

@@ -7,6 +7,7 @@ hypervisor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, BinaryIO, Final
@@ -19,7 +20,7 @@ from accounts import journal
 from accounts.models import User
 from hypervisors import inventory
 from hypervisors.actions import require_manager, require_superuser
-from hypervisors.drivers.cloud import Cloud, Image, Project, Volume
+from hypervisors.drivers.cloud import Cloud, Image, Network, Project, Volume
 from hypervisors.flavors import PREDEFINED
 from hypervisors.gateway import gateway_for
 from hypervisors.images import inspect
@@ -177,19 +178,22 @@ def do(hypervisor: Hypervisor, verb: str, fields: Mapping[str, Any], *, actor: U
 
 
 def create_network(hypervisor: Hypervisor, fields: Mapping[str, Any], *, actor: User) -> Any:
-    """A network, with a first subnet when `fields` has a `subnet`; neither stays when that one fails."""
+    """A network, with a first subnet when `fields` has a `subnet`; of what was made nothing stays when that one fails."""
+    require_manager(actor, hypervisor)
     fields = dict(fields)
     subnet = fields.pop("subnet", None)
+    before = _networks(hypervisor, fields).keys() if subnet else ()
     network = do(hypervisor, "network.create", fields, actor=actor)
     if not subnet:
         return network
     try:
         do(hypervisor, "subnet.create", {"network": network.id, **subnet}, actor=actor)
     except OlimpusError:
-        do(hypervisor, "network.delete", {"network": network.id}, actor=actor)
+        if network.id not in before:
+            with suppress(OlimpusError):  # what went wrong first is what must be heard; the journal has both
+                do(hypervisor, "network.delete", {"network": network.id}, actor=actor)
         raise
-    made = gateway_for(hypervisor).on_cloud(lambda cloud: cloud.networks(fields.get("project", "")))
-    return next((each for each in made if each.id == network.id), network)
+    return _networks(hypervisor, fields).get(network.id, network)
 
 
 def create_flavor(hypervisor: Hypervisor, fields: Mapping[str, Any], *, actor: User) -> Any:
@@ -240,6 +244,11 @@ def project_of(hypervisor: Hypervisor, wanted: str) -> Project:
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------
+
+
+def _networks(hypervisor: Hypervisor, fields: Mapping[str, Any]) -> dict[str, Network]:
+    found = gateway_for(hypervisor).on_cloud(lambda cloud: cloud.networks(fields.get("project", "")))
+    return {each.id: each for each in found}
 
 
 def _require_machines_of(hypervisor: Hypervisor, fields: Mapping[str, Any], actor: User) -> None:

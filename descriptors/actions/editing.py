@@ -19,11 +19,15 @@ from descriptors.definition import validate
 from descriptors.models import Node
 from descriptors.permissions import DEFAULTS, OPERATIONS, ROLES, access_of, can, forget, require
 from descriptors.selectors import chain
+from hypervisors.models import Hypervisor
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Forbidden, Invalid, NotFound, Stale
 
 #: Parameters whose change needs this instead of `edit`.
 NEEDS = {"prototypes": "define_prototypes", "networks": "define_prototypes", "rights": "grant"}
+
+#: Parameters that reach into parts of a hypervisor which its managers keep apart: other projects, single hosts.
+PLACING = frozenset({"project", "host"})
 
 
 def plan_edit(node: Node, definition: object, *, actor: User) -> EditPlan:
@@ -119,9 +123,28 @@ def checked(
         _demand(actor, NEEDS[name], path, name)
     if "hypervisors" in differ and not actor.is_superuser:
         raise Forbidden(_("Only a superuser chooses which hypervisors a branch offers."), where=f"{path}: hypervisors")
+    if (placing := _placing(differ, before, clean)) and not _may_place(actor, clean):
+        raise Forbidden(
+            _("Only managers of the hypervisor choose a project or a host of it."),
+            where=f"{path}: {min(placing)}",
+            hint=_("Managers who are no superusers name the hypervisor in the same definition."),
+        )
     if "rights" in differ:
         _no_escalation(actor, path, clean.get("rights") or {})
     return clean
+
+
+def _placing(differ: set[str], before: Mapping[str, Any], clean: Mapping[str, Any]) -> set[str]:
+    """Which of `PLACING` change, those of prototypes included."""
+    old, new = (part.get("prototypes") or {} for part in (before, clean))
+    changed = [one for name, one in new.items() if one != old.get(name)]
+    return (differ & PLACING).union(*(PLACING & one.keys() for one in changed))
+
+
+def _may_place(actor: User, clean: Mapping[str, Any]) -> bool:
+    """Whether the actor is in charge of the hypervisor that the definition itself names, or of all."""
+    named = Hypervisor.objects.filter(name=str(clean.get("hypervisor") or "")).first()
+    return actor.is_superuser or (named is not None and named.managed_by(actor))
 
 
 def _demand(actor: User, operation: str, path: str, parameter: str = "") -> None:

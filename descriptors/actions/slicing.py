@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from descriptors.actions.deploying import Slice
 from descriptors.definition import sizing, validate
 from descriptors.names import clean_name
+from descriptors.parameters import has_reference
 from descriptors.wishes import in_words
 from hypervisors import inventory
 from hypervisors.flavors import PREDEFINED, Flavor
@@ -118,6 +119,8 @@ def _check_networks(networks: Mapping[str, Mapping[str, Any]]) -> None:
             validate({"networks": {name: dict(definition)}})
         except Invalid as error:
             raise in_words(error, f"networks[{index}]", strip=f"networks.{name}") from error
+        if has_reference(definition["cidr"]):
+            raise Invalid(_("Write the range itself here."), where=f"networks[{index}].cidr")
         mine = ipaddress.ip_network(definition["cidr"])
         for other, taken in ranges.items():
             if mine.version == taken.version and mine.overlaps(taken):

@@ -32,6 +32,25 @@ def test_versions_guard_against_lost_updates(world):
     assert Node.objects.get(pk=folder.pk).definition == {"cpus": 2}
 
 
+@pytest.mark.parametrize(
+    "definition",
+    [{"project": "service"}, {"host": "compute-01"}, {"prototypes": {"x": {"project": "service"}}}],
+)
+def test_projects_and_hosts_are_chosen_by_managers_of_the_hypervisor(world, definition):
+    place = world.hypervisor
+    for given in (definition, {**definition, "hypervisor": place.name}):
+        with pytest.raises(Forbidden):
+            actions.edit(world.tel141, given, actor=world.mia)
+    place.managers.add(world.mia)
+    with pytest.raises(Forbidden):  # of which hypervisor is not said
+        actions.edit(world.tel141, definition, actor=world.mia)
+    mia = type(world.mia).objects.get(pk=world.mia.pk)
+    edited = actions.edit(world.tel141, {**definition, "hypervisor": place.name}, actor=mia)
+    with pytest.raises(Forbidden):
+        actions.create_descriptor(edited, "away", definition={"project": "admin"}, actor=mia)
+    actions.edit(world.tel141, definition, actor=world.root)
+
+
 def test_every_fault_is_told_at_once_and_nothing_changes(world):
     with pytest.raises(Invalid) as error:
         actions.edit(world.tel141, {"cpu": 2, "memory_mib": "much", "nics": [{"mac": "x"}]}, actor=world.mia)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from urllib.parse import urlsplit
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import resolve
 from rest_framework.test import APIClient
 
 from accounts.models import ApiToken
@@ -42,7 +44,9 @@ def test_the_root_lists_the_resources(world):
     links = api.get("/api/").json()
     assert links["nodes"] == "http://testserver/api/nodes"
     for name, link in links.items():
-        if name not in {"apply", "auth/tokens"}:
+        if name.startswith("openstack/"):  # there is none here
+            assert resolve(urlsplit(link).path), name
+        elif name not in {"apply", "auth/tokens"}:
             assert api.get(link).status_code == 200, name
 
 

@@ -284,6 +284,26 @@ def deploy(api, place, query="", **changes):
     return api.post(f"{DEPLOY}{query}", {**SLICE, "folder": place, **changes})
 
 
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"networks": [{"name": "n", "cidr": "${name}"}]}, "networks[0].cidr"),
+        (
+            {"networks": [{"name": "n", "cidr": "10.0.0.0/24"}, {"name": "m", "cidr": "10.0.0.128/25"}]},
+            "networks[1].cidr",
+        ),
+    ],
+)
+def test_ranges_are_ranges(world, root, change, where):
+    answer = deploy(root, world.courses.path, **change)
+    assert (answer.status_code, answer.json()["where"]) == (400, where)
+
+
+def test_null_is_no_size(world, root):
+    node = {"name": "a", "image": "debian-12", "parameters": {"cpus": None, "memory_mib": None}}
+    assert deploy(root, world.courses.path, nodes=[node]).status_code == 202
+
+
 @pytest.mark.parametrize("address", [DEPLOY, f"{DEPLOY}/"])
 def test_the_body_of_the_requirements_makes_a_slice(world, root, address):
     answer = root.post(address, SLICE)

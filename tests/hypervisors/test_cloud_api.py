@@ -331,8 +331,13 @@ def test_nothing_stays_when_the_addresses_are_refused(in_charge, cloud, spoken):
         raise Rejected("It overlaps.")
 
     spoken.create_subnet = refuse
-    answer = ask(in_charge, "post", "networks", {"name": "test-net", "cidr": "192.168.100.0/24"})
+    body = {"name": "test-net", "cidr": "192.168.100.0/24"}
+    answer = ask(in_charge, "post", "networks", body)  # the network was there before
+    assert (answer.status_code, [call for call, _fields in spoken.done][-1]) == (502, "create_subnet")
+    spoken.networks = lambda project="": []
+    answer = ask(in_charge, "post", "networks", body)
     assert (answer.status_code, [call for call, _fields in spoken.done][-1]) == (502, "delete_network")
+    assert "It overlaps." in answer.json()["title"]
 
 
 @pytest.mark.parametrize(

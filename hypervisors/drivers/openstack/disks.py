@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from hypervisors.drivers.openstack.memory import Disk
-from hypervisors.drivers.openstack.rest import Part, at, wait_for
+from hypervisors.drivers.openstack.rest import Part, at, log_left, wait_for
 from olimpus.errors import HypervisorError, Missing, Rejected, VMNotFound
 from olimpus.words import gettext as _
 
@@ -17,6 +18,11 @@ Json = dict[str, Any]
 UID, NAME = "olimpus_uid", "olimpus_disk"  # metadata of a volume: whose it is, and which of his
 VOLUME_SECONDS: Final = 300.0
 ATTACH_SECONDS: Final = 120.0
+DISCARD_SECONDS: Final = 30.0
+
+
+class Gone(Rejected):
+    """The volume is not there any more."""
 
 
 class Disks(Part):
@@ -31,17 +37,30 @@ class Disks(Part):
             return []
         there = {str(volume["metadata"].get(NAME)): volume for volume in self.of_uid(uid, project)}
         found: list[Disk] = []
+        made: list[str] = []
         try:
             for disk in wanted:
                 name, storage = str(disk["name"]), str(disk.get("storage") or "")
-                volume = there.get(name) or self._make(uid, machine, disk, project)
+                volume = there.get(name)
+                if not volume:
+                    volume = self._make(uid, machine, disk, project)
+                    made.append(volume["id"])
                 found.append(Disk(name, disk["size_gib"], storage, volume["id"]))
             for one in found:
                 self._await(one.volume, "available", VOLUME_SECONDS)
         except HypervisorError:
-            self.remove([disk.volume for disk in found])
+            for volume_id in made:
+                log_left(self.where, self._discard, volume_id)
             raise
         return found
+
+    def attached(self, ref: str, uid: str, project: str) -> list[Disk]:
+        """Disks that are in the machine, whatever it remembers: an attempt may have died on the way."""
+        return [
+            Disk(str(volume["metadata"].get(NAME)), volume["size"], "", volume["id"])
+            for volume in self.of_uid(uid, project)
+            if any(one["server_id"] == ref for one in volume["attachments"])
+        ]
 
     def of_uid(self, uid: str, project: str) -> list[Json]:
         query = {"metadata": json.dumps({UID: uid})}
@@ -54,11 +73,12 @@ class Disks(Part):
         self._await(disk.volume, "in-use", ATTACH_SECONDS)
 
     def take_off(self, ref: str, volumes: Sequence[str]) -> None:
-        """Detach volumes and remove them."""
+        """Detach volumes and remove them; fine when an earlier attempt has done so."""
         for volume in volumes:
             self.rest.delete("compute", _attachments(ref) + at("", volume))
-            self._await(volume, "available", ATTACH_SECONDS)
-        self.remove(volumes)
+            with suppress(Gone):
+                self._await(volume, "available", ATTACH_SECONDS)
+                self.remove([volume])
 
     def grow(self, volume: str, size_gib: float) -> None:
         """Let a volume be as large as this; one that is larger stays."""
@@ -71,6 +91,12 @@ class Disks(Part):
     def remove(self, volumes: Sequence[str]) -> None:
         for volume in volumes:
             self.rest.delete("block_storage", at("/volumes", volume))
+
+    def _discard(self, volume: str) -> None:
+        """Remove a volume that was made just now: Cinder removes none that is still on its way."""
+        with suppress(Gone):
+            self._await(volume, "available", DISCARD_SECONDS)
+        self.remove([volume])
 
     def _make(self, uid: str, machine: str, disk: Mapping[str, Any], project: str) -> Json:
         name = str(disk["name"])
@@ -85,7 +111,9 @@ class Disks(Part):
             try:
                 now = str(self.rest.get("block_storage", at("/volumes", volume))["volume"]["status"])
             except Missing:
-                raise Rejected(_("The volume %(id)s is gone.") % {"id": volume}, where=self.where) from None
+                raise Gone(_("The volume %(id)s is gone.") % {"id": volume}, where=self.where) from None
+            if now == "deleting":
+                raise Gone(_("The volume %(id)s is gone.") % {"id": volume}, where=self.where)
             if now.startswith("error"):
                 told = {"id": volume, "status": now}
                 raise HypervisorError(_("The volume %(id)s is in status %(status)s.") % told, where=self.where)

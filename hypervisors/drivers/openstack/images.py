@@ -72,12 +72,15 @@ class ImageService(VolumeService):
         with one_at_a_time(self.session.home, self.where, "publish", ref), ExitStack() as undo:
             if not server["image"]:
                 undo.callback(self._forget_copies, ref)
-            image = self._published(ref, name) or self._made(server, name)
-            with ExitStack() as failed:
-                failed.callback(log_left, self.where, self.delete_image, image)
+            known = self._published(ref, name)
+            image = known or self._made(server, name)
+            try:
                 ready = self._await_image(image, PUBLISH_SECONDS)
                 self._unmark(ready)
-                failed.pop_all()
+            except HypervisorError as error:
+                if not known and not error.retry:  # else the next attempt goes on with it
+                    log_left(self.where, self.delete_image, image)
+                raise
         return image_of(ready)
 
     # -- making images of machines ----------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ class Blueprint:
         for ours, theirs in OPTIONS.items():
             if wanted.get(ours):
                 server[theirs] = str(wanted[ours])
+        if described := description_of(spec):
+            server["description"] = described
         return {"server": server}
 
     def metadata(self, disks: list[memory.Disk]) -> dict[str, str]:
@@ -107,8 +109,15 @@ OPTIONS: Final = {
     "availability_zone": "availability_zone",
     "host": "host",
     "keypair": "key_name",
-    "description": "description",
 }
+#: What Nova takes at most: characters of a description, bytes of user data (65,535 as base64).
+DESCRIPTION_LENGTH: Final = 255
+USER_DATA_BYTES: Final = 49_151
+
+
+def description_of(spec: VmSpec) -> str:
+    """The description as Nova takes it: on one line, and cut."""
+    return " ".join(str(spec.parameters.get("description") or "").split())[:DESCRIPTION_LENGTH]
 
 
 class Planner:
@@ -147,6 +156,9 @@ def refuse_what_cannot_be(spec: VmSpec) -> None:
     if spec.cdroms:
         message = _("OpenStack gives its machines no virtual CDs.")
         raise Rejected(message, where="cdroms", hint=_("Make an image of the files, or put them into user_data."))
+    if len(str(spec.parameters.get("user_data") or "").encode()) > USER_DATA_BYTES:
+        message = _("OpenStack takes %(limit)d bytes of user data at most.") % {"limit": USER_DATA_BYTES}
+        raise Rejected(message, where="user_data", hint=_("Let the guest fetch what is long, or make an image of it."))
 
 
 def _extra(disk: memory.Disk) -> Json:

@@ -65,11 +65,15 @@ class Ports(Part):
         if found := self._network(wanted, project):
             return found
         if not definition.get("cidr"):
-            hint = nearest(wanted, self._usable(project))
+            # The cloud's own networks are its managers' business; the branch's are known to who writes in it.
+            hint = nearest(wanted, [{"name": one} for one in spec.parameters.get("networks") or {}])
             raise Rejected(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics", hint=hint)
         ensure_network(self.session, wanted, definition, project=project)
         self._networks_in(project).forget()
-        return self._network(wanted, project) or {}
+        if made := self._network(wanted, project):
+            return made
+        # Somebody else's last machine took it along: whoever creates looks again.
+        raise Missing(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics")
 
     def tidy(self, spec: VmSpec) -> None:
         """Remove the networks that were made for the machine's cards, unless other machines use them."""

@@ -57,8 +57,9 @@ class ProjectService(QuotaService):
             if known:
                 self._check_used(known["id"], limits)
             else:
-                known = self._make_project(name, description)
-                undo.callback(log_left, self.where, self._drop_project, known["id"])
+                known, mine = self._make_project(name, description)
+                if mine:
+                    undo.callback(log_left, self.where, self._drop_project, known["id"])
             for person in people:
                 path = f"{at('/projects', known['id'])}/users/{person}/roles/{role_id}"
                 self.rest.put("identity", path)
@@ -115,17 +116,18 @@ class ProjectService(QuotaService):
 
     # -- making and removing ----------------------------------------------------------------------------------------
 
-    def _make_project(self, name: str, description: str) -> Json:
+    def _make_project(self, name: str, description: str) -> tuple[Json, bool]:
+        """The project, and whether it was made here."""
         body = {"name": name, "description": description, "domain_id": self.session.access().project_domain_id}
         try:
-            return self.rest.post("identity", "/projects", {"project": body})["project"]
+            return self.rest.post("identity", "/projects", {"project": body})["project"], True
         except Denied:
             raise
         except Rejected:
             known = self._project(name)  # somebody else made it in between
             if not known:
                 raise
-            return known
+            return known, False
 
     def _drop_project(self, project_id: str) -> None:
         self.forget_quotas(project_id)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from hypervisors.drivers.base import POWER_WORDS, Power, VmSpec
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.disks import Disks
-from hypervisors.drivers.openstack.plan import Planner, refuse_what_cannot_be
+from hypervisors.drivers.openstack.plan import Planner, description_of, refuse_what_cannot_be
 from hypervisors.drivers.openstack.ports import Plan, Ports, project_of
 from hypervisors.drivers.openstack.rest import at, wait_for
 from hypervisors.drivers.openstack.servers import Servers
@@ -54,12 +54,12 @@ class Reconfigurer:
         flavor = self._flavor(server, spec)
         plan = self.ports.plan(spec.nics, spec)
         cards = self._cards(server, plan)
-        known = memory.disks_in(server["metadata"])
+        known = self._disks_in(server, spec)
         _refuse_shrinking(known, spec, self.servers.where)
         if flavor["name"] != server["flavor"]["original_name"]:
             self._resize(server, flavor)
         self._write_cards(ref, spec, cards)
-        self._wait_until_shown(ref, {ip for _port, ip in cards.move})
+        self._wait_until_shown(ref, cards)
         disks = self._write_disks(ref, spec, known)
         self._remember(server, spec, flavor, plan, disks)
         return self.servers.get(ref)
@@ -126,6 +126,8 @@ class Reconfigurer:
             self.ports.remove(cards.go)
         for port, ip in cards.move:
             self.ports.move(port, ip)
+        if cards.come.cards:  # an attempt that died may have left ports that hold the MACs
+            self.ports.remove([port for port in self.ports.of_uid(spec.uid) if not port["device_id"]])
         left = self.ports.make(spec.uid, cards.come, project_of(spec))
         while left:
             try:
@@ -145,18 +147,28 @@ class Reconfigurer:
 
         wait_for(look, _("The change of network cards"), self.servers.where, PORT_SECONDS)
 
-    def _wait_until_shown(self, ref: str, ips: set[str]) -> None:
-        """Neutron tells Nova of new addresses, which takes a moment; where it does not, Nova finds out by itself later."""
+    def _wait_until_shown(self, ref: str, cards: Cards) -> None:
+        """Neutron tells Nova of cards and addresses, which takes a moment; else Nova finds out by itself later."""
+        ips, gone = {ip for _port, ip in cards.move}, {port["mac_address"] for port in cards.go}
+        gone -= {card.nic.mac for card in cards.come.cards}
 
         def look() -> bool | None:
-            shown = {nic.ip for nic in nics_of(self.servers.get(ref))}
-            return True if ips <= shown else None
+            shown = nics_of(self.servers.get(ref))
+            return True if ips <= {nic.ip for nic in shown} and not gone & {nic.mac for nic in shown} else None
 
-        if ips:
+        if ips or gone:
             with suppress(TimedOut):
                 wait_for(look, _("The change of network cards"), self.servers.where, SHOWN_SECONDS)
 
     # -- disks and the rest -----------------------------------------------------------------------------------------
+
+    def _disks_in(self, server: Json, spec: VmSpec) -> list[memory.Disk]:
+        """The extra disks that are really there; what the machine remembers of them, where it does."""
+        remembered = {disk.volume: disk for disk in memory.disks_in(server["metadata"])}
+        if not remembered and not spec.disks:
+            return []
+        there = self.disks.attached(server["id"], spec.uid, project_of(spec))
+        return [remembered.get(disk.volume, disk) for disk in there]
 
     def _write_disks(self, ref: str, spec: VmSpec, known: Sequence[memory.Disk]) -> list[memory.Disk]:
         names = {str(disk["name"]) for disk in spec.disks}
@@ -183,9 +195,9 @@ class Reconfigurer:
         if wanted != server["metadata"]:
             path = at("/servers", server["id"]) + "/metadata"
             self.rest.put("compute", path, {"metadata": wanted}, missing=VMNotFound)
-        described = str(spec.parameters.get("description") or "")
+        described = description_of(spec)
         if described and described != server.get("description"):
-            self.rest.put("compute", at("/servers", server["id"]), {"server": {"description": described[:255]}})
+            self.rest.put("compute", at("/servers", server["id"]), {"server": {"description": described}})
 
 
 def _require_off(server: Json, where: str) -> None:

@@ -126,7 +126,7 @@ def test_a_machine_without_cards_and_then_of_another_size(make: Make) -> None:
     ("changes", "error", "words"),
     [
         ({"image": "ciros"}, Rejected, "The nearest is “cirros”"),
-        ({"nics": (NicSpec("recorded-lam", "52:54:00:72:65:f0"),)}, Rejected, "The nearest is “recorded-lan”"),
+        ({"nics": (NicSpec("recorded-lam", "52:54:00:72:65:f0"),)}, Rejected, "There is no network “recorded-lam”"),
         ({"parameters": {"keypair": "nobodys"}}, Rejected, "Invalid key_name provided"),
         ({"parameters": {"availability_zone": "zone-9"}}, Rejected, "availability zone"),
         ({"parameters": {"host": "compute-99"}}, Rejected, "compute-99"),

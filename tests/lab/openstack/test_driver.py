@@ -21,7 +21,7 @@ import pytest
 from hypervisors.drivers.base import NicSpec, Power, VmSpec
 from hypervisors.drivers.openstack import OpenStackDriver
 from hypervisors.drivers.openstack.plan import Blueprint
-from olimpus.errors import CapacityExceeded, HypervisorError, Missing, Rejected, Unreachable, VMNotFound
+from olimpus.errors import CapacityExceeded, HypervisorError, Missing, Rejected, Transient, Unreachable, VMNotFound
 from tests.lab.cloud import Cloud
 from tests.lab.openstack.world import World, without_macs, world
 
@@ -262,7 +262,7 @@ def test_ports_of_a_destroy_that_died_are_swept_up(project, running, monkeypatch
     ("changes", "where", "hint"),
     [
         ({"image": "ciros"}, "image", "cirros"),
-        ({"nics": (NicSpec("lann", "52:54:00:99:00:01"),)}, "nics", "lan"),
+        ({"nics": (NicSpec("lann", "52:54:00:99:00:01"),)}, "nics", ""),
         ({"nics": (NicSpec("lan", "52:54:00:99:00:01", ip_mode="disk"),)}, "nics", "cloud-init"),
         ({"cdroms": ({"image": "tools.iso"},)}, "cdroms", "user_data"),
         ({"parameters": {"security_groups": ["defautl"]}}, "security_groups", "default"),
@@ -346,6 +346,37 @@ def test_extra_disks_are_volumes_that_come_and_go_with_the_machine(project, make
         driver.reconfigure(vm.ref, spec)
     driver.destroy(vm.ref)
     assert project.left() == []
+
+
+def test_changing_the_disks_may_be_repeated_wherever_it_died(project, make, monkeypatch):
+    driver, spec = make(), project.spec(nics=(), disks=({"name": "a", "size_gib": 1},))
+    vm = driver.create(spec)
+    wanted = replace(spec, disks=({"name": "b", "size_gib": 1},))
+
+    def dies(*_told: Any) -> None:
+        raise Transient("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver._reconfigurer, "_remember", dies)
+        with pytest.raises(Transient):
+            driver.reconfigure(vm.ref, wanted)
+    assert [disk["name"] for disk in driver.reconfigure(vm.ref, wanted).extra["disks"]] == ["b"]
+    assert len(project.volumes()) == 1
+
+
+def test_a_port_that_a_dead_attempt_left_is_in_nobody_s_way(project, make):
+    driver, spec = make(), project.spec()
+    vm = driver.create(replace(spec, nics=spec.nics[:1]))
+    plan = driver._ports.plan(spec.nics[1:], spec)
+    driver._ports.make(spec.uid, plan, "")
+    assert [nic.mac for nic in driver.reconfigure(vm.ref, spec).nics] == [nic.mac for nic in spec.nics]
+    assert len(project.ports()) == 2
+
+
+def test_a_long_description_is_cut_as_nova_wants_it(project, make):
+    vm = make().create(project.spec(nics=(), parameters={"description": "word\n" * 100}))
+    (server,) = project.servers()
+    assert (server.id, server.description) == (vm.ref, ("word " * 100)[:255])
 
 
 def test_a_machine_may_have_its_system_disk_on_a_volume(project, make):
