@@ -10,6 +10,8 @@ from celery.signals import worker_ready, worker_shutting_down
 
 from descriptors import reconcile as reconciling
 from descriptors.worker import claims, engine, outcomes
+from hypervisors.gateway import forget_gateways
+from hypervisors.models import Hypervisor
 from olimpus import queue
 
 
@@ -41,7 +43,11 @@ def reconcile(hypervisors: list[str]) -> None:
 
 @shared_task(name="descriptors.tasks.reconcile_due")
 def reconcile_due() -> None:
-    """Ask for a comparison with every hypervisor whose time has come; each is claimed once, however many workers ask."""
+    """Ask for a comparison with every hypervisor whose time has come; each is claimed once, however many workers ask.
+
+    Connections to hypervisors that are no more are let go.
+    """
+    forget_gateways(but=Hypervisor.objects.values_list("pk", flat=True))
     for pk, name in reconciling.claim_due():
         queue.send("descriptors.tasks.reconcile", [str(pk)], queue=name)
 

@@ -19,7 +19,7 @@ from accounts import journal
 from accounts.models import User
 from hypervisors import connection, health
 from hypervisors.drivers.base import Check
-from hypervisors.gateway import Gateway, gateway_for
+from hypervisors.gateway import Gateway, forget_gateways, gateway_for
 from hypervisors.models import Health, Hypervisor, Inventory
 from hypervisors.registry import clean_settings, driver_class, nearest
 from olimpus.errors import Conflict, Forbidden, HypervisorError, Invalid, NotFound, OlimpusError, Stale
@@ -103,6 +103,7 @@ def delete(hypervisor: Hypervisor, *, actor: User) -> None:
             journal.record(actor, "hypervisor.delete", data={"hypervisor": name})
     except ProtectedError as error:
         raise _in_use(name, error) from error
+    forget_gateways(but=Hypervisor.objects.values_list("pk", flat=True))  # the worker's go when it looks the next time
 
 
 @transaction.atomic

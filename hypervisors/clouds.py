@@ -267,7 +267,7 @@ def _attachments(hypervisor: Hypervisor, volume: str) -> tuple[Any, ...]:
     def ask(cloud: Cloud) -> list[Volume]:
         return cloud.volumes()
 
-    found = (each for each in gateway_for(hypervisor).on_cloud(ask) if each.id == volume)
+    found = (each for each in gateway_for(hypervisor).on_cloud(ask) if each.id.lower() == volume.lower())
     return next((each.attachments for each in found), ())
 
 

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -446,10 +446,10 @@ def _driver_of(hypervisor: HypervisorRecord) -> Driver:
     return make(hypervisor.name, hypervisor.clear_settings(), Path(settings.OLIMPUS_HOME))
 
 
-def forget_gateways() -> None:
-    """Close and drop this process' gateways (tests, shutdown); the next use makes new ones."""
+def forget_gateways(but: Iterable[Any] = ()) -> None:
+    """Close and drop this process' gateways but those of these hypervisors (ids); the next use makes new ones."""
+    kept = set(but)
     with _gateways_lock:
-        gateways = [gateway for _identity, _version, gateway in _gateways.values()]
-        _gateways.clear()
+        gateways = [_gateways.pop(pk)[2] for pk in list(_gateways) if pk not in kept]
     for gateway in gateways:
         gateway.close()

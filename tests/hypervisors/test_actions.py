@@ -125,6 +125,15 @@ def test_delete_forgets_the_record_only(hypervisor, root, own_home):
         actions.update(Hypervisor(pk=999, name="gone"), {"description": "x"}, actor=root)
 
 
+def test_the_connections_of_a_deleted_hypervisor_are_let_go(hypervisor, root, own_home, monkeypatch):
+    kept = gateway_for(actions.create({"name": "other", "driver": "mock"}, actor=root))
+    gone, closed = gateway_for(hypervisor), []
+    for gateway in (kept, gone):
+        monkeypatch.setattr(gateway.driver, "close", lambda gateway=gateway: closed.append(gateway))
+    actions.delete(hypervisor, actor=root)
+    assert closed == [gone]
+
+
 def test_delete_is_refused_while_machines_live_on_it(hypervisor, root):
     for number in range(7):
         name = f"web-{number}"

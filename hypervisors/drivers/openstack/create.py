@@ -194,7 +194,7 @@ class Creator:
     def _sweep(self) -> None:
         """Remove ports that a destroy which died left without their server; those of machines in the making stay."""
         for port in self.ports.unbound():
-            age = datetime.now(UTC) - (when(port["created_at"]) or datetime.now(UTC))
+            age = datetime.now(UTC) - (when(port["updated_at"]) or datetime.now(UTC))  # somebody may have taken it over
             if age > ORPHAN_AGE and not self.servers.by_uid(port["name"].removeprefix(memory.TAG)):
                 self.ports.remove([port])
 

@@ -129,7 +129,10 @@ class Part:
 
 
 def at(path: str, *names: str) -> str:
-    """The path of one thing: ids come from people, and none of them leads elsewhere."""
+    """The path of one thing: ids come from people, and none of them leads elsewhere. `Missing` for “.” and “..”."""
+    for name in names:
+        if name in (".", ".."):  # a client makes a shorter path of them, however they are written
+            raise Missing(_("There is nothing of this name: “%(name)s”.") % {"name": name})
     return "/".join([path, *(quote(name, safe="") for name in names)])
 
 

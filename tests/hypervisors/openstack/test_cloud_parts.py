@@ -10,6 +10,7 @@ import pytest
 from hypervisors.drivers.openstack.cloud import OpenStackCloud
 from hypervisors.drivers.openstack.images import CHUNK, Upload
 from hypervisors.drivers.openstack.rest import at, nearest
+from olimpus.errors import Missing
 
 
 def test_no_part_hides_another() -> None:
@@ -23,6 +24,12 @@ def test_an_id_is_one_step_of_a_path(key: str) -> None:
     path = at("/volumes", key)
     assert path.startswith("/volumes/")
     assert not set("/?#") & set(path.removeprefix("/volumes/"))
+
+
+@pytest.mark.parametrize("key", [".", ".."])
+def test_dots_are_the_name_of_nothing(key: str) -> None:
+    with pytest.raises(Missing):
+        at("/volumes", key)
 
 
 def test_the_nearest_name_comes_with_its_id() -> None:
