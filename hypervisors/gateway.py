@@ -39,7 +39,7 @@ from hypervisors.drivers.base import (
 )
 from hypervisors.drivers.cloud import Cloud, Image, Services
 from hypervisors.registry import driver_class
-from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Unreachable, Unsupported, VMNotFound
+from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Transient, Unreachable, Unsupported, VMNotFound
 from olimpus.words import gettext as _
 
 log = logging.getLogger(__name__)
@@ -133,6 +133,7 @@ class Gateway:
         self.driver = driver
         self.name = driver.hypervisor
         self.breaker = breaker or Breaker()
+        self._closed = False
         self.permits = Permits(permits) if isinstance(permits, int) else permits
         secret = [setting.name for setting in driver.settings if setting.secret]
         self._secrets = [str(driver.values[name]) for name in secret if driver.values.get(name)]
@@ -301,6 +302,8 @@ class Gateway:
         return self.driver.cloud
 
     def close(self) -> None:
+        """For good: who still holds it is told to come again. Calls under way end as they do."""
+        self._closed = True
         self.breaker.succeeded()  # whoever comes next begins anew
         self.driver.close()
 
@@ -311,7 +314,19 @@ class Gateway:
         return self._call(method, *args)
 
     def _call(self, method: Callable[..., T], *args: Any, name: str = "") -> T:
-        """One driver call, unless the circuit is open; how it went decides about the circuit."""
+        """One driver call, unless the circuit is open; how it went decides about the circuit.
+
+        `Transient` once this gateway is closed: there is another one with the settings that are true now.
+        """
+        if self._closed:
+            raise Transient(_("The settings of the hypervisor have changed meanwhile."), where=self.name)
+        try:
+            return self._judged(method, *args, name=name)
+        finally:
+            if self._closed:  # a call that was under way may have connected again
+                self.driver.close()
+
+    def _judged(self, method: Callable[..., T], *args: Any, name: str = "") -> T:
         if self.breaker.is_open:  # nobody waits for a permit in order to be refused
             with metrics.driver_call(self.name, name or method.__name__):
                 self._require_closed()

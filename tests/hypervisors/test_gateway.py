@@ -377,6 +377,21 @@ def test_the_gateway_is_kept_and_rebuilt_for_a_newer_version(records):
     assert gateway_for(records) is newer  # a record read before the change does not bring the old settings back
 
 
+def test_a_replaced_gateway_ends_what_is_under_way_and_begins_nothing(records, monkeypatch):
+    old, closed = gateway_for(records), []
+    monkeypatch.setattr(old.driver, "close", lambda: closed.append(True))
+
+    def listed():
+        gateway_for(replace(records, version=2))
+        return []
+
+    monkeypatch.setattr(old.driver, "list", listed)
+    assert old.list() == []
+    assert len(closed) == 2  # when it was replaced, and when the call that was under way had ended
+    with pytest.raises(Transient):
+        old.list()
+
+
 def test_another_record_under_the_same_key_gets_its_own(records):
     first = gateway_for(replace(records, version=7))
     later = gateway_for(replace(records, created_at=records.created_at + timedelta(days=1)))

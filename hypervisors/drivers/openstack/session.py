@@ -23,7 +23,7 @@ from hypervisors.drivers.openstack.errors import translated
 from hypervisors.drivers.openstack.settings import account
 from hypervisors.drivers.openstack.transport import requests_session
 from hypervisors.tunnels import Tunnels, hops_from
-from olimpus.errors import Missing, Rejected, Transient
+from olimpus.errors import Missing, Rejected
 from olimpus.words import gettext as _
 
 #: The newest that Train (2019) has: everything since then understands them. Later ones are asked for call by call.
@@ -49,7 +49,6 @@ class Session:
         self._discovered: dict[str, Any] = {}
         self._calls: Counter[str] = Counter()
         self._counting = threading.Lock()
-        self._closed = False
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -57,10 +56,9 @@ class Session:
         """The openstacksdk connection whose token is scoped to this project (its name; "": the account's own).
 
         The account is given its own roles there when it has none yet. `Missing` when there is no such project,
-        `Rejected` when the account may not use it, `Transient` once it is closed.
+        `Rejected` when the account may not use it.
         """
         with self._lock:
-            self._require_open()
             if project not in self._connections:
                 self._connections[project] = self._enter(project) if project else self._connect("")
             return self._connections[project]
@@ -98,9 +96,8 @@ class Session:
             self._connections.pop(project, None)
 
     def close(self) -> None:
-        """Let go of all connections, for good: who still uses it comes again with the settings that are true now."""
+        """Let go of all connections; a later call signs in again."""
         with self._lock:
-            self._closed = True
             http, self._http = self._http, None
             tunnels, self._tunnels = self._tunnels, None
             self._connections.clear()
@@ -115,14 +112,9 @@ class Session:
     def tunnels(self) -> Tunnels | None:
         """The way through the bastion; None when the settings name none. `Rejected` when they are not complete."""
         with self._lock:
-            self._require_open()
             if self._tunnels is None and (hops := hops_from(self.values)):
                 self._tunnels = Tunnels(self.hypervisor, hops, self.home)
             return self._tunnels
-
-    def _require_open(self) -> None:
-        if self._closed:
-            raise Transient(_("The settings of the hypervisor have changed meanwhile."), where=self.hypervisor)
 
     def count(self, service: str) -> None:
         """One more request of this thread to this service."""

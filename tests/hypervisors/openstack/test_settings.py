@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hypervisors.drivers.openstack.session import Session
 from hypervisors.drivers.openstack.settings import SETTINGS, account
-from olimpus.errors import Rejected, Transient
+from olimpus.errors import Rejected
 
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 FULL = {"auth_url": "https://cloud:5000/v3", "username": "olimpus", "password": "s3cret", "project_name": "labs"}
@@ -77,14 +76,6 @@ def test_an_application_credential_needs_no_user():
     found = told(auth_url="https://c/v3", application_credential_id="id", application_credential_secret="secret")
     assert found["auth_type"] == "v3applicationcredential"
     assert sorted(found["auth"]) == ["application_credential_id", "application_credential_secret", "auth_url"]
-
-
-def test_what_is_closed_is_used_no_more(tmp_path):
-    session = Session("lab", {}, tmp_path)
-    session.close()
-    for use in (session.connection, session.tunnels, session.access):
-        with pytest.raises(Transient):
-            use()
 
 
 def test_no_secret_is_a_public_setting():
