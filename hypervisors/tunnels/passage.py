@@ -106,7 +106,7 @@ class Passage:
             if self._heard:
                 self._heard()
         self._moved_at = time.monotonic()
-        if not self._channel.eof_received:
+        if not self._channel.eof_received or not self._whole:  # the other side may end because we cut it off
             return False
         with contextlib.suppress(OSError):  # the client was faster
             self._local.shutdown(socket.SHUT_RDWR if self._channel.closed else socket.SHUT_WR)
