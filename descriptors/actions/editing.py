@@ -143,8 +143,10 @@ def _placing(differ: set[str], before: Mapping[str, Any], clean: Mapping[str, An
 
 def _may_place(actor: User, clean: Mapping[str, Any]) -> bool:
     """Whether the actor is in charge of the hypervisor that the definition itself names, or of all."""
+    if actor.is_superuser:
+        return True
     named = Hypervisor.objects.filter(name=str(clean.get("hypervisor") or "")).first()
-    return actor.is_superuser or (named is not None and named.managed_by(actor))
+    return named is not None and named.managed_by(actor)
 
 
 def _demand(actor: User, operation: str, path: str, parameter: str = "") -> None:

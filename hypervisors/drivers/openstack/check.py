@@ -12,7 +12,7 @@ from hypervisors.drivers.base import Checklist, Checks
 from hypervisors.drivers.openstack.errors import translated
 from hypervisors.drivers.openstack.rest import PAGE
 from hypervisors.drivers.openstack.servers import Servers
-from hypervisors.drivers.openstack.session import Session, place_of
+from hypervisors.drivers.openstack.session import Session
 from hypervisors.tunnels import steps as hop_steps
 from olimpus.errors import Missing, Rejected, Unreachable
 from olimpus.words import gettext as _
@@ -88,7 +88,7 @@ class Checker:
         return ", ".join(sorted(found))
 
     def _port(self) -> str:
-        host, port = place_of(self._url().geturl())
+        host, port = self.session.entrance()
         try:
             self._connected(host, port).close()
         except OSError as error:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from hypervisors.drivers.openstack.memory import Disk
 from hypervisors.drivers.openstack.rest import Part, at, log_left, wait_for
-from olimpus.errors import HypervisorError, Missing, Rejected, VMNotFound
+from olimpus.errors import HypervisorError, Rejected, VMNotFound
 from olimpus.words import gettext as _
 
 Json = dict[str, Any]
@@ -93,8 +93,8 @@ class Disks(Part):
             self.rest.delete("block_storage", at("/volumes", volume))
 
     def _discard(self, volume: str) -> None:
-        """Remove a volume that was made just now: Cinder removes none that is still on its way."""
-        with suppress(Gone):
+        """Remove a volume that was made just now, also a failed one: Cinder removes none that is still on its way."""
+        with suppress(HypervisorError):
             self._await(volume, "available", DISCARD_SECONDS)
         self.remove([volume])
 
@@ -108,10 +108,8 @@ class Disks(Part):
 
     def _await(self, volume: str, status: str, seconds: float) -> None:
         def look() -> bool | None:
-            try:
-                now = str(self.rest.get("block_storage", at("/volumes", volume))["volume"]["status"])
-            except Missing:
-                raise Gone(_("The volume %(id)s is gone.") % {"id": volume}, where=self.where) from None
+            known = self.rest.optional("block_storage", at("/volumes", volume), "volume")
+            now = str(known["status"]) if known else "deleting"
             if now == "deleting":
                 raise Gone(_("The volume %(id)s is gone.") % {"id": volume}, where=self.where)
             if now.startswith("error"):

@@ -85,6 +85,10 @@ class Session:
         )
         return {service: place_of(endpoints[0]["url"]) for service, endpoints in sorted(found.items()) if endpoints}
 
+    def entrance(self) -> tuple[str, int]:
+        """Host and port of Keystone, as the settings name it."""
+        return place_of(str(self.account()["auth"]["auth_url"]))
+
     def calls(self) -> dict[str, int]:
         """How many requests each service got from here: compute, network, image, volume, identity, discovery…"""
         with self._counting:
@@ -153,7 +157,7 @@ class Session:
         """The service of the catalog that is there, so far as we know one: nothing is asked."""
         own = self._connections.get("")
         access = own.session.auth.auth_ref if own else None
-        known = self.places(access) if access else {"identity": place_of(str(self.account()["auth"]["auth_url"]))}
+        known = self.places(access) if access else {"identity": self.entrance()}
         return next((service for service, place in known.items() if place == (host, port)), "")
 
     def _enter(self, project: str) -> Connection:

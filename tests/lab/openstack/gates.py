@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
+from hypervisors.drivers.openstack.session import place_of
 from tests.lab.cloud import Cloud
 
 State = Literal["open", "shut", "hanging", "failing"]
@@ -93,12 +94,12 @@ def gated(cloud: Cloud) -> Iterator[tuple[str, dict[str, Gate]]]:
     identity, name = cloud.sdk().identity, f"gated-{uuid.uuid4().hex[:6]}"
     region = identity.create_region(id=name)
     public = list(identity.endpoints(interface="public"))
-    types = {service.id: service.type for service in identity.services()}
-    gates = {types[one.service_id]: Gate(int(one.url.split(":")[2].split("/")[0])) for one in public}
+    gates = {kind: Gate(port) for kind, port in cloud.ports().items()}
+    by_port = {gate.target: gate for gate in gates.values()}
     made = []
     try:
         for one in public:
-            gate = gates[types[one.service_id]]
+            gate = by_port[place_of(one.url)[1]]
             url = one.url.replace(f":{gate.target}", f":{gate.port}")
             made.append(
                 identity.create_endpoint(service_id=one.service_id, interface="public", url=url, region_id=region.id)

@@ -70,21 +70,9 @@ def servers(lab: Cloud, mark: str) -> list[Any]:
     return [one for one in lab.sdk().compute.servers() if one.name.startswith(mark)]
 
 
-def ended(campus: Campus, operation: str) -> dict[str, Any]:
-    """The operation, once it is over."""
-
-    def look() -> dict[str, Any]:
-        with campus.api() as api:
-            found: dict[str, Any] = api.get(f"/operations/{operation}").json()
-            return found
-
-    assert until(lambda: look()["finished_at"], PATIENCE, 1.0), look()
-    return look()
-
-
 def finished(campus: Campus, told: dict[str, Any]) -> list[str]:
     """Ask again for what failed, as a person would, until the whole slice is there. Returns the errors in between."""
-    operation, errors = ended(campus, told["operation"]["id"]), []
+    operation, errors = campus.installation.wait_for(told["operation"]["id"], PATIENCE), []
     for _attempt in range(3):
         if operation["status"] == "succeeded":
             break
@@ -93,7 +81,7 @@ def finished(campus: Campus, told: dict[str, Any]) -> list[str]:
             errors += [child["error"]["message"] for child in children]
             answer = api.post(f"/operations/{operation['id']}/retry")
             assert answer.status_code == 202, answer.text
-        operation = ended(campus, answer.json()["id"])
+        operation = campus.installation.wait_for(answer.json()["id"], PATIENCE)
     assert operation["status"] == "succeeded", operation
     return errors
 
@@ -112,7 +100,7 @@ def made_once(campus: Campus, lab: Cloud, mark: str) -> None:
         folder = api.get("/nodes/by-path", params={"path": f"/gated/{mark}"}).json()
         answer = api.post(f"/nodes/{folder['id']}/do/destroy", json={"force": True, "remove": True})
         assert answer.status_code == 202, answer.text
-    assert ended(campus, answer.json()["id"])["status"] == "succeeded"
+    assert campus.installation.wait_for(answer.json()["id"], PATIENCE)["status"] == "succeeded"
     assert servers(lab, mark) == []
     assert not [one for one in lab.sdk().network.networks() if one.id == networks[0].id]
 
