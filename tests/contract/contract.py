@@ -22,13 +22,14 @@ from olimpus.errors import HypervisorError, Rejected, Unsupported, VMNotFound
 _numbers = itertools.count(1)
 
 
-def make_spec(**changes) -> VmSpec:
+def make_spec(cards: int = 1, **changes) -> VmSpec:
+    """Unlike any other; the first card asks for an address, the second for none."""
     number = next(_numbers)
     address = f"10.0.{1 + number // 200}.{10 + number % 200}"
     nics = (
         NicSpec("lan", f"52:54:00:00:{number // 256:02x}:{number % 256:02x}", address, "fixed"),
         NicSpec("wan", f"52:54:00:01:{number // 256:02x}:{number % 256:02x}"),
-    )
+    )[:cards]
     spec = VmSpec(str(uuid.uuid4()), f"vm-{number}", cpus=2, memory_mib=1024, disk_gib=10, image="debian-12", nics=nics)
     return replace(spec, **changes)
 
@@ -45,9 +46,9 @@ class DriverContract:
     def make_driver(self, home: Path) -> Driver:
         raise AssertionError("a subclass says how")
 
-    def make_spec(self, **changes) -> VmSpec:
-        """A machine that this hypervisor can make, unlike any other."""
-        return make_spec(**changes)
+    def make_spec(self, cards: int = 1, **changes) -> VmSpec:
+        """A machine that this hypervisor can make, unlike any other, with so many network cards (at most two)."""
+        return make_spec(cards, **changes)
 
     def expected_nics(self, spec: VmSpec, vm: VmInfo) -> tuple[NicSpec, ...]:
         """The cards as wanted, with the addresses that the hypervisor gave to those that asked for none."""
@@ -94,7 +95,8 @@ class DriverContract:
 
     # -- create -----------------------------------------------------------------------------------------------------
 
-    def test_create_builds_what_was_asked_for_powered_off(self, driver, spec):
+    def test_create_builds_what_was_asked_for_powered_off(self, driver):
+        spec = self.make_spec(cards=2)
         vm = driver.create(spec)
         assert (vm.uid, vm.name, vm.power) == (spec.uid, spec.name, Power.OFF)
         assert (vm.cpus, vm.memory_mib, vm.disk_gib, vm.image) == (2, 1024, 10, spec.image)
@@ -228,7 +230,9 @@ class DriverContract:
 
     # -- reconfigure ------------------------------------------------------------------------------------------------
 
-    def test_reconfigure_writes_run_parameters(self, driver, spec, vm):
+    def test_reconfigure_writes_run_parameters(self, driver):
+        spec = self.make_spec(cards=2)
+        vm = driver.create(spec)
         wanted = replace(spec, cpus=4, memory_mib=2048, nics=spec.nics[:1])
         if self.refuses(driver, Capability.RECONFIGURE, lambda: driver.reconfigure(vm.ref, wanted)):
             return

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
-
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import CommandError, call_command
-from django.utils import translation
 from rest_framework.test import APIClient
 
 from accounts.models import Entry
@@ -19,9 +15,9 @@ from hypervisors.api.openstack.urls import ROUTES, urlpatterns
 from hypervisors.models import Hypervisor
 from olimpus.errors import CapacityExceeded, Forbidden, Rejected, Unreachable
 from tests import factories
+from tests.hypervisors.asking import URL, ask
 from tests.hypervisors.recorded import FREE_VOLUME, NETWORK, PROJECTS, SERVER, SUBNET, VOLUME
 
-URL = "/api/openstack"
 NET, SUB, FREE, TAKEN, DEMO = NETWORK.id, SUBNET.id, FREE_VOLUME.id, VOLUME.id, PROJECTS[1].id
 #: Read by managers only, without a body.
 MANAGED = ("keypairs", "networks", "subnets", "routers", "volumes", "volume-snapshots", "projects", "quotas/demo")
@@ -61,10 +57,6 @@ def in_charge(cloud, root, teacher, teacher_api) -> APIClient:
     """The teacher, who manages the cloud."""
     actions.update(cloud, {"managers": ["teacher"]}, actor=root)
     return teacher_api
-
-
-def ask(client, method, path, body=None):
-    return getattr(client, method)(f"{URL}/{path}", body, format="json")
 
 
 # -- who may -----------------------------------------------------------------------------------------------------------
@@ -230,91 +222,6 @@ def test_subnets_are_those_of_the_networks(api, cloud, spoken):
     assert (row["cidr"], row["network_id"]) == ("192.168.100.0/24", NET)
 
 
-# -- advice ------------------------------------------------------------------------------------------------------------
-
-
-def test_recommend(teacher_api, db):
-    answer = ask(teacher_api, "post", "flavors/recommend", {"requirements": {"vcpus": 2, "ram": 2048, "disk": 20}})
-    told = answer.json()
-    assert (answer.status_code, told["recommended"]["name"], told["runner_up"]["name"]) == (200, "medium", "large")
-    assert (
-        told["reason"]
-        == "“medium” is the cheapest of 2 that are large enough; it leaves 0 CPUs, 512 MiB memory, 0 GiB disk unused."
-    )  # noqa: E501
-    assert "larger by" in told["runner_up_reason"]
-    assert (told["missing"], told["nearest"]) == ([], None)
-
-
-def test_recommend_says_what_is_missing(teacher_api, db):
-    body = {"requirements": {"vcpus": 64, "ram": 2048}}
-    told = ask(teacher_api, "post", "flavors/recommend", body).json()
-    assert (told["recommended"], told["nearest"]["name"], told["code"]) == (None, "large", "none_fits")
-    (short,) = told["missing"]
-    assert (short["resource"], short["needed"], short["largest"]) == ("vcpus", 64, 4)
-
-
-def test_reasons_come_in_the_language_of_whoever_asks(teacher_api, db):
-    for language in ("en", "es"):
-        with translation.override(language):
-            told = teacher_api.post(
-                f"{URL}/availability-zones/suggest",
-                {"slice_config": {"nodes": ["a"], "high_availability": True}},
-                format="json",
-                headers={"Accept-Language": language},
-            ).json()["results"][0]
-        assert told["code"] == "spread"
-        assert told["reason"]
-
-
-@pytest.mark.parametrize(
-    "requirements", [None, {"vcpus": -1}, {"vcpus": "many"}, {"cpus": 2}, {"ram": 1e99}, [], {"disk": "NaN"}]
-)
-def test_recommend_refuses_what_it_cannot_mean(teacher_api, db, requirements):
-    answer = ask(teacher_api, "post", "flavors/recommend", {"requirements": requirements})
-    assert (answer.status_code, answer.json()["type"]) == (400, "input:invalid")
-
-
-def test_suggest(teacher_api, cloud, spoken):
-    nodes = [{"name": "vm1", "flavor": "medium"}, {"name": "vm2"}, {"name": "vm3", "requirements": {"vcpus": 1}}, "vm4"]
-    config = {"topology": "tree", "nodes": nodes, "high_availability": True}
-    told = ask(teacher_api, "post", "availability-zones/suggest", {"slice_config": config}).json()
-    assert (told["zones"], told["complete"], told["source"]) == ({"zone-1": 2, "zone-2": 2}, True, "live")
-    assert [row["node"] for row in told["results"]] == ["vm1", "vm2", "vm3", "vm4"]
-    assert [row["flavor"] for row in told["results"]] == ["medium", "small", "", "small"]
-    assert all("2 of 4" in row["reason"] for row in told["results"])
-    config |= {"high_availability": False}
-    told = ask(teacher_api, "post", "availability-zones/suggest", {"slice_config": config}).json()
-    assert {row["code"] for row in told["results"]} == {"together"}
-
-
-def test_a_pinned_node_stays_and_one_that_cannot_is_told(teacher_api, cloud, spoken):
-    nodes = [{"name": "a", "availability_zone": "zone-2"}, {"name": "b", "availability_zone": "mars"}]
-    told = ask(teacher_api, "post", "availability-zones/suggest", {"slice_config": {"nodes": nodes}}).json()
-    assert [row["availability_zone"] for row in told["results"]] == ["zone-2", None]
-    assert (told["complete"], "zone-1, zone-2" in told["results"][1]["reason"]) == (False, True)
-
-
-@pytest.mark.parametrize(
-    ("config", "where"),
-    [
-        ({"nodes": []}, "nodes"),
-        ({"nodes": [{"name": "a", "flavor": "smal"}]}, "slice_config.nodes[0].flavor"),
-        ({"nodes": ["a", "a"]}, "nodes"),
-        ({"nodes": ["a"], "links": [["a", "b"]]}, "links"),
-        ({"nodes": ["a"], "topology": "pyramid"}, "slice_config.topology"),
-        ({"nodes": ["a"], "colour": "red"}, "slice_config.colour"),
-        ({"nodes": [["a"]]}, "slice_config.nodes"),
-        ({"nodes": "abc"}, "slice_config.nodes"),
-        ({}, "slice_config.nodes"),
-    ],
-)
-def test_suggest_refuses_what_it_cannot_mean(teacher_api, db, config, where):
-    answer = ask(teacher_api, "post", "availability-zones/suggest", {"slice_config": config})
-    assert answer.status_code == 400
-    told = [answer.json().get("where", ""), *(fault["where"] for fault in answer.json().get("errors", []))]
-    assert any(place.startswith((where, f"slice_config.{where}")) for place in told), told
-
-
 # -- networks ----------------------------------------------------------------------------------------------------------
 
 
@@ -455,48 +362,6 @@ def test_an_image_is_bounded(in_charge, cloud, spoken, settings):
     assert upload(in_charge).status_code == 413
     assert in_charge.post(f"{URL}/images", {"name": "x"}, format="json").status_code == 415
     assert spoken.done == []
-
-
-# -- from the environment ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def environment(monkeypatch):
-    for name in ("AUTH_URL", "CLOUD", "USERNAME", "PASSWORD", "PROJECT_NAME"):
-        monkeypatch.delenv(f"OPENSTACK_{name}", raising=False)
-    return lambda **named: [monkeypatch.setenv(f"OPENSTACK_{name}", value) for name, value in named.items()]
-
-
-def test_nothing_is_made_without_a_word(db, environment):
-    environment(USERNAME="olimpus")
-    assert clouds.from_environment() is None
-
-
-def test_the_environments_openstack_is_made_once(db, environment, root):
-    environment(AUTH_URL="https://cloud.example.org/v3", USERNAME="olimpus", PASSWORD="s3cr3t-pw")
-    out = io.StringIO()
-    call_command("openstack_from_env", stdout=out)
-    made = Hypervisor.objects.get()
-    assert (made.name, made.driver, made.settings, made.secrets) == ("openstack", "openstack", {}, "")
-    assert "openstack" in out.getvalue()
-    call_command("openstack_from_env", stdout=out)
-    assert Hypervisor.objects.count() == 1
-    assert Entry.objects.get(verb="hypervisor.create").data["by"] == "environment"
-    assert "s3cr3t" not in str(list(Entry.objects.values()))
-
-
-def test_an_entry_of_clouds_yaml_is_named(db, environment, root):
-    actions.create({"name": "openstack", "driver": "mock"}, actor=root)
-    environment(CLOUD="lab")
-    made = clouds.from_environment()
-    assert (made.name, made.settings) == ("openstack-2", {"cloud": "lab"})
-
-
-def test_a_driver_that_cannot_be_loaded_is_told(db, environment, monkeypatch):
-    environment(CLOUD="lab")
-    monkeypatch.setattr("hypervisors.registry.DRIVERS", {})
-    with pytest.raises(CommandError):
-        call_command("openstack_from_env")
 
 
 def test_refresh_of_the_catalogue_is_for_managers(in_charge, cloud, spoken):

@@ -10,7 +10,7 @@ from hypervisors.drivers.base import Capacity
 from hypervisors.drivers.cloud import CloudFlavor, Flavors, Host, Image, Images, Keypair, Keypairs, Zone, Zones
 from hypervisors.drivers.openstack.capacity import rooms
 from hypervisors.drivers.openstack.errors import Denied
-from hypervisors.drivers.openstack.plan import SNAPSHOT_OF
+from hypervisors.drivers.openstack.plan import offered
 from hypervisors.drivers.openstack.rest import PAGE, Json, Part, at, missing, when
 from olimpus.errors import Missing, Rejected
 from olimpus.words import gettext as _
@@ -36,9 +36,9 @@ class Catalogue(Part):
         return dict(Counter(str(server["flavor"]["original_name"]) for server in servers))
 
     def images(self) -> Images:
-        """Those that machines are made from; snapshots belong to their machines."""
+        """Those that machines are made from: neither snapshots, which belong to their machines, nor others' private ones."""
         found = self.rest.pages("image", "/images", "images", {"limit": PAGE})
-        items = (item for item in found if not item.get(SNAPSHOT_OF))
+        items = (item for item in found if offered(self.session, item))
         return sorted(map(image_of, items), key=lambda image: (image.name.casefold(), image.id))
 
     def zones(self, *, capacity: bool = False) -> Zones:

@@ -11,6 +11,7 @@ from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.known import Known
 from hypervisors.drivers.openstack.ports import Plan, Ports, project_of
 from hypervisors.drivers.openstack.rest import PAGE, Rest, nearest
+from hypervisors.drivers.openstack.session import Session
 from hypervisors.drivers.openstack.sizes import Sizes
 from olimpus.errors import Rejected
 from olimpus.words import gettext as _
@@ -19,6 +20,20 @@ Json = dict[str, Any]
 
 #: Property of an image that is a snapshot of a machine: it is none to make machines from.
 SNAPSHOT_OF: Final = "olimpus_snapshot_of"
+#: Visibilities of images that are for all projects.
+FOR_ALL: Final = frozenset({"public", "community"})
+
+
+def offered(session: Session, image: Json, project: str = "") -> bool:
+    """Whether machines of this project (or of the account's own) may be made of an image that Glance tells us of.
+
+    It tells an administrator of everybody's: what other projects keep to themselves is none of ours.
+    """
+    if SNAPSHOT_OF in image:
+        return False
+    if image["visibility"] in FOR_ALL or "admin" not in session.access().role_names:
+        return True
+    return image["owner"] in (session.project_id(), session.project_id(project))
 
 
 class Images:
@@ -28,13 +43,20 @@ class Images:
         self.rest = rest
         self.known = Known(self._read)
 
-    def named(self, name: str) -> Json:
-        """The active image of this name or id, the newest of several. `Rejected` with the nearest name."""
+    def named(self, name: str, project: str = "") -> Json:
+        """The active image of this name or id that the project is offered, the newest of several.
+
+        `Rejected` with the nearest name.
+        """
         if not name:
             raise Rejected(_("The definition names no image."), where="image")
-        found = self.known.find(lambda image: name in (image["name"], image["id"]))
+
+        def free(image: Json) -> bool:
+            return offered(self.rest.session, image, project)
+
+        found = self.known.find(lambda image: name in (image["name"], image["id"]) and free(image))
         if not found:
-            hint = nearest(name, self.known.all())
+            hint = nearest(name, list(filter(free, self.known.all())))
             raise Rejected(_("There is no image “%(name)s”.") % {"name": name}, where="image", hint=hint)
         return max(found, key=lambda image: (image["created_at"], image["id"]))
 
@@ -130,9 +152,10 @@ class Planner:
 
     def plan(self, spec: VmSpec) -> Blueprint:
         refuse_what_cannot_be(spec)
-        image = self.images.named(spec.image)
+        project = project_of(spec)
+        image = self.images.named(spec.image, project)
         flavor = self.sizes.choose(spec, volume=on_volume(spec))
-        return Blueprint(spec, project_of(spec), image, flavor, self.ports.plan(spec.nics, spec))
+        return Blueprint(spec, project, image, flavor, self.ports.plan(spec.nics, spec))
 
     def forget(self) -> None:
         """Look everything up anew."""

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from hypervisors.drivers.openstack import OpenStackDriver
 from hypervisors.drivers.openstack.cloud import OpenStackCloud
 from hypervisors.drivers.openstack.session import Session
 from hypervisors.drivers.openstack.settings import SETTINGS
 from tests.lab.cloud import Cloud
 from tests.lab.openstack.campus import Campus, standing
+from tests.lab.openstack.world import World, world
 
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 
@@ -23,6 +25,40 @@ def campus(lab: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cam
     """A running Olimpus with the hypervisors `cloud` and `behind`."""
     with standing(lab, tmp_path_factory.mktemp("campus")) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def shared(lab: Cloud) -> Iterator[World]:
+    """The project of a module."""
+    with world(lab) as made:
+        yield made
+
+
+@pytest.fixture
+def project(shared: World) -> Iterator[World]:
+    """Empty again after each test."""
+    yield shared
+    shared.empty()
+
+
+@pytest.fixture
+def make(project: World, tmp_path: Path) -> Iterator[Callable[..., OpenStackDriver]]:
+    """`make(created_power="on")`: a driver of the test's project."""
+    drivers: list[OpenStackDriver] = []
+
+    def one(**settings: Any) -> OpenStackDriver:
+        drivers.append(project.driver(tmp_path, **settings))
+        return drivers[-1]
+
+    yield one
+    for driver in drivers:
+        driver.close()
+
+
+@pytest.fixture
+def running(make: Callable[..., OpenStackDriver]) -> OpenStackDriver:
+    """A driver whose new machines stay on."""
+    return make(created_power="on")
 
 
 @pytest.fixture

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from hypervisors.drivers.base import Driver
 from hypervisors.drivers.openstack.cloud import OpenStackCloud
 from olimpus.errors import Rejected, VMNotFound
+from tests.contract.contract import make_spec
 from tests.lab.cloud import Cloud
 
 QCOW2 = b"QFI\xfb\x00\x00\x00\x03"
@@ -55,6 +57,22 @@ def test_an_image_is_sent_in_pieces(cloud: OpenStackCloud, name: str, kind: Call
         cloud.delete_image(image.id)
     cloud.delete_image(image.id)
     assert name not in {image.name for image in cloud.images()}
+
+
+def test_what_another_project_keeps_to_itself_is_not_offered(
+    cloud: OpenStackCloud, reach: Callable[..., OpenStackCloud], driver: Callable[..., Driver], name: str
+) -> None:
+    """Though Glance tells an administrator of it."""
+    demo = reach("lab-demo")
+    image = demo.upload_image(name, io.BytesIO(QCOW2 + bytes(1 << 20)), "qcow2")
+    try:
+        assert name in {image.name for image in demo.images()}
+        assert name not in {image.name for image in cloud.images()}
+        for wanted in (name, image.id):
+            with pytest.raises(Rejected, match="There is no image"):
+                driver().create(make_spec(image=wanted, nics=()))
+    finally:
+        demo.delete_image(image.id)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import openstack
+import pytest
 
 from hypervisors.drivers.base import VmSpec
 from hypervisors.drivers.openstack import OpenStackDriver
+from olimpus.errors import HypervisorError
 from tests.contract.contract import make_spec
 from tests.lab.cloud import Cloud
 
@@ -36,8 +38,8 @@ class World:
         values = {**self.lab.account(), "project_name": self.name, "scope": "project", **settings}
         return OpenStackDriver("lab", values, home)
 
-    def spec(self, **changes: Any) -> VmSpec:
-        return make_spec(**{"image": IMAGE, **changes})
+    def spec(self, cards: int = 1, **changes: Any) -> VmSpec:
+        return make_spec(cards, **{"image": IMAGE, **changes})
 
     def servers(self) -> list[Any]:
         return list(self.sdk.compute.servers(all_projects=True, project_id=self.project.id))
@@ -114,3 +116,11 @@ def _until(done: Any, seconds: float = 240.0) -> None:
 
 def without_macs(spec: VmSpec) -> VmSpec:
     return replace(spec, nics=tuple(replace(nic, mac="") for nic in spec.nics))
+
+
+def fails(driver: OpenStackDriver, spec: VmSpec, error: type[HypervisorError]) -> HypervisorError:
+    """The create fails with this error, which is returned; it tells no password."""
+    with pytest.raises(error) as caught:
+        driver.create(spec)
+    assert "password" not in str(caught.value).lower()
+    return caught.value
