@@ -156,7 +156,7 @@ def _verdict(parent: Operation) -> Status:
 def retry_failed(operation: Operation, *, actor: User, reason: str | None = None, verb: str = "") -> Operation:
     """Ask again for the verb, or for `verb`, on the machines that failed; with `reason` only those that failed so.
 
-    Machines in the state "failed" are recovered first. Conflict when nothing failed, or when none of them can do it now.
+    Conflict when nothing failed, or when none of them can do it now: what is in the state "failed" needs `recover` first.
     """
     result = Operation.objects.filter(status=Status.FAILED)
     result = result.filter(parent=operation) if operation.total else result.filter(pk=operation.pk)

@@ -41,6 +41,8 @@ class Creator:
         self.disks = disks
         self.planner = planner
         self.created_power = created_power
+        #: Of machines that Nova may still be at: when the answer to our request was lost.
+        self._lost: dict[str, float] = {}
 
     # -- making -----------------------------------------------------------------------------------------------------
 
@@ -76,19 +78,27 @@ class Creator:
         spec = blueprint.spec
         try:
             disks = self.disks.make(spec.uid, spec.name, spec.disks, blueprint.project)
-            ref = self._ask(blueprint.body(ports, disks), blueprint)
         except HypervisorError:
             self._clear("", spec)
             raise
-        server = self._ready(ref, spec)
+        server = self._ready(self._ask(blueprint.body(ports, disks), blueprint), spec)
         return server if any(nic.mac for nic in spec.nics) else self._only_one(server, spec)
 
     def _ask(self, body: Json, blueprint: Blueprint) -> str:
-        """Nova's id of the new server. An answer that was lost may have been a yes: then the tag tells."""
+        """Nova's id of the new server.
+
+        An answer that was lost may have been a yes, which the tag tells, or become one: Nova does not stop because we do
+        not wait. So what was made for the server stays for the next attempt; ports without a MAC would not be found.
+        """
+        spec = blueprint.spec
         try:
             return str(self.servers.rest.post("compute", "/servers", body, project=blueprint.project)["server"]["id"])
         except HypervisorError as error:
-            there = self.servers.by_uid(blueprint.spec.uid) if error.retry else None
+            if not error.retry or not all(nic.mac for nic in spec.nics):
+                self._clear("", spec)
+                raise
+            self._lost[spec.uid] = time.monotonic()
+            there = self.servers.by_uid(spec.uid)
             if not there:
                 raise
             return str(there["id"])
@@ -142,7 +152,7 @@ class Creator:
             except (Clash, Transient):  # a MAC or an address is taken: by ourselves, or by somebody else
                 there = self.ports.of_uid(uid)
                 late = time.monotonic() - begun > CLAIM_SECONDS
-                if not there and (late or self.ports.holder(blueprint.ports)):
+                if late or (not there and self.ports.holder(blueprint.ports)):
                     raise
             if not there:  # Neutron is about to give it to the other attempt, whose ports are not there yet
                 time.sleep(CLAIM_PAUSE)
@@ -165,8 +175,8 @@ class Creator:
     def _wait_for_other(self, uid: str, ports: Sequence[Json]) -> Json | None:
         """The server of whoever holds the claim; None when he gave up, or seems to have died."""
         dead = all(port["description"].startswith(self.ports.maker) for port in ports)  # as it is our turn
-        patience = IN_FLIGHT_SECONDS if dead else CLAIM_SECONDS
-        deadline = time.monotonic() + patience
+        begun = self._lost.pop(uid, time.monotonic())
+        deadline = begun + (IN_FLIGHT_SECONDS if dead else CLAIM_SECONDS)
         while True:
             if server := self.servers.by_uid(uid):
                 return server

@@ -7,15 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hypervisors.drivers.base import Power, VmSpec
 from hypervisors.drivers.openstack import OpenStackDriver
+from olimpus.errors import Unreachable
 from tests.lab.openstack.world import without_macs
 
 
@@ -45,6 +48,7 @@ def test_machines_without_a_mac_are_made_once_too(project, make, nics):
 CREATING = """
 import json, sys
 from pathlib import Path
+from typing import Any
 from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.drivers.openstack import OpenStackDriver
 settings, spec, home = json.loads(sys.argv[1]), json.loads(sys.argv[2]), Path(sys.argv[3])
@@ -76,6 +80,28 @@ def _creating(driver: OpenStackDriver, spec: VmSpec, home: Path) -> subprocess.P
     process = subprocess.Popen([sys.executable, "-c", CREATING, *arguments], stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     return process
+
+
+def test_a_server_that_comes_after_we_stopped_waiting_is_the_machine(project, make, monkeypatch):
+    """Nova was asked and is slow: it goes on when nobody waits for its answer any more."""
+    driver, spec = make(created_power="on"), project.spec()
+    post, late = driver.servers.rest.post, []
+
+    def slow(service: str, path: str, *args: Any, **more: Any) -> Any:
+        if path != "/servers":
+            return post(service, path, *args, **more)
+        late.append(threading.Timer(2.0, post, (service, path, *args), more))
+        late[-1].start()
+        raise Unreachable("OpenStack did not answer in time.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.servers.rest, "post", slow)
+        with pytest.raises(Unreachable):
+            driver.create(spec)
+    vm = driver.create(spec)
+    late[0].join()
+    assert ([server.id for server in project.servers()], vm.power) == ([vm.ref], Power.ON)
+    assert [port.device_id for port in project.ports()] == [vm.ref]
 
 
 @pytest.mark.parametrize("home", ["here", "elsewhere"])
