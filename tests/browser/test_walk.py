@@ -1,4 +1,4 @@
-"""Every page, as operator, teacher and student, in both languages, on a phone and on a desk: nothing may be wrong with it.
+"""Every page, as operator, teacher and student, dark and in Spanish on a phone, light and in English on a desk.
 
 On each page: no complaint of the browser (scripts, CSP), nothing wider than the screen, no violation that axe-core finds.
 """
@@ -52,10 +52,7 @@ CONSOLE = {
 WALKS = {"student": PORTAL, "manager": TEACHER, "admin": CONSOLE}
 
 
-@pytest.mark.parametrize(
-    ("language", "width", "theme"),
-    [("es", 390, "light"), ("en", 390, "dark"), ("en", 1440, "light"), ("es", 1440, "dark")],
-)
+@pytest.mark.parametrize(("language", "width", "theme"), [("es", 390, "dark"), ("en", 1440, "light")])
 @pytest.mark.parametrize("who", WALKS)
 @pytest.mark.usefixtures("farm")
 def test_walk(visitors: Visitors, shots: Path, who: str, language: str, width: int, theme: str) -> None:

@@ -130,7 +130,7 @@ class OpenStackDriver(Driver):
     def tidy(self, spec: VmSpec) -> None:
         """What a server that was deleted on the cloud left; networks made for a branch go with the last machine on them."""
         self._creator.tidy(spec)
-        self._ports.tidy(spec)
+        self._ports.tidy(spec, {nic.network for nic in spec.nics})
 
     def pause(self, ref: str) -> VmInfo:
         server = self.servers.get(ref)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -75,10 +75,10 @@ class Ports(Part):
         # Somebody else's last machine took it along: whoever creates looks again.
         raise Missing(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics")
 
-    def tidy(self, spec: VmSpec) -> None:
-        """Remove the networks that were made for the machine's cards, unless other machines use them."""
+    def tidy(self, spec: VmSpec, names: Set[str]) -> None:
+        """Of the networks of these names remove those that were made for its branch, unless machines use them."""
         project, networks = project_of(spec), spec.parameters.get("networks") or {}
-        for name in sorted({nic.network for nic in spec.nics}):
+        for name in sorted(names):
             definition = networks.get(name) or {}
             wanted = (definition.get("aliases") or {}).get(self.where) or name
             if definition.get("cidr") and remove_network(self.session, wanted, project=project):

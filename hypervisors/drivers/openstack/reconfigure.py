@@ -12,7 +12,7 @@ from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.disks import Disks
 from hypervisors.drivers.openstack.plan import Planner, description_of, refuse_what_cannot_be
 from hypervisors.drivers.openstack.ports import Plan, Ports, project_of
-from hypervisors.drivers.openstack.rest import at, wait_for
+from hypervisors.drivers.openstack.rest import at, log_left, wait_for
 from hypervisors.drivers.openstack.servers import Servers
 from hypervisors.drivers.openstack.view import nics_of, power_of, task_of
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, TimedOut, VMNotFound
@@ -62,6 +62,10 @@ class Reconfigurer:
         self._wait_until_shown(ref, cards)
         disks = self._write_disks(ref, spec, known)
         self._remember(server, spec, flavor, plan, disks)
+        for left in {card.nic.network for card in memory.cards_in(server["metadata"])} - {
+            nic.network for nic in spec.nics
+        }:
+            log_left(self.servers.where, lambda name: self.ports.tidy(spec, {name}), left)
         return self.servers.get(ref)
 
     def settled(self, server: Json) -> Json:

@@ -165,6 +165,17 @@ def test_a_network_that_the_branch_defines_is_made_once(project, make):
             project.sdk.network.delete_network(network)
 
 
+def test_a_network_that_the_branch_defines_goes_when_its_last_machine_moves_away(project, make):
+    networks = {"lab-net": {"cidr": "10.7.0.0/24", "type": "private", "aliases": {"lab": "h2-moved"}}}
+    driver, card = make(), NicSpec("lab-net", "52:54:00:78:00:01")
+    spec = project.spec(nics=(card,), parameters={"networks": networks})
+    vm = driver.create(spec)
+    assert len(list(project.sdk.network.networks(name="h2-moved"))) == 1
+    moved = driver.reconfigure(vm.ref, replace(spec, nics=(replace(card, network="lan"),)))
+    assert [nic.network for nic in moved.nics] == ["lan"]
+    assert not list(project.sdk.network.networks(name="h2-moved"))
+
+
 def test_a_machine_made_by_hand_is_not_ours_until_adopted(project, running):
     sdk = project.sdk
     flavor, image = sdk.compute.find_flavor("nano"), sdk.image.find_image("ubuntu-20.04")

@@ -18,9 +18,9 @@ from tests.lab.openstack.campus import Campus, standing
 from tests.lab.openstack.gates import Gate, State, gated
 from tests.processes.installation import kill, until
 
-NODES = 4
+NODES = 3
 PATIENCE = 240.0
-LONG = 12.0  # seconds of a fault: more than a call may take here, more than one pause between attempts
+LONG = 8.0  # seconds of a fault: more than a call may take here, more than one pause between attempts
 
 
 @pytest.fixture(scope="module")

@@ -124,11 +124,9 @@ def doors(campus: Campus, lab: Cloud, tmp_path: Path) -> Iterator[list[Door]]:
     """A machine for each door, two of them behind the bastion; nothing is created yet. Their images go at the end."""
     found: list[Door] = [
         Rest(campus, tmp_path, "api"),
-        Commands(campus, tmp_path, "cli"),
-        Pages(campus, tmp_path, "portal"),
+        Commands(campus, tmp_path, "cli", "behind"),
+        Pages(campus, tmp_path, "portal", "behind"),
         Console(campus, tmp_path, "console"),
-        Rest(campus, tmp_path, "api-behind", "behind"),
-        Pages(campus, tmp_path, "portal-behind", "behind"),
     ]
     common = {"image": "cirros", "flavor": "nano", "nics": [{"network": campus.network}]}
     machines = {door.name: {"hypervisor": door.hypervisor} for door in found}
