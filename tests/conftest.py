@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,11 @@ SERVERS = {"processes"}
 #: What another database cannot change: the command line knows HTTP only, the schema is made of classes, and a cloud's
 #: answers are kept as one JSON column.
 SAME = {"cli", "test_schema.py", "test_cloud_api.py"}
+
+
+def pytest_configure() -> None:
+    """A shell has what it starts in the background ignore Ctrl-C, and that is inherited: tests send it to their children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
