@@ -75,7 +75,7 @@ lab-openstack-down: ## stop it; its data stays (all gone: tests/lab/openstack/cl
 
 test-openstack: $(VENV)/.tools $(CATALOGS) ## driver, tunnels, service API and stories against that OpenStack, brought up when it is not
 	$(LAB)/status >/dev/null || $(LAB)/up
-	$(PY) -m pytest -q -n 2 --dist loadfile --durations=5 tests/lab/openstack tests/lab/tunnels
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5 tests/lab/openstack tests/lab/tunnels
 
 bench-openstack: $(VENV)/.tools $(CATALOGS) ## servers and tunnels on that OpenStack beside the bare library and ssh, as a table
 	$(LAB)/status >/dev/null || $(LAB)/up

@@ -12,12 +12,14 @@ an address) gives others: `addresses.spare`. A gateway that nobody names is the 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Final
 
 from hypervisors.drivers.cloud import Router
 from hypervisors.drivers.openstack.addresses import check_within, last_host, parse_range, spare
+from hypervisors.drivers.openstack.errors import Clash
 from hypervisors.drivers.openstack.locks import one_at_a_time
 from hypervisors.drivers.openstack.networks import INTERFACES, OWN_PORTS, NetworkService, age
 from hypervisors.drivers.openstack.rest import Json, at, log_left
@@ -33,6 +35,7 @@ READY: Final = "olimpus-ready"
 ROUTED: Final = frozenset({"nat", "public"})
 #: How often somebody else's older network may win before this is given up; each time one of the makers is done.
 TRIES: Final = 5
+PAUSE: Final = 0.5
 
 
 def ensure_network(session: Session, name: str, definition: Mapping[str, Any], *, project: str = "") -> str:
@@ -137,13 +140,19 @@ class Maker(NetworkService):
             self._lead_out_of(network, subnet.id)
 
     def _lead_out_of(self, network: str, subnet: str) -> None:
+        """The network's router. The gateway's address is only one: somebody else's router may just get it, or give it up."""
         way_out, name = self._way_out()["id"], _router_name(self.name, network)
-        try:
-            self.create_router(name, external=way_out, subnets=[subnet], project=self.project)
-        except Rejected:
-            # Somebody else's router may have got the gateway's address in between: there is only one.
-            if not any(self._each("ports", self.project, network_id=network, device_owner=INTERFACES)):
-                raise
+        for left in reversed(range(TRIES)):
+            try:
+                self.create_router(name, external=way_out, subnets=[subnet], project=self.project)
+            except Clash:
+                if any(self._each("ports", self.project, network_id=network, device_owner=INTERFACES)):
+                    return
+                if not left:
+                    raise
+                time.sleep(PAUSE)
+            else:
+                return
 
     def _way_out(self) -> Json:
         """The external network of the settings, or the only one there is."""

@@ -21,12 +21,19 @@ DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
 HERE = Path(__file__).parent
 
 
+#: Files that take long begin first, so that two workers end together.
+LONG = ("contract", "faults", "driver", "once", "whole", "story", "curl", "counts", "topology", "instances")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In the contract those tests come last that share a machine: the others begin with none."""
-    places = [place for place, item in enumerate(items) if item.path == HERE / "test_contract.py"]
-    found = sorted((items[place] for place in places), key=lambda item: "vm" in item.fixturenames)  # type: ignore[attr-defined]
-    for place, item in zip(places, found, strict=True):
-        items[place] = item
+    """The long files first; in the contract those tests last that share a machine, as the others begin with none."""
+    rank = {HERE / f"test_{name}.py": place for place, name in enumerate(LONG)}
+
+    def key(item: pytest.Item) -> tuple[int, bool]:
+        shares = item.path.stem == "test_contract" and "vm" in item.fixturenames  # type: ignore[attr-defined]
+        return rank.get(item.path, len(LONG)), shares
+
+    items.sort(key=key)
 
 
 @pytest.fixture(scope="session")

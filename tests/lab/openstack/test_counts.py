@@ -21,7 +21,7 @@ from tests.lab.clones import clones
 from tests.lab.cloud import Cloud
 from tests.lab.openstack.campus import network
 
-SERVERS, AT_ONCE, MORE_CALLS, LISTED = 4, 2, 2, 500
+SERVERS, AT_ONCE, MORE_CALLS, LISTED = 3, 3, 2, 500
 
 
 @pytest.fixture

@@ -106,22 +106,19 @@ def made_once(campus: Campus, lab: Cloud, mark: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "state"),
-    [
-        ("compute", "failing"),
-        ("compute", "hanging"),
-        ("network", "failing"),
-        ("identity", "shut"),
-    ],
+    ("services", "state"),
+    [(("compute", "network"), "failing"), (("compute",), "hanging"), (("identity",), "shut")],
 )
-def test_a_service_that_fails_in_the_middle(
-    here: Campus, gates: tuple[str, dict[str, Gate]], lab: Cloud, mark: str, service: str, state: State
+def test_services_that_fail_in_the_middle(
+    here: Campus, gates: tuple[str, dict[str, Gate]], lab: Cloud, mark: str, services: tuple[str, ...], state: State
 ) -> None:
-    told, gate = deploy(here, mark), gates[1][service]
+    told, chosen = deploy(here, mark), [gates[1][service] for service in services]
     assert until(lambda: servers(lab, mark), 60, 0.1)
-    gate.turn(state)
+    for gate in chosen:
+        gate.turn(state)
     assert not until(lambda: len(servers(lab, mark)) > NODES, LONG, 1.0)
-    gate.turn("open")
+    for gate in chosen:
+        gate.turn("open")
     for error in finished(here, told):
         assert error
         assert "lab" not in error.split()  # the password

@@ -60,7 +60,7 @@ driver.create(VmSpec(**spec))
 """
 
 
-@pytest.mark.parametrize("seconds", [0.3, 0.8, 1.5, 3.0])
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 3.0])
 def test_a_creating_process_that_is_killed_leaves_one_machine_to_the_next(
     project, make, tmp_path, monkeypatch, seconds
 ):

@@ -36,25 +36,31 @@ def test_what_no_host_has_room_for_leaves_nothing(project, make, lab):
 
 
 @pytest.mark.parametrize(
-    ("service", "quota", "words"),
+    ("service", "quotas"),
     [
-        ("compute", {"instances": 1}, "The quota of instances is exceeded by 1: 1 wanted, 1 of 1 used."),
-        ("compute", {"cores": 3}, "The quota of cores is exceeded by 1: 2 wanted, 2 of 3 used."),
-        ("compute", {"ram": 2000}, "The quota of ram is exceeded by 48: 1024 wanted, 1024 of 2000 used."),
-        ("network", {"port": 3}, "quota"),
-        ("volume", {"volumes": 1}, "The quota of volumes is exceeded by 1: 1 wanted, 1 of 1 used."),
+        (
+            "compute",
+            {
+                "instances": (1, "The quota of instances is exceeded by 1: 1 wanted, 1 of 1 used."),
+                "cores": (3, "The quota of cores is exceeded by 1: 2 wanted, 2 of 3 used."),
+                "ram": (2000, "The quota of ram is exceeded by 48: 1024 wanted, 1024 of 2000 used."),
+            },
+        ),
+        ("network", {"port": (3, "quota")}),
+        ("volume", {"volumes": (1, "The quota of volumes is exceeded by 1: 1 wanted, 1 of 1 used.")}),
     ],
 )
-def test_a_quota_says_which_and_by_how_much(project, make, lab, service, quota, words):
+def test_a_quota_says_which_and_by_how_much(project, make, lab, service, quotas):
     driver = make(created_power="on")
     disks = ({"name": "data", "size_gib": 1},) if service == "volume" else ()
     driver.create(project.spec(2, disks=disks))
     before = len(project.left())
-    _set_quota(lab, service, project.project.id, quota)
-    try:
-        assert words in fails(driver, project.spec(2, disks=disks), CapacityExceeded).message
-    finally:
-        _set_quota(lab, service, project.project.id, {name: 1000 if name != "ram" else 10**7 for name in quota})
+    for quota, (limit, words) in quotas.items():
+        _set_quota(lab, service, project.project.id, {quota: limit})
+        try:
+            assert words in fails(driver, project.spec(2, disks=disks), CapacityExceeded).message
+        finally:
+            _set_quota(lab, service, project.project.id, {quota: 10**7 if quota == "ram" else 1000})
     assert len(project.left()) == before
 
 
