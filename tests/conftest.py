@@ -23,9 +23,9 @@ DATABASE = {"db", "transactional_db"}
 REACHING = {"django_db", "processes"}
 #: Folders whose tests start servers of their own.
 SERVERS = {"processes"}
-#: What another database cannot change: the command line knows HTTP only, the schema is made of classes, and a cloud's
-#: answers are kept as one JSON column.
-SAME = {"cli", "test_schema.py", "test_cloud_api.py"}
+#: What another database cannot change: the command line knows HTTP only, the schema is made of classes, a cloud's
+#: answers are kept as one JSON column, uploads pass by, and whoever starts processes again does not know what they store.
+SAME = {"cli", "test_schema.py", "test_cloud_api.py", "test_uploads.py", "test_embedded.py"}
 
 
 def pytest_configure() -> None:
