@@ -2,15 +2,16 @@
 // is first wanted. A dialog of the browser: it keeps the focus, Escape closes it.
 import { openKeys, recent } from "./keys.js"
 import { act, ask } from "./verbs.js"
+import { latest } from "./latest.js"
 import { selected } from "./table.js"
 
 const PAUSE = 110 // ms without a key before the server is asked
+const places = latest("application/json")
 
 let dialog, input, list, address, node, words
 let items = []
 let active = 0
 let timer = 0
-let asked = null
 
 export function open(button) {
   dialog ??= build(button)
@@ -45,14 +46,12 @@ function build({ dataset }) {
 const element = (name, properties) => Object.assign(document.createElement(name), properties)
 
 async function fill() {
-  asked?.abort()
-  asked = new AbortController()
   const query = new URLSearchParams({ q: input.value })
   if (node) query.set("node", node)
   for (const [name, value] of selected()) query.append(name, value)
   for (const path of recent()) if (path !== words.place) query.append("recent", path)
-  const answer = await fetch(`${address}?${query}`, { signal: asked.signal, headers: { Accept: "application/json", "X-Requested-With": "fetch" } }).catch(() => null)
-  if (answer?.ok) draw((await answer.json()).groups)
+  const answer = await places.ask(`${address}?${query}`)
+  if (answer) draw(answer.groups)
 }
 
 function draw(groups) {

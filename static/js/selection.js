@@ -1,12 +1,13 @@
 // The selection bar: how many, which verbs apply to how many of them (the server counts), and all that match the filter.
+import { latest } from "./latest.js"
 import { none, selected } from "./table.js"
 
 const PAUSE = 120 // ms until the server is asked
+const counts = latest("application/json")
 const bar = document.getElementById("selection")
 const form = document.getElementById("bulk")
 const matching = bar?.querySelector("[data-select-matching]")
 let timer = 0
-let asked = null
 let everything = false
 
 const total = () => Number(document.querySelector(".results")?.dataset.total ?? 0)
@@ -30,11 +31,9 @@ function show({ chosen, shown }) {
 }
 
 async function count() {
-  asked?.abort()
-  asked = new AbortController()
   const query = new URLSearchParams(selected())
-  const answer = await fetch(`${form.dataset.selection}?${query}`, { signal: asked.signal, headers: { Accept: "application/json", "X-Requested-With": "fetch" } }).catch(() => null)
-  if (answer?.ok) offer(await answer.json())
+  const answer = await counts.ask(`${form.dataset.selection}?${query}`)
+  if (answer) offer(answer)
 }
 
 function offer({ total: machines, verbs }) {

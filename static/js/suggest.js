@@ -1,10 +1,12 @@
 // Search on top: places as one types. A combobox: arrows choose, Enter opens, Escape closes. Without script it is a form.
+import { latest } from "./latest.js"
+
 const PAUSE = 140 // ms without a key before the server is asked
+const places = latest("text/html")
 
 const input = document.querySelector("input[data-suggest]")
 const list = document.getElementById("suggestions")
 let timer = 0
-let asked = null
 let active = -1
 
 const options = () => [...list.querySelectorAll("[role=option]")]
@@ -25,13 +27,12 @@ function choose(index) {
 }
 
 async function ask() {
-  asked?.abort()
+  places.stop()
   const text = input.value.trim()
   if (!text) return show(false)
-  asked = new AbortController()
-  const answer = await fetch(`${input.dataset.suggest}?${new URLSearchParams({ q: text })}`, { signal: asked.signal, headers: { "X-Requested-With": "fetch" } }).catch(() => null)
-  if (!answer?.ok || document.activeElement !== input) return
-  list.innerHTML = await answer.text()
+  const found = await places.ask(`${input.dataset.suggest}?${new URLSearchParams({ q: text })}`)
+  if (found === null || document.activeElement !== input) return
+  list.innerHTML = found
   active = -1
   show(list.children.length > 0)
 }
