@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -28,15 +29,21 @@ def require_bounded(context: Context | None) -> None:
 
 
 class JSONParser(parsers.JSONParser):
-    """JSON of bounded size; nesting deeper than the interpreter allows is bad input."""
+    """JSON of bounded size. Bad input: nesting deeper than the interpreter allows, and halves of characters (`"\\ud800"`),
+    which Python takes and nobody can store or send.
+    """
 
     def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Context | None = None) -> Any:
         """The data of the body. ParseError, TooLarge."""
         require_bounded(parser_context)
         try:
-            return super().parse(stream, media_type, parser_context)
+            data = super().parse(stream, media_type, parser_context)
+            json.dumps(data, ensure_ascii=False, check_circular=False).encode()
         except RecursionError as error:
             raise ParseError(_("JSON parse error: nested too deeply.")) from error
+        except UnicodeEncodeError as error:
+            raise ParseError(_("JSON parse error: a text holds half of a character.")) from error
+        return data
 
 
 class FormParser(parsers.FormParser):

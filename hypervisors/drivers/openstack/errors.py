@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -36,6 +38,8 @@ CINDER_QUOTA = re.compile(
 CINDER_COUNT = re.compile(r"Maximum number of \w+ allowed \((?P<limit>\d+)\) exceeded for quota '(?P<what>\w+)'")
 #: “Quota exceeded for resources: ['port'].”
 NEUTRON_QUOTA = re.compile(r"Quota exceeded for resources: \[?'?(?P<what>[\w, ']+?)'?\]?\.")
+#: Nova answers 400 when something that a new server names has gone.
+GONE = re.compile(r"\b(Flavor|Image|Network|Port) \S+ could not be found", re.IGNORECASE)
 NO_HOST = re.compile(r"No valid host was found|NoValidHost|not enough hosts available", re.IGNORECASE)
 #: Conflicts that pass by themselves: somebody else works on the same thing just now.
 BUSY = re.compile(
@@ -114,6 +118,8 @@ def of_status(
         return room
     if status == 404:
         return missing(text, where=where)
+    if status == 400 and GONE.search(text):
+        return Missing(text, where=where)
     if status == 413 and not retry_after and "quota" in text.lower():
         return CapacityExceeded(text, where=where)
     if status in (413, 429):
@@ -179,13 +185,36 @@ def _of_network(error: Exception, where: str) -> HypervisorError:
             _("The TLS certificate is not trusted: %(text)s") % {"text": _text(error)}, where=where, hint=hint
         )
     if isinstance(error, auth.ConnectionError | requests.ConnectionError | OSError):
-        return Unreachable(_("OpenStack does not answer: %(text)s") % {"text": _text(error)}, where=where)
-    if isinstance(error, auth.DiscoveryFailure):
+        return Unreachable(_("OpenStack does not answer: %(text)s") % {"text": _reason(error)}, where=where)
+    if isinstance(error, auth.DiscoveryFailure | auth.InvalidResponse):
         hint = _("Check the URL.")
         return Rejected(
             _("No OpenStack service answers there: %(text)s") % {"text": _text(error)}, where=where, hint=hint
         )
     return Rejected(_text(error), where=where)
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said of a connection: the library's own text names hosts and ports, which not everybody may know."""
+    for cause in _causes(error):
+        if isinstance(cause, socket.gaierror):
+            return _("its name is not known")
+        if isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno).lower()
+    return _("the connection was lost")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and those that it came of; urllib3 and requests also keep them as arguments."""
+    todo, seen = [error], set()
+    while todo:
+        cause = todo.pop(0)
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        near = (cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args)
+        todo += [one for one in near if isinstance(one, BaseException)]
 
 
 def _status(error: Any) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from hypervisors.drivers.cloud import ServiceHealth, Services
 from hypervisors.drivers.openstack.errors import NoService, translated
 from hypervisors.drivers.openstack.rest import Part, in_parallel
-from olimpus.errors import HypervisorError
+from hypervisors.drivers.openstack.session import Session
+from olimpus.errors import HypervisorError, TimedOut
 from olimpus.words import gettext as _
 
 SECONDS: Final = 10.0  # a service that is slower than this is down for everybody who waits
@@ -24,11 +27,45 @@ ASKED: Final = (
 OPTIONAL: Final = frozenset({"cinder"})
 
 
+class Probe(threading.Thread):
+    """A question that may take long; what it ends with is kept."""
+
+    def __init__(self, ask: Callable[[], Any]):
+        super().__init__(daemon=True)
+        self._ask = ask
+        self._error: HypervisorError | None = None
+        self._answer: Any = None
+
+    def run(self) -> None:
+        try:
+            self._answer = self._ask()
+        except HypervisorError as error:
+            self._error = error
+
+    def answer(self) -> Any:
+        """What it ended with."""
+        if self._error:
+            raise self._error
+        return self._answer
+
+
 class HealthService(Part):
     """The report on the services."""
 
+    def __init__(self, session: Session):
+        super().__init__(session)
+        self._probes: dict[str, Probe] = {}
+
     def services(self) -> Services:
-        """All at once; a service that is down says so in its row."""
+        """All at once; a service that is down says so in its row. Who cannot sign in cannot ask any of them."""
+        begun = time.perf_counter()
+        try:
+            self._within("", self.session.access)
+        except HypervisorError as error:
+            seconds = time.perf_counter() - begun
+            return [
+                ServiceHealth(name, ok=False, seconds=seconds, detail=str(error.message)) for name, *_asked in ASKED
+            ]
         return in_parallel(self._health, ASKED)
 
     def places(self) -> dict[str, tuple[str, int]]:
@@ -39,9 +76,7 @@ class HealthService(Part):
         name, service, path = asked
         begun = time.perf_counter()
         try:
-            self.session.connection()
-            begun = time.perf_counter()
-            self.rest.ask(service, "GET", path, timeout=SECONDS)
+            self._within(name, lambda: self.rest.ask(service, "GET", path, timeout=SECONDS))
             seconds = time.perf_counter() - begun
             return ServiceHealth(name, ok=True, version=self._version(service), seconds=seconds)
         except NoService as error:
@@ -51,6 +86,17 @@ class HealthService(Part):
         except Exception as error:  # noqa: BLE001 - a report on faults must not become one
             detail = _("The answer was not understood (%(error)s).") % {"error": type(error).__name__}
             return ServiceHealth(name, ok=False, seconds=time.perf_counter() - begun, detail=detail)
+
+    def _within(self, name: str, ask: Callable[[], Any]) -> Any:
+        """The answer to a question, `TimedOut` after `SECONDS`. It goes on then, and whoever asks next waits for the same."""
+        probe = self._probes.get(name)
+        if probe is None or not probe.is_alive():
+            probe = self._probes[name] = Probe(ask)
+            probe.start()
+        probe.join(SECONDS)
+        if probe.is_alive():
+            raise TimedOut(_("OpenStack did not answer in time."), where=self.where)
+        return probe.answer()
 
     def _version(self, service: str) -> str:
         """The newest (micro)version that the service speaks; it is asked for once."""

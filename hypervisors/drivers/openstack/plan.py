@@ -139,7 +139,8 @@ USER_DATA_BYTES: Final = 49_151
 
 def description_of(spec: VmSpec) -> str:
     """The description as Nova takes it: on one line, and cut."""
-    return " ".join(str(spec.parameters.get("description") or "").split())[:DESCRIPTION_LENGTH]
+    text = " ".join(str(spec.parameters.get("description") or "").split())
+    return "".join(char for char in text if char.isprintable() and char <= "\uffff")[:DESCRIPTION_LENGTH]
 
 
 class Planner:
