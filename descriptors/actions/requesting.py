@@ -264,7 +264,9 @@ def _prepare_definitions(candidates: Sequence[Candidate], rule: Verb) -> None:
         try:
             if isinstance(computed, OlimpusError):
                 raise computed
-            selectors.size_of(computed.values)
+            # A start that writes nothing needs no flavor: what was made of it is still there when the cloud gave it up.
+            if rule.name != "start" or selectors.rewrites(machine, computed.values):
+                selectors.size_of(computed.values)
             if rule.name == "create":
                 candidate.hypervisor = hypervisor_of(computed, known)
             wanted[machine.pk] = (machine, computed.values, computed.origins)

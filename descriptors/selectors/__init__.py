@@ -17,6 +17,7 @@ from descriptors.selectors.definitions import (
     last_editor,
     parents,
     pending,
+    rewrites,
 )
 from descriptors.selectors.drift import drift, expectation, up_to_date
 from descriptors.selectors.instances import instance, instance_keys, instance_row, instance_rows, instances_named
@@ -110,6 +111,7 @@ __all__ = [
     "places",
     "readiness",
     "results",
+    "rewrites",
     "size_of",
     "sources",
     "tallies",

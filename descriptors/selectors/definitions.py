@@ -74,6 +74,12 @@ def pending(descriptor: Descriptor, values: Mapping[str, Any]) -> dict[str, dict
     }
 
 
+def rewrites(descriptor: Descriptor, values: Mapping[str, Any]) -> bool:
+    """Whether a start has changed run parameters to write, unless the definition forbids it."""
+    forbidden = values.get("reapply_on_start") is False
+    return not forbidden and any(row["kind"] == "run" for row in pending(descriptor, values).values())
+
+
 def last_editor(node: Node) -> str:
     """Who saved the definition last; "" when the journal does not tell. One query."""
     entries = Entry.objects.filter(node_id=node.pk, verb="definition.edit").order_by("-id")

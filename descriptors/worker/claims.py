@@ -19,7 +19,7 @@ from accounts.models import User
 from descriptors import selectors
 from descriptors.actions.cards import cards_of
 from descriptors.cascade import Computed
-from descriptors.definition import kind_of
+from descriptors.definition import Size, kind_of
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.nics import Card, joined
 from descriptors.verbs import VERBS, Job
@@ -28,7 +28,7 @@ from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.gateway import STOP_SECONDS, Gateway, Interrupted, gateway_for
 from hypervisors.models import Hypervisor
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import HypervisorError, OlimpusError, VMNotFound
+from olimpus.errors import HypervisorError, Invalid, OlimpusError, VMNotFound
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,11 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=15)
 #: A person waiting for one machine goes before a folder of hundreds.
 INTERACTIVE_FIRST = Case(When(parent=None, then=Value(0)), default=Value(1), output_field=IntegerField())
+
+#: Verbs that write the size whatever else: they need a definition without faults.
+SIZING = frozenset({"create", "reapply"})
+#: Of a machine whose flavor is gone, for verbs that do not write it.
+NO_SIZE = Size(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -136,11 +141,12 @@ def _values(
         if isinstance(computed, OlimpusError):
             raise computed
         selectors.size_of(computed.values)
-        return joined(computed.values, cards)
     except OlimpusError:
-        if operation.verb in ("create", "reapply"):
+        if operation.verb in SIZING:
             raise
-        return dict(machine.applied or {})
+        if machine.applied or isinstance(computed, OlimpusError):
+            return dict(machine.applied or {})
+    return joined(computed.values, cards)
 
 
 def unexpected(error: Exception, operation: Operation) -> HypervisorError:
@@ -151,18 +157,30 @@ def unexpected(error: Exception, operation: Operation) -> HypervisorError:
 
 def _job(operation: Operation, machine: Descriptor, values: dict[str, Any], should_stop: Callable[[], bool]) -> Job:
     assert operation.started_at is not None  # noqa: S101 - set by the claim
+    size = _size(operation, values)
     return Job(
         uid=str(machine.uid),
         ref=machine.vm_ref,
-        spec=spec_of(machine, values),
+        spec=spec_of(machine, values, size or NO_SIZE),
         started_at=operation.started_at,
         arguments=operation.arguments,
         stop_timeout=float(values.get("stop_timeout") or STOP_SECONDS),
-        reapply=wants_reapply(machine, values),
+        reapply=size is not None and wants_reapply(machine, values),
         # The circuit may have opened in the middle: what it refused counts as no attempt.
         resumed=operation.attempts > 1 or operation.error is not None,
         should_stop=should_stop,
     )
+
+
+def _size(operation: Operation, values: Mapping[str, Any]) -> Size | None:
+    """The size to write. None where the flavor is gone from the cloud and the verb can do without: what was made of it
+    is still there, and nothing is rewritten then."""
+    try:
+        return selectors.size_of(values)
+    except Invalid:
+        if operation.verb in SIZING:
+            raise
+        return None
 
 
 def wants_reapply(machine: Descriptor, values: Mapping[str, Any]) -> bool:
@@ -170,12 +188,11 @@ def wants_reapply(machine: Descriptor, values: Mapping[str, Any]) -> bool:
     wish = values.get("reapply_on_start")
     if wish is not None:
         return bool(wish)
-    return machine.drifted or any(row["kind"] == "run" for row in selectors.pending(machine, values).values())
+    return machine.drifted or selectors.rewrites(machine, values)
 
 
-def spec_of(machine: Descriptor, values: Mapping[str, Any]) -> VmSpec:
+def spec_of(machine: Descriptor, values: Mapping[str, Any], size: Size) -> VmSpec:
     """The computed definition in the words of the drivers."""
-    size = selectors.size_of(values)
     folder = machine.path.strip("/").split("/")[-2:]
     return VmSpec(
         uid=str(machine.uid),

@@ -182,10 +182,10 @@ def test_a_fault_of_ours_ends_as_a_failed_operation(world, monkeypatch):
 def test_a_machine_that_cannot_be_prepared_does_not_hold_up_the_others(world, monkeypatch):
     real = claims.spec_of
 
-    def sometimes(machine, values):
+    def sometimes(machine, *rest):
         if machine.pk == world.sam.web.pk:
             raise RecursionError
-        return real(machine, values)
+        return real(machine, *rest)
 
     monkeypatch.setattr(claims, "spec_of", sometimes)
     begin(world, "create", world.sam.web)
