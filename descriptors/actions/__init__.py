@@ -7,7 +7,7 @@ Each action checks the actor's rights, changes rows in one transaction, writes t
 from descriptors.actions.adoption import adopt, preview_adoption
 from descriptors.actions.applying import ApplyPlan, apply, export, plan_apply
 from descriptors.actions.cancelling import cancel, retry_failed
-from descriptors.actions.deploying import deploy_machine, deploy_slice
+from descriptors.actions.deploying import deploy_machine, deploy_slice, require_place
 from descriptors.actions.editing import EditPlan, Preview, edit, plan_edit, preview_edit
 from descriptors.actions.granting import grant, grant_many, revoke, set_inherit_grants
 from descriptors.actions.making import MOST_AT_ONCE, create_descriptors
@@ -49,6 +49,7 @@ __all__ = [
     "rename",
     "request",
     "request_many",
+    "require_place",
     "retry_failed",
     "revoke",
     "set_inherit_grants",

@@ -50,6 +50,16 @@ def deploy_slice(
     return _undone_on_errors(_slice, hypervisor, folder, wish, actor=actor, start=start, rollback=rollback)
 
 
+def require_place(hypervisor: Hypervisor, folder: str, *, actor: User) -> None:
+    """Raise what `deploy_machine` and `deploy_slice` would for want of a right at their folder; nothing is changed.
+
+    For doors that ask the cloud about a wish: what it has is told to nobody who may make nothing there.
+    """
+    place = _place(hypervisor, folder, actor) or tree.by_path("/")
+    for operation in ("create_nodes", "create"):
+        require(actor, operation, place)
+
+
 def _undone_on_errors(do: Any, *args: Any, **kwargs: Any) -> tuple[Operation, Node]:
     try:
         return retry_on_deadlock(do)(*args, **kwargs)
@@ -89,15 +99,23 @@ def _left_out(skipped: Sequence[Mapping[str, Any]], top: Node) -> Conflict:
 
 
 def _folder(hypervisor: Hypervisor, path: str, actor: User) -> Node:
-    """The folder that was named, or the one that is called as the hypervisor."""
+    """The folder that was named, or the one that is called as the hypervisor, made when it is missing."""
+    if place := _place(hypervisor, path, actor):
+        return place
+    root = tree.by_path("/")
+    return create_folder(root, hypervisor.name, actor=actor, definition={"hypervisor": hypervisor.name})
+
+
+def _place(hypervisor: Hypervisor, path: str, actor: User) -> Node | None:
+    """The folder as it is; None when it is missing and this person may make it."""
     if path:
         return _visible(path, actor)
-    path, root = f"/{hypervisor.name}", tree.by_path("/")
+    path = f"/{hypervisor.name}"
     if Node.objects.filter(path=path).exists():
         if can(actor, "create_nodes", path):
             return _visible(path, actor)
-    elif can(actor, "create_nodes", root):
-        return create_folder(root, hypervisor.name, actor=actor, definition={"hypervisor": hypervisor.name})
+    elif can(actor, "create_nodes", "/"):
+        return None
     hint = _("Without one it would be “%(path)s”, where you may not create machines.") % {"path": path}
     raise Invalid(_("Name the folder that gets it."), where="folder", hint=hint)
 

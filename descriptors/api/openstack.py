@@ -44,6 +44,14 @@ class Name(serializers.CharField):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": NAME, **kwargs})
+        self.validators.append(_refuse_controls)
+
+
+def _refuse_controls(text: str) -> None:
+    """A line break or a half character in a name would spoil whatever shows it."""
+    if stranger := next((character for character in text if not character.isprintable()), None):
+        message = _("The name contains %(character)s, which is not allowed.")
+        raise serializers.ValidationError(message % {"character": f"U+{ord(stranger):04X}"})
 
 
 # -- bodies ------------------------------------------------------------------------------------------------------------
@@ -72,12 +80,17 @@ class CardField(serializers.Field):  # type: ignore[type-arg]
         card = {"network": data} if isinstance(data, str) else data
         if not isinstance(card, dict) or not card.get("network"):
             raise serializers.ValidationError(_("The name of a network, or a mapping with “network”."))
+        for text in (*card, *card.values()):
+            self._check(text)
         if unknown := sorted(set(map(str, card)) - set(self.KNOWN)):
             message = _("There is no such field. Known: %s.") % ", ".join(self.KNOWN)
             raise serializers.ValidationError({unknown[0][:64]: [message]})
-        if not all(isinstance(value, str) for value in card.values()):
-            raise serializers.ValidationError(_("Texts are needed."))
         return dict(card)
+
+    def _check(self, text: Any) -> None:
+        if not isinstance(text, str):
+            raise serializers.ValidationError(_("Texts are needed."))
+        Name(allow_blank=True).run_validation(text)
 
     def to_representation(self, value: Any) -> Any:
         """As it is."""
@@ -253,6 +266,7 @@ class InstanceViewSet(OpenStackViewSet):
         if "networks" in given:
             definition["nics"] = given["networks"]
         folder = given.get("folder", "")
+        actions.require_place(cloud, folder, actor=request.user)
         _check_offers(cloud, definition, folder, request.user)
         try:
             operation, node = actions.deploy_machine(
@@ -308,6 +322,7 @@ class SliceViewSet(OpenStackViewSet):
         """
         asked = query(request, SliceQuery)
         cloud, given = clouds.required(asked["hypervisor"]), self.body(request)
+        actions.require_place(cloud, given.get("folder", ""), actor=request.user)
         wish = _wish(given)
         _check_images(cloud, wish)
         made, planned = plan_slice(wish, cloud)

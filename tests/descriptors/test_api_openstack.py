@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from rest_framework.exceptions import ValidationError
 
 from descriptors import actions, selectors
+from descriptors.api.openstack import CardField
 from descriptors.models import Descriptor, Node, Operation, Status, Unowned
 from descriptors.reconcile import reconcile
 from descriptors.states import State
@@ -199,6 +202,71 @@ def test_names_of_networks_are_for_managers_of_the_cloud(world, root, mia):
     body = {"name": "w", "image": "debian-12", "folder": world.courses.path, "networks": ["campsu"]}
     assert "campus" in root.post(INSTANCES, body).json()["hint"]
     assert "hint" not in mia.post(INSTANCES, body).json()
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [{"networks": ["campus"]}, {"networks": ["nowhere"]}, {"image": "windows-95"}, {"flavor": "tiny"}],
+    ids=str,
+)
+def test_who_may_not_create_learns_nothing_of_the_cloud(world, cloud, wish):
+    sam = world.api(world.sam.user)
+    before = nothing_changed()
+    answers = [
+        sam.post(INSTANCES, {"name": "w", "image": "debian-12", "folder": world.sam.folder.path, **wish}),
+        deploy(sam, world.sam.folder.path, nodes=[{"name": "w", "image": "debian-12", **wish}]),
+    ]
+    assert [answer.status_code for answer in answers] == [403, 403]
+    assert answers[0].json() == answers[1].json()
+    nowhere = sam.post(INSTANCES, {"name": "w", "image": "debian-12", **wish})
+    assert (nowhere.status_code, nowhere.json()["where"]) == (400, "folder")
+    assert world.api(world.stranger).post(INSTANCES, {"name": "w", "folder": "/courses", **wish}).status_code == 404
+    assert nothing_changed() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"networks": ["\ud800"]},
+        {"networks": ["cam\npus"]},
+        {"networks": ["cam\0pus"]},
+        {"networks": [{"network": "campus", "ip": "\ud800"}]},
+        {"networks": [{"network": "campus", "mac": "\x1b[2J"}]},
+        {"networks": [{"network": "campus", "\ud800": "x"}]},
+        {"networks": [{"network": "campus", "ip": 7}]},
+        {"networks": [{"network": ["campus"]}]},
+        {"networks": [{"network": "n" * 300}]},
+        {"image": "\ud800"},
+        {"flavor": "sm\x07all"},
+        {"keypair": "a\u2028b"},
+        {"security_groups": ["\ud800"]},
+    ],
+    ids=ascii,
+)
+def test_what_is_no_text_for_a_name_is_refused(world, root, change):
+    body = {"name": "w", "image": "debian-12", "flavor": "small", "folder": world.courses.path}
+    before = nothing_changed()
+    answer = root.post(INSTANCES, json.dumps(body | change), content_type="application/json")
+    assert answer.status_code == 400
+    assert next(iter(change)) in str(answer.json()) or "\\ud800" in ascii(change)  # which is no JSON to begin with
+    assert nothing_changed() == before
+
+
+@pytest.mark.parametrize(
+    "card", ["\ud800", {"network": "campus", "\ud800": "x"}, {"network": "a", "ip": "\udfff"}], ids=ascii
+)
+def test_half_a_character_is_in_no_card_and_in_no_message(card):
+    with pytest.raises(ValidationError) as caught:
+        CardField().run_validation(card)
+    assert str(caught.value.detail).encode()
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\nb"], ids=ascii)
+def test_names_of_a_slice_are_texts(world, root, name):
+    network = {"name": name, "cidr": "10.0.0.0/24"}
+    for change in ({"networks": [network]}, {"nodes": [{"name": "a", "networks": [name]}]}, {"links": [["vm1", name]]}):
+        body = {**SLICE, "folder": world.courses.path, **change}
+        assert root.post(DEPLOY, json.dumps(body), content_type="application/json").status_code == 400
 
 
 def test_a_name_that_is_taken_is_a_conflict(world, root):
