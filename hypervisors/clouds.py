@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, BinaryIO, Final
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -20,7 +21,7 @@ from accounts import journal
 from accounts.models import User
 from hypervisors import inventory
 from hypervisors.actions import require_manager, require_superuser
-from hypervisors.drivers.cloud import Cloud, Image, Network, Project, Volume
+from hypervisors.drivers.cloud import Attachment, Cloud, Image, Network, Project, Volume, VolumeSnapshot
 from hypervisors.flavors import PREDEFINED
 from hypervisors.gateway import gateway_for
 from hypervisors.images import inspect
@@ -28,7 +29,7 @@ from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from hypervisors.registry import nearest
 from olimpus import env
-from olimpus.errors import Conflict, Invalid, Missing, NotFound, OlimpusError
+from olimpus.errors import Conflict, Invalid, Missing, NotFound, OlimpusError, VMNotFound
 
 DRIVER: Final = "openstack"
 CATALOGUE: Final = frozenset({"flavors", "images", "zones"})
@@ -148,7 +149,9 @@ DEEDS: Final[Mapping[str, Deed]] = {
 #: Roles of Keystone that are good in their project only; an “admin” of any project rules the whole cloud.
 HARMLESS_ROLES: Final = frozenset({"member", "reader"})
 #: What is given to a method and is not told to the journal.
-UNTOLD: Final = frozenset({"data"})
+UNTOLD: Final = frozenset({"data", "ordinary"})
+#: Verbs that touch volumes, by themselves or through a snapshot.
+OF_VOLUMES: Final = ("volume.", "volume_snapshot.")
 
 
 def do(hypervisor: Hypervisor, verb: str, fields: Mapping[str, Any], *, actor: User) -> Any:
@@ -160,10 +163,7 @@ def do(hypervisor: Hypervisor, verb: str, fields: Mapping[str, Any], *, actor: U
     require_manager(actor, hypervisor)
     if why := hypervisor.closed_because():
         raise Conflict(why, where=hypervisor.name, hint=hypervisor.maintenance_reason)
-    if fields.get("ref"):
-        fields = {**fields, "ref": _ref_of(hypervisor, fields["ref"], actor)}
-    if verb.startswith("volume.") and "volume" in fields:
-        _require_machines_of(hypervisor, fields, actor)
+    fields = _permitted(hypervisor, verb, fields, actor)
     deed, told = DEEDS[verb], {name: value for name, value in fields.items() if name not in UNTOLD}
     data = {"hypervisor": hypervisor.name, **told}
     try:
@@ -251,9 +251,48 @@ def _networks(hypervisor: Hypervisor, fields: Mapping[str, Any]) -> dict[str, Ne
     return {each.id: each for each in found}
 
 
+def _permitted(hypervisor: Hypervisor, verb: str, fields: Mapping[str, Any], actor: User) -> Mapping[str, Any]:
+    """What the cloud is told of these fields, once this person may do that to what they name. `Forbidden`, `Missing`."""
+    if DEEDS[verb].method == "ensure_project":
+        return {**fields, "ordinary": not actor.is_superuser}
+    if not verb.startswith(OF_VOLUMES):
+        return fields
+    if fields.get("ref"):
+        fields = {**fields, "ref": _ref_of(hypervisor, fields["ref"], actor)}
+    _require_ids(hypervisor, fields)
+    _require_machines_of(hypervisor, fields, actor)
+    return fields
+
+
+def _require_ids(hypervisor: Hypervisor, fields: Mapping[str, Any]) -> None:
+    """Let only ids through that are written as the cloud writes them.
+
+    Its databases find a volume also in capitals or with a space behind its id: who spelled it so would get past the guards.
+    """
+    if (volume := fields.get("volume")) is not None and not _is_id(volume):
+        raise Missing(_("There is no volume “%(name)s”.") % {"name": volume[:64]}, where=hypervisor.name)
+    if (snapshot := fields.get("snapshot")) and not _is_id(snapshot):
+        raise Missing(
+            _("There is no snapshot “%(name)s” of a volume.") % {"name": snapshot[:64]}, where=hypervisor.name
+        )
+    if (ref := fields.get("ref")) and not _is_id(ref):
+        raise VMNotFound(_("There is no machine “%(name)s”.") % {"name": ref[:64]}, where=hypervisor.name)
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
 def _require_machines_of(hypervisor: Hypervisor, fields: Mapping[str, Any], actor: User) -> None:
-    """Whoever touches a volume must be allowed to touch the machines that it is in, and the one where it goes."""
-    refs = {attachment.vm_ref for attachment in _attachments(hypervisor, fields["volume"])}
+    """Whoever touches a volume must be allowed to touch the machines that it is in, and the one where it goes.
+
+    A snapshot has what its volume had: it belongs to the same machines.
+    """
+    volume = fields.get("volume") or _volume_of(hypervisor, fields.get("snapshot", ""))
+    refs = {attachment.vm_ref for attachment in _attachments(hypervisor, volume)}
     for ref in sorted(refs | {fields.get("ref", "")} - {""}):
         for guard in _guards:
             guard(actor, hypervisor, ref)
@@ -263,12 +302,22 @@ def _ref_of(hypervisor: Hypervisor, key: str, actor: User) -> str:
     return next((ref for find in _finders if (ref := find(actor, hypervisor, key))), key)
 
 
-def _attachments(hypervisor: Hypervisor, volume: str) -> tuple[Any, ...]:
+def _volume_of(hypervisor: Hypervisor, snapshot: str) -> str:
+    """The volume that a snapshot was taken of; "" when there is no such snapshot."""
+
+    def ask(cloud: Cloud) -> list[VolumeSnapshot]:
+        return cloud.volume_snapshots()
+
+    known = gateway_for(hypervisor).on_cloud(ask) if snapshot else []
+    return next((each.volume_id for each in known if each.id == snapshot), "")
+
+
+def _attachments(hypervisor: Hypervisor, volume: str) -> tuple[Attachment, ...]:
     def ask(cloud: Cloud) -> list[Volume]:
         return cloud.volumes()
 
-    found = (each for each in gateway_for(hypervisor).on_cloud(ask) if each.id.lower() == volume.lower())
-    return next((each.attachments for each in found), ())
+    known = gateway_for(hypervisor).on_cloud(ask) if volume else []
+    return next((each.attachments for each in known if each.id == volume), ())
 
 
 def _identity(done: Any) -> dict[str, str]:

@@ -16,7 +16,7 @@ from hypervisors.models import Hypervisor
 from olimpus.errors import CapacityExceeded, Forbidden, Rejected, Unreachable
 from tests import factories
 from tests.hypervisors.asking import URL, ask
-from tests.hypervisors.recorded import FREE_VOLUME, NETWORK, PROJECTS, SERVER, SUBNET, VOLUME
+from tests.hypervisors.recorded import FREE_VOLUME, NETWORK, PROJECTS, SERVER, SNAPSHOT, SUBNET, VOLUME
 
 NET, SUB, FREE, TAKEN, DEMO = NETWORK.id, SUBNET.id, FREE_VOLUME.id, VOLUME.id, PROJECTS[1].id
 #: Read by managers only, without a body.
@@ -42,12 +42,12 @@ WRITES = [
     ("post", f"volumes/{TAKEN}/detach", {}, 200, "detach_volume", {"volume": TAKEN, "ref": ""}),
     ("post", f"volumes/{FREE}/extend", {"size": 2}, 200, "extend_volume", {"volume": FREE, "size_gib": 2}),
     ("post", f"volumes/{FREE}/snapshot", {"name": "monday"}, 201, "snapshot_volume", {"volume": FREE, "name": "monday"}),
-    ("delete", "volume-snapshots/9f1", None, 204, "delete_volume_snapshot", {"snapshot": "9f1"}),
+    ("delete", f"volume-snapshots/{SNAPSHOT.id}", None, 204, "delete_volume_snapshot", {"snapshot": SNAPSHOT.id}),
     ("post", "projects", {"name": "demo", "quotas": {"cores": 4}}, 201, "ensure_project",
-     {"name": "demo", "description": "", "quotas": {"cores": 4}, "users": [], "role": "member"}),
+     {"name": "demo", "description": "", "quotas": {"cores": 4}, "users": [], "role": "member", "ordinary": True}),
     ("delete", f"projects/{DEMO}", None, 204, "delete_project", {"name": "demo"}),
     ("patch", f"quotas/{DEMO}", {"quotas": {"instances": -1}}, 200, "ensure_project",
-     {"name": "demo", "quotas": {"instances": -1}}),
+     {"name": "demo", "quotas": {"instances": -1}, "ordinary": True}),
 ]  # fmt: skip
 writes = pytest.mark.parametrize(("method", "path", "body", "status", "call", "fields"), WRITES)
 

@@ -62,7 +62,7 @@ class FlavorViewSet(CloudViewSet):
 
     @extend_schema(parameters=[WhichQuery], responses=GONE)
     def destroy(self, request: Request, id: str) -> Response:
-        """Forget a flavor by its name; instances that have it keep it."""
+        """Forget a flavor by its name or id; instances that have it keep it."""
         clouds.do(self.managed(request), "flavor.delete", {"name": id}, actor=request.user)
         return Response(status=204)
 

@@ -72,7 +72,9 @@ class Catalogue(Part):
             return self._same(known, wanted)
 
     def delete_flavor(self, name: str) -> None:
-        if known := self._flavor(name):
+        """Forget the flavor of this name, else of this id; fine when there is none."""
+        found = [flavor for flavor in self.flavors() if name in (flavor.name, flavor.id)]
+        if known := min(found, key=lambda flavor: flavor.name != name, default=None):
             self.rest.delete("compute", at("/flavors", known.id))
 
     # -- inside -----------------------------------------------------------------------------------------------------

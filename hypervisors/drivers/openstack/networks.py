@@ -60,8 +60,8 @@ class NetworkService(Part):
     def delete_network(self, network: str) -> None:
         known = self._item("networks", network)
         if known:
-            self._check_unused(known, self._each("ports", network_id=network))
-            self.rest.delete("network", at("/networks", network))
+            self._check_unused(known, self._each("ports", network_id=known["id"]))
+            self.rest.delete("network", at("/networks", known["id"]))
 
     # -- subnets ----------------------------------------------------------------------------------------------------
 
@@ -88,6 +88,7 @@ class NetworkService(Part):
         known = self._item("networks", network)
         if not known:
             raise missing(_(NO_NETWORK), network, self._each("networks"), self.where)
+        network = known["id"]  # Neutron finds it in capitals, too, and would write it down so
         body = body | {"network_id": network, "cidr": str(cidr), "ip_version": cidr.version}
         if known["project_id"] != self.session.project_id():
             body["project_id"] = known["project_id"]  # an administrator at work in somebody's network
@@ -115,8 +116,8 @@ class NetworkService(Part):
         """Remove a subnet. `Rejected`, saying by what, while addresses of it are in use."""
         known = self._item("subnets", subnet)
         if known:
-            self._check_unused(known, self._each("ports", fixed_ips=f"subnet_id={subnet}"))
-            self.rest.delete("network", at("/subnets", subnet))
+            self._check_unused(known, self._each("ports", fixed_ips=f"subnet_id={known['id']}"))
+            self.rest.delete("network", at("/subnets", known["id"]))
 
     # -- routers ----------------------------------------------------------------------------------------------------
 
@@ -126,7 +127,8 @@ class NetworkService(Part):
         `Missing`: no such external network or subnet. `Rejected`: ranges overlap, the router leads elsewhere.
         """
         way_out = self.external(external)["id"] if external else ""
-        self._check_apart([self._known_subnet(subnet) for subnet in subnets])
+        wanted = [self._known_subnet(subnet) for subnet in subnets]
+        self._check_apart(wanted)
         with one_at_a_time(self.session.home, self.where, "router", project, name), ExitStack() as undo:
             if known := self.oldest("routers", name, project):
                 self._lead_out(known, way_out)
@@ -135,14 +137,16 @@ class NetworkService(Part):
                 gateway = {"external_gateway_info": {"network_id": way_out}} if way_out else {}
                 known, joined = self._new("router", {"name": name} | gateway, project), ()
                 undo.callback(log_left, self.where, self.delete_router, known["id"])
-            self._join(known["id"], [subnet for subnet in subnets if subnet not in joined])
+            self._join(known["id"], [subnet["id"] for subnet in wanted if subnet["id"] not in joined])
             undo.pop_all()
         return self._router(known["id"])
 
     def delete_router(self, router: str) -> None:
         """Take a router off its subnets and remove it. `Rejected`, naming them, while floating IPs go through it."""
-        if not self._item("routers", router):
+        known = self._item("routers", router)
+        if not known:
             return
+        router = known["id"]
         if floating := [item["floating_ip_address"] for item in self._each("floatingips", router_id=router)]:
             message = _("Floating IPs go through the router: %(addresses)s.") % {"addresses": ", ".join(floating)}
             raise Rejected(message, where=self.where, hint=_("Take them off their machines first."))

@@ -46,8 +46,12 @@ class ProjectService(QuotaService):
         quotas: Mapping[str, int] | None = None,
         users: Sequence[str] = (),
         role: str = "member",
+        ordinary: bool = False,
     ) -> Project:
-        """The project of this name, made when missing. `Missing`: user, role; `Rejected`: quota. Nothing changes then."""
+        """The project of this name, made when missing. `Missing`: user, role; `Rejected`: quota. Nothing changes then.
+
+        With `ordinary` neither the account's own project nor one of the cloud's own is changed: `Rejected`.
+        """
         limits = dict(quotas or {})
         self.check_quotas(limits)
         role_id = self._role_id(role) if users else ""
@@ -55,11 +59,13 @@ class ProjectService(QuotaService):
         with ExitStack() as undo:
             known = self._project(name)
             if known:
-                self._check_used(known["id"], limits)
+                self._check_change(known, limits, ordinary=ordinary)
             else:
                 known, mine = self._make_project(name, description)
                 if mine:
                     undo.callback(log_left, self.where, self._drop_project, known["id"])
+                else:
+                    self._check_change(known, limits, ordinary=ordinary)
             for person in people:
                 path = f"{at('/projects', known['id'])}/users/{person}/roles/{role_id}"
                 self.rest.put("identity", path)
@@ -134,6 +140,11 @@ class ProjectService(QuotaService):
         self.rest.delete("identity", at("/projects", project_id))
 
     # -- checking ---------------------------------------------------------------------------------------------------
+
+    def _check_change(self, project: Json, limits: Mapping[str, int], *, ordinary: bool) -> None:
+        if ordinary:
+            self._check_ours(project)
+        self._check_used(project["id"], limits)
 
     def _check_used(self, project_id: str, limits: Mapping[str, int]) -> None:
         """Refuse limits below what is used: the services differ in whether they notice."""

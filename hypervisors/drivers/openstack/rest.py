@@ -92,13 +92,14 @@ class Rest:
             query = parse_qs(urlsplit(link).query) if link else None
 
     def optional(self, service: str, path: str, key: str, **options: Any) -> Json | None:
-        """The one item of an answer, or None when it is not there; an empty id is never there."""
+        """The one item of an answer, or None when it is not there; an empty id is never there, nor is one like “detail”."""
         if path.endswith("/"):
             return None
         try:
-            return self.get(service, path, **options)[key]
+            found = self.get(service, path, **options).get(key)
         except Missing:
             return None
+        return found if isinstance(found, dict) else None  # else it was the address of a list
 
 
 class Part:

@@ -18,6 +18,8 @@ from olimpus.words import gettext_noop
 VOLUME_SECONDS: Final = 600.0  # filling one from an image is the slowest
 ATTACH_SECONDS: Final = 120.0
 USABLE: Final = frozenset({"available", "in-use"})
+#: On the way into a machine or out of it.
+MOVING: Final = frozenset({"attaching", "detaching", "reserved"})
 #: Microversion with which a volume grows while it is attached.
 ONLINE_EXTEND: Final = "3.42"
 MESSAGES: Final = "3.5"
@@ -65,10 +67,9 @@ class VolumeService(Catalogue):
         known = self._volume(volume)
         if not known:
             return
+        volume = known["id"]
         if known["attachments"]:
-            told = {"name": known["name"] or volume, "machines": self._machines(known)}
-            message = _("The volume “%(name)s” is attached to %(machines)s.") % told
-            raise Rejected(message, where=self.where, hint=_("Detach it first."))
+            raise self._attached(known, _("Detach it first."))
         if names := self._snapshot_names(volume):
             told = {"name": known["name"] or volume, "snapshots": ", ".join(names)}
             message = _("The volume “%(name)s” has snapshots: %(snapshots)s.") % told
@@ -78,16 +79,19 @@ class VolumeService(Catalogue):
 
     def attach_volume(self, volume: str, ref: str) -> Volume:
         """Put a volume into a machine and wait until it is there. `VMNotFound`; `Rejected` when another has it."""
-        known = self._known_volume(volume)
-        server = self._server(ref)
+        ref = self._server(ref)["id"]
+        with one_at_a_time(self.session.home, self.where, "volume", volume):
+            return self._attach(self._settled(volume), ref)
+
+    def _attach(self, known: Json, ref: str) -> Volume:
+        """The same of a volume that nobody else moves meanwhile."""
+        volume = known["id"]
         if _is_in(known, ref):
             return volume_of(self._await_attached(volume, ref))
         if known["attachments"] and not known.get("multiattach"):
-            told = {"name": known["name"] or volume, "machines": self._machines(known)}
-            message = _("The volume “%(name)s” is attached to %(machines)s.") % told
-            raise Rejected(message, where=self.where, hint=_("Detach it first."))
+            raise self._attached(known, _("Detach it first."))
         body = {"volumeAttachment": {"volumeId": volume}}
-        path = f"{at('/servers', server['id'])}/os-volume_attachments"
+        path = f"{at('/servers', ref)}/os-volume_attachments"
         try:
             self.rest.post("compute", path, body, missing=VMNotFound)
         except Rejected:
@@ -96,18 +100,24 @@ class VolumeService(Catalogue):
         return volume_of(self._await_attached(volume, ref))
 
     def detach_volume(self, volume: str, ref: str = "") -> Volume:
-        """Take a volume out of the machine that has it (only out of `ref` when given); fine when it is not there."""
-        known = self._known_volume(volume)
-        for attachment in known["attachments"]:
-            server = attachment["server_id"]
-            if ref in ("", server):
+        """Take a volume out of the machine that has it (only out of `ref` when given); fine when it is not there.
+
+        `Rejected` when it went into a machine only now: who may touch that one was not asked.
+        """
+        meant = {ref} if ref else _refs(self._known_volume(volume))
+        with one_at_a_time(self.session.home, self.where, "volume", volume):
+            known = self._settled(volume)
+            if not meant and known["attachments"]:
+                raise self._attached(known)
+            for server in sorted(meant & _refs(known)):
                 self.rest.delete("compute", f"{at('/servers', server)}/os-volume_attachments/{known['id']}")
-                self._await_detached(volume, server)
-        return volume_of(self._known_volume(volume))
+                self._await_detached(known["id"], server)
+            return volume_of(self._known_volume(known["id"]))
 
     def extend_volume(self, volume: str, size_gib: int) -> Volume:
         """Let a volume grow and wait for it; an attached one grows, too, where Cinder and its store can."""
         known = self._known_volume(volume)
+        volume = known["id"]
         if size_gib < known["size"]:
             told = {"name": known["name"] or volume, "now": known["size"], "wanted": size_gib}
             message = _("The volume “%(name)s” has %(now)d GiB and cannot shrink to %(wanted)d.") % told
@@ -120,6 +130,7 @@ class VolumeService(Catalogue):
     def snapshot_volume(self, volume: str, name: str) -> VolumeSnapshot:
         """Keep a moment of a volume, attached or not; the one of this name when the volume has it."""
         known = self._known_volume(volume)
+        volume = known["id"]
         with one_at_a_time(self.session.home, self.where, "snapshot", volume, name):
             taken = next((item for item in self._snapshots_of(volume) if item["name"] == name), None)
             if taken:
@@ -200,6 +211,11 @@ class VolumeService(Catalogue):
 
     # -- checking ---------------------------------------------------------------------------------------------------
 
+    def _attached(self, volume: Json, hint: str = "") -> Rejected:
+        told = {"name": volume["name"] or volume["id"], "machines": self._machines(volume)}
+        message = _("The volume “%(name)s” is attached to %(machines)s.") % told
+        return Rejected(message, where=self.where, hint=hint)
+
     def _fitting(self, size_gib: int, image: str, snapshot: str) -> int:
         """The size, checked against what shall go into the volume."""
         least = 1
@@ -243,6 +259,15 @@ class VolumeService(Catalogue):
             return known if known["status"] in wanted else None
 
         return wait_for(look, volume, self.where, VOLUME_SECONDS)
+
+    def _settled(self, volume: str) -> Json:
+        """The volume once it is on no way: a repeated request must not judge what the first has half done."""
+
+        def look() -> Json | None:
+            known = self._known_volume(volume)
+            return None if known["status"] in MOVING else known
+
+        return wait_for(look, volume, self.where, ATTACH_SECONDS)
 
     def _await_attached(self, volume: str, ref: str) -> Json:
         def look() -> Json | None:
@@ -337,4 +362,8 @@ def _owner(item: Json) -> str:
 
 
 def _is_in(volume: Json, ref: str) -> bool:
-    return any(attachment["server_id"] == ref for attachment in volume["attachments"])
+    return ref in _refs(volume)
+
+
+def _refs(volume: Json) -> set[str]:
+    return {attachment["server_id"] for attachment in volume["attachments"] if attachment["server_id"]}
