@@ -260,7 +260,7 @@ class Cloud(ABC):
 
     @abstractmethod
     def delete_flavor(self, name: str) -> None:
-        """Forget a flavor; machines that have it keep it."""
+        """Forget a flavor by its name, else its id; machines that have it keep it."""
 
     @abstractmethod
     def upload_image(self, name: str, data: BinaryIO, format: str, *, public: bool = False) -> Image:
@@ -347,8 +347,12 @@ class Cloud(ABC):
         quotas: Mapping[str, int] | None = None,
         users: Sequence[str] = (),
         role: str = "member",
+        ordinary: bool = False,
     ) -> Project:
-        """The project of this name, made when missing; quotas (by resource) and the users' role are written."""
+        """The project of this name, made when missing; quotas (by resource) and the users' role are written.
+
+        With `ordinary` it is `Rejected` for projects that the account itself, or the cloud, works in.
+        """
 
     @abstractmethod
     def delete_project(self, name: str) -> None:

@@ -10,7 +10,7 @@ from hypervisors.drivers.base import Capacity
 from hypervisors.drivers.cloud import CloudFlavor, Flavors, Host, Image, Images, Keypair, Keypairs, Zone, Zones
 from hypervisors.drivers.openstack.capacity import rooms
 from hypervisors.drivers.openstack.errors import Denied
-from hypervisors.drivers.openstack.plan import offered
+from hypervisors.drivers.openstack.plan import SNAPSHOT_OF, offered
 from hypervisors.drivers.openstack.rest import PAGE, Json, Part, at, missing, when
 from olimpus.errors import Missing, Rejected
 from olimpus.words import gettext as _
@@ -94,10 +94,11 @@ class Catalogue(Part):
         raise Rejected(message % told, where=self.where, hint=_("Choose another name, or delete that flavor first."))
 
     def _known_image(self, image: str) -> Json:
-        """The image with this id; `Missing` with the nearest one."""
+        """The image with this id; `Missing` with the nearest one. Snapshots belong to their machines."""
         found = self._image(image)
-        if not found:
-            known = list(self.rest.pages("image", "/images", "images", {"limit": PAGE}))
+        if not found or found.get(SNAPSHOT_OF):
+            told = self.rest.pages("image", "/images", "images", {"limit": PAGE})
+            known = [item for item in told if offered(self.session, item)]
             raise missing(_("There is no image “%(name)s”."), image, known, self.where)
         return found
 

@@ -58,8 +58,11 @@ class ImageService(VolumeService):
         return image_of(ready)
 
     def delete_image(self, image: str) -> None:
-        """Remove an image by id. `Rejected` when it is protected or a volume stands on it."""
-        if self._image(image):
+        """Remove an image by id. `Rejected` when it is protected, a volume stands on it, or it is a machine's snapshot."""
+        if known := self._image(image):
+            if known.get(SNAPSHOT_OF):
+                message = _("“%(name)s” is a snapshot of a machine.") % {"name": known["name"]}
+                raise Rejected(message, where=self.where, hint=_("Delete it there, by its name."))
             self.rest.delete("image", at("/images", image))
 
     def publish(self, ref: str, name: str) -> Image:
