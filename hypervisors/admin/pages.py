@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -104,7 +104,7 @@ class HypervisorAdmin(admin.ModelAdmin):
         """The settings. POST saves, or with `switch` goes on with another driver and what was typed."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        record = get_object_or_404(Hypervisor, pk=object_id) if object_id else None
+        record = self._record(object_id) if object_id else None
         if request.method != "POST":
             return self._form_page(request, form_for(_driver(request.GET, record), record))
         if "switch" in request.POST and record is None:
@@ -226,6 +226,12 @@ class HypervisorAdmin(admin.ModelAdmin):
         over = ngettext("%(n)d hypervisor works again.", "%(n)d hypervisors work again.", len(chosen))
         self.message_user(request, (begun if on else over) % {"n": len(chosen)}, messages.SUCCESS)
         return True
+
+    def _record(self, object_id: str) -> Hypervisor:
+        """The hypervisor of an address; anything may stand there."""
+        if not object_id.isdecimal():
+            raise Http404
+        return get_object_or_404(Hypervisor, pk=int(object_id))
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Forget a hypervisor; while machines refer to it, say which."""

@@ -268,3 +268,8 @@ def test_deleting(console, hypervisor):
     console.post(f"{LIST}{hypervisor.pk}/delete/", {"post": "yes"})
     assert not Hypervisor.objects.exists()
     assert Entry.objects.filter(verb="hypervisor.delete").exists()
+
+
+@pytest.mark.parametrize("address", ["clouds/images/", "abc/change/", "1.5/change/", "99999999999999999999/change/"])
+def test_no_such_page_is_no_error_of_ours(console, address):
+    assert console.get(f"/admin/hypervisors/hypervisor/{address}", follow=True).status_code == 404
