@@ -1,5 +1,7 @@
 // The frame: theme, search focus, copying, closing notices, ages that stay true.
 
+const ASKED = "olimpus-theme-asked"
+
 const words = () => document.getElementById("words")?.dataset ?? {}
 
 function toggleTheme() {
@@ -10,13 +12,30 @@ function toggleTheme() {
 
 /** Remember a theme in this browser, and with the account when somebody is signed in. */
 export function keepTheme(theme) {
-  const root = document.documentElement
   try { localStorage.setItem("olimpus-theme", theme) } catch { /* remembered for this page only */ }
+  tellAccount(theme)
+}
+
+/** Who leaves the page before the account has answered keeps the theme: the next page shows it and tells the account again. */
+async function tellAccount(theme) {
+  const root = document.documentElement
   const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value
   if (!root.dataset.themeUrl || !token) return
   root.dataset.theme = theme
-  fetch(root.dataset.themeUrl, { method: "POST", body: new URLSearchParams({ theme }), headers: { "X-CSRFToken": token } }).catch(() => {})
+  try { sessionStorage.setItem(ASKED, theme) } catch { /* a page left too early forgets it */ }
+  const body = new URLSearchParams({ theme })
+  try {
+    await fetch(root.dataset.themeUrl, { method: "POST", body, headers: { "X-CSRFToken": token }, keepalive: true })
+  } catch { // left or offline: told again by the next page
+    return
+  }
+  try { if (sessionStorage.getItem(ASKED) === theme) sessionStorage.removeItem(ASKED) } catch { /* it was never kept */ }
 }
+
+try {
+  const asked = sessionStorage.getItem(ASKED)
+  if (asked) tellAccount(asked)
+} catch { /* storage is off: nothing was left open */ }
 
 async function copy(button) {
   const text = button.dataset.copy

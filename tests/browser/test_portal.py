@@ -152,6 +152,22 @@ def test_keyboard_theme_and_language(visitors: Visitors) -> None:
     expect(page.locator("html")).to_have_attribute("lang", "es")
 
 
+def test_a_theme_is_kept_by_who_leaves_before_the_account_has_answered(visitors: Visitors) -> None:
+    page = visitors.enter("manager")
+    page.goto(f"/tree{HOME}")
+    html = page.locator("html")
+    other = {"light": "dark", "dark": "light"}[html.get_attribute("data-bs-theme")]
+    page.route("**/accounts/profile/theme/", lambda _never_answered: None, times=1)
+    page.click(".topbar [data-theme-toggle]:visible")
+    expect(html).to_have_attribute("data-bs-theme", other)
+    page.reload()
+    expect(html).to_have_attribute("data-bs-theme", other)
+    page.wait_for_function("!sessionStorage.getItem('olimpus-theme-asked')")
+    page.evaluate("localStorage.clear()")
+    page.reload()
+    expect(html).to_have_attribute("data-bs-theme", other)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 def test_no_page_is_wider_than_the_screen(visitors: Visitors, shots: Path, width: int, theme: str) -> None:
