@@ -49,8 +49,13 @@ def _fault(name: str) -> str:
         return _("The name begins with a combining mark.")
     stranger = next((character for character in name if not _is_allowed(character)), None)
     if stranger:
-        return _("The name contains %(character)s, which is not allowed.") % {"character": _shown(stranger)}
+        return not_allowed(stranger)
     return ""
+
+
+def not_allowed(character: str) -> str:
+    """What is said of a character that may not be in a name."""
+    return _("The name contains %(character)s, which is not allowed.") % {"character": _shown(character)}
 
 
 def _is_allowed(character: str) -> bool:

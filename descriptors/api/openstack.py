@@ -22,6 +22,7 @@ from descriptors.api.rows import node_row, operation_row
 from descriptors.api.serializers import NodeSerializer, OperationSerializer, PathField
 from descriptors.definition import nearest
 from descriptors.models import Descriptor, Kind, Operation
+from descriptors.names import not_allowed
 from descriptors.states import CHOICES
 from descriptors.wishes import definition_of, in_words
 from hypervisors import clouds, inventory
@@ -50,8 +51,7 @@ class Name(serializers.CharField):
 def _refuse_controls(text: str) -> None:
     """A line break or a half character in a name would spoil whatever shows it."""
     if stranger := next((character for character in text if not character.isprintable()), None):
-        message = _("The name contains %(character)s, which is not allowed.")
-        raise serializers.ValidationError(message % {"character": f"U+{ord(stranger):04X}"})
+        raise serializers.ValidationError(not_allowed(stranger))
 
 
 # -- bodies ------------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ from descriptors.selectors.records import (
     with_running,
 )
 from descriptors.selectors.rights import Loss, Reason, losses, matrix, members_of, people, why
-from descriptors.selectors.sizes import forget_sizes, size_of
+from descriptors.selectors.sizes import forget_sizes, known_size, size_of
 from descriptors.selectors.walks import matching, walk
 from descriptors.selectors.ways import Way, way_to
 
@@ -92,6 +92,7 @@ __all__ = [
     "instance_rows",
     "instances_named",
     "is_unfoldable",
+    "known_size",
     "last_editor",
     "listing",
     "losses",

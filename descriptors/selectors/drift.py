@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from descriptors.models import Descriptor
 from descriptors.selectors.offers import open_operation
-from descriptors.selectors.sizes import size_of
+from descriptors.selectors.sizes import known_size
 from descriptors.states import EXPECTED_POWER, State
-from olimpus.errors import Invalid
 
 
 def drift(descriptor: Descriptor, *, busy: bool | None = None) -> list[dict[str, Any]]:
@@ -39,16 +37,8 @@ def expectation(descriptor: Descriptor) -> dict[str, Any]:
         return {}
     expected: dict[str, Any] = {"power": str(EXPECTED_POWER[State(descriptor.state)])}
     if descriptor.applied and descriptor.state != State.PROVISIONED:
-        expected |= _sizes(descriptor.applied)
+        if size := known_size(descriptor.applied):
+            expected |= {"cpus": size.cpus, "memory_mib": size.memory_mib}
         if macs := [nic["mac"] for nic in descriptor.applied.get("nics") or [] if nic.get("mac")]:
             expected["macs"] = macs
     return expected
-
-
-def _sizes(applied: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing when the flavor is gone from the cloud: its machines live on, and nobody knows what it was."""
-    try:
-        size = size_of(applied)
-    except Invalid:
-        return {}
-    return {"cpus": size.cpus, "memory_mib": size.memory_mib}

@@ -10,6 +10,7 @@ from typing import Any, Final
 from descriptors.definition import FLAVORS, Size, sizing
 from hypervisors.flavors import Flavor
 from hypervisors.models import Inventory
+from olimpus.errors import Invalid
 
 #: Seconds for which what a cloud has is not read again: thousands of machines ask in a row.
 HOLD: Final = 5.0
@@ -23,6 +24,14 @@ def size_of(values: Mapping[str, Any]) -> Size:
     if (values.get("flavor") or "") in FLAVORS or not values.get("hypervisor"):
         return sizing(values)
     return sizing(values, {**FLAVORS, **_known(str(values["hypervisor"]), int(time.monotonic() / HOLD))})
+
+
+def known_size(values: Mapping[str, Any]) -> Size | None:
+    """`size_of`, or None when its flavor is gone from the cloud: machines that were made with it live on."""
+    try:
+        return size_of(values)
+    except Invalid:
+        return None
 
 
 @lru_cache(maxsize=64)

@@ -28,7 +28,7 @@ from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.gateway import STOP_SECONDS, Gateway, Interrupted, gateway_for
 from hypervisors.models import Hypervisor
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import HypervisorError, Invalid, OlimpusError, VMNotFound
+from olimpus.errors import HypervisorError, OlimpusError, VMNotFound
 
 log = logging.getLogger(__name__)
 
@@ -137,15 +137,12 @@ def _values(
     """The computed definition; for verbs that need not write it, a broken one is replaced by what was applied last."""
     if operation.verb == "destroy" and machine.applied:  # what was made is removed, whatever is wanted by now
         return dict(machine.applied)
-    try:
-        if isinstance(computed, OlimpusError):
-            raise computed
-        selectors.size_of(computed.values)
-    except OlimpusError:
+    if isinstance(computed, OlimpusError):
         if operation.verb in SIZING:
-            raise
-        if machine.applied or isinstance(computed, OlimpusError):
-            return dict(machine.applied or {})
+            raise computed
+        return dict(machine.applied or {})
+    if operation.verb not in SIZING and machine.applied and selectors.known_size(computed.values) is None:
+        return dict(machine.applied)
     return joined(computed.values, cards)
 
 
@@ -157,11 +154,11 @@ def unexpected(error: Exception, operation: Operation) -> HypervisorError:
 
 def _job(operation: Operation, machine: Descriptor, values: dict[str, Any], should_stop: Callable[[], bool]) -> Job:
     assert operation.started_at is not None  # noqa: S101 - set by the claim
-    size = _size(operation, values)
+    size = (selectors.size_of if operation.verb in SIZING else selectors.known_size)(values)
     return Job(
         uid=str(machine.uid),
         ref=machine.vm_ref,
-        spec=spec_of(machine, values, size or NO_SIZE),
+        spec=spec_of(machine, values, size or NO_SIZE),  # what was made is still there, and nothing is rewritten then
         started_at=operation.started_at,
         arguments=operation.arguments,
         stop_timeout=float(values.get("stop_timeout") or STOP_SECONDS),
@@ -170,17 +167,6 @@ def _job(operation: Operation, machine: Descriptor, values: dict[str, Any], shou
         resumed=operation.attempts > 1 or operation.error is not None,
         should_stop=should_stop,
     )
-
-
-def _size(operation: Operation, values: Mapping[str, Any]) -> Size | None:
-    """The size to write. None where the flavor is gone from the cloud and the verb can do without: what was made of it
-    is still there, and nothing is rewritten then."""
-    try:
-        return selectors.size_of(values)
-    except Invalid:
-        if operation.verb in SIZING:
-            raise
-        return None
 
 
 def wants_reapply(machine: Descriptor, values: Mapping[str, Any]) -> bool:

@@ -104,7 +104,7 @@ class HypervisorAdmin(admin.ModelAdmin):
         """The settings. POST saves, or with `switch` goes on with another driver and what was typed."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        record = self._record(object_id) if object_id else None
+        record = self._record(request, object_id) if object_id else None
         if request.method != "POST":
             return self._form_page(request, form_for(_driver(request.GET, record), record))
         if "switch" in request.POST and record is None:
@@ -227,11 +227,12 @@ class HypervisorAdmin(admin.ModelAdmin):
         self.message_user(request, (begun if on else over) % {"n": len(chosen)}, messages.SUCCESS)
         return True
 
-    def _record(self, object_id: str) -> Hypervisor:
+    def _record(self, request: HttpRequest, object_id: str) -> Hypervisor:
         """The hypervisor of an address; anything may stand there."""
-        if not object_id.isdecimal():
+        record = self.get_object(request, object_id)
+        if record is None:
             raise Http404
-        return get_object_or_404(Hypervisor, pk=int(object_id))
+        return record
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         """Forget a hypervisor; while machines refer to it, say which."""

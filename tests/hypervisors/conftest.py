@@ -6,11 +6,13 @@ import pytest
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from descriptors.models import Descriptor
 from hypervisors import actions, clouds, inventory
 from hypervisors.drivers.mock import MockDriver
 from hypervisors.gateway import Gateway, forget_gateways
 from hypervisors.models import Hypervisor
-from tests.hypervisors.recorded import Recorded, Silent
+from tests import factories
+from tests.hypervisors.recorded import SERVER, Recorded, Silent
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,22 @@ def teacher_api(teacher) -> APIClient:
 def cloud(db) -> Hypervisor:
     """The record of an OpenStack."""
     return Hypervisor.objects.create(name="campus", driver="openstack")
+
+
+@pytest.fixture
+def in_charge(cloud, root, teacher, teacher_api) -> APIClient:
+    """The teacher, who manages the cloud."""
+    actions.update(cloud, {"managers": ["teacher"]}, actor=root)
+    return teacher_api
+
+
+@pytest.fixture
+def machine(cloud, root) -> Descriptor:
+    """A machine of the tree that has the recorded volume; the teacher does not manage it."""
+    factories.folder("/sam", root)
+    made = factories.machine("/sam/web", root)
+    Descriptor.objects.filter(pk=made.pk).update(hypervisor=cloud, vm_ref=SERVER)
+    return made
 
 
 @pytest.fixture

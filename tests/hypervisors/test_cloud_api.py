@@ -52,13 +52,6 @@ WRITES = [
 writes = pytest.mark.parametrize(("method", "path", "body", "status", "call", "fields"), WRITES)
 
 
-@pytest.fixture
-def in_charge(cloud, root, teacher, teacher_api) -> APIClient:
-    """The teacher, who manages the cloud."""
-    actions.update(cloud, {"managers": ["teacher"]}, actor=root)
-    return teacher_api
-
-
 # -- who may -----------------------------------------------------------------------------------------------------------
 
 
@@ -278,15 +271,6 @@ def test_only_superusers_give_roles_that_rule_the_cloud(in_charge, api, cloud, s
 
 
 # -- volumes of somebody's machines ------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def machine(cloud, root) -> Descriptor:
-    """A machine of the tree that has the recorded volume; the teacher does not manage it."""
-    factories.folder("/sam", root)
-    made = factories.machine("/sam/web", root)
-    Descriptor.objects.filter(pk=made.pk).update(hypervisor=cloud, vm_ref=SERVER)
-    return made
 
 
 @pytest.mark.parametrize(

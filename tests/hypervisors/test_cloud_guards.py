@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rest_framework.test import APIClient
 
 from accounts.models import Entry
-from descriptors.models import Descriptor
-from hypervisors import actions
-from tests import factories
 from tests.hypervisors.asking import ask
 from tests.hypervisors.recorded import FREE_VOLUME, SERVER, SNAPSHOT, VOLUME, Recorded
 
@@ -25,22 +21,6 @@ DONE_TO_VOLUMES: list[tuple[str, str, Any]] = [
     ("post", "volumes/{}/snapshot", {"name": "x"}),
     ("delete", "volume-snapshots/{}", None),
 ]
-
-
-@pytest.fixture
-def in_charge(cloud, root, teacher, teacher_api) -> APIClient:
-    """The teacher, who manages the cloud."""
-    actions.update(cloud, {"managers": ["teacher"]}, actor=root)
-    return teacher_api
-
-
-@pytest.fixture
-def machine(cloud, root) -> Descriptor:
-    """A machine of the tree that has the recorded volume; the teacher does not manage it."""
-    factories.folder("/sam", root)
-    made = factories.machine("/sam/web", root)
-    Descriptor.objects.filter(pk=made.pk).update(hypervisor=cloud, vm_ref=SERVER)
-    return made
 
 
 @pytest.fixture

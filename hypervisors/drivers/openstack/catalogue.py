@@ -37,9 +37,7 @@ class Catalogue(Part):
 
     def images(self) -> Images:
         """Those that machines are made from: neither snapshots, which belong to their machines, nor others' private ones."""
-        found = self.rest.pages("image", "/images", "images", {"limit": PAGE})
-        items = (item for item in found if offered(self.session, item))
-        return sorted(map(image_of, items), key=lambda image: (image.name.casefold(), image.id))
+        return sorted(map(image_of, self._offered_images()), key=lambda image: (image.name.casefold(), image.id))
 
     def zones(self, *, capacity: bool = False) -> Zones:
         """Zones by name. Only an administrator sees their hosts, and with `capacity` the room of each."""
@@ -97,10 +95,12 @@ class Catalogue(Part):
         """The image with this id; `Missing` with the nearest one. Snapshots belong to their machines."""
         found = self._image(image)
         if not found or found.get(SNAPSHOT_OF):
-            told = self.rest.pages("image", "/images", "images", {"limit": PAGE})
-            known = [item for item in told if offered(self.session, item)]
-            raise missing(_("There is no image “%(name)s”."), image, known, self.where)
+            raise missing(_("There is no image “%(name)s”."), image, self._offered_images(), self.where)
         return found
+
+    def _offered_images(self) -> list[Json]:
+        found = self.rest.pages("image", "/images", "images", {"limit": PAGE})
+        return [item for item in found if offered(self.session, item)]
 
     def _image(self, image: str) -> Json | None:
         """The image with this id; Glance answers with the image itself, not with an object around it."""

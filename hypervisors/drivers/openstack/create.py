@@ -52,7 +52,9 @@ class Creator:
         Threads, and processes with the same home folder, take turns; others meet at the claim on its ports.
         """
         with one_at_a_time(self.servers.session.home, self.servers.where, "create", spec.uid):
-            return self._found_or_made(spec)
+            server = self._found_or_made(spec)
+            self._lost.pop(spec.uid, None)
+            return server
 
     def _found_or_made(self, spec: VmSpec) -> Json:
         there = self.servers.by_uid(spec.uid)
@@ -211,6 +213,7 @@ class Creator:
     def _clear(self, ref: str, spec: VmSpec) -> None:
         """Take away what an attempt has made; what another attempt uses stays. Says in the log what it could not."""
         where = self.servers.where
+        self._lost.pop(spec.uid, None)
         if ref:
             log_left(where, partial(self.servers.delete, seconds=DELETE_SECONDS), ref)
         log_left(where, partial(self._clear_ports, ref), spec.uid)

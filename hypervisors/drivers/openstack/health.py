@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextvars import copy_context
 from typing import Any, Final
 
 from hypervisors.drivers.cloud import ServiceHealth, Services
@@ -27,45 +29,20 @@ ASKED: Final = (
 OPTIONAL: Final = frozenset({"cinder"})
 
 
-class Probe(threading.Thread):
-    """A question that may take long; what it ends with is kept."""
-
-    def __init__(self, ask: Callable[[], Any]):
-        super().__init__(daemon=True)
-        self._ask = ask
-        self._error: HypervisorError | None = None
-        self._answer: Any = None
-
-    def run(self) -> None:
-        try:
-            self._answer = self._ask()
-        except HypervisorError as error:
-            self._error = error
-
-    def answer(self) -> Any:
-        """What it ended with."""
-        if self._error:
-            raise self._error
-        return self._answer
-
-
 class HealthService(Part):
     """The report on the services."""
 
     def __init__(self, session: Session):
         super().__init__(session)
-        self._probes: dict[str, Probe] = {}
+        self._probes: dict[str, Future[Any]] = {}
 
     def services(self) -> Services:
         """All at once; a service that is down says so in its row. Who cannot sign in cannot ask any of them."""
         begun = time.perf_counter()
         try:
             self._within("", self.session.access)
-        except HypervisorError as error:
-            seconds = time.perf_counter() - begun
-            return [
-                ServiceHealth(name, ok=False, seconds=seconds, detail=str(error.message)) for name, *_asked in ASKED
-            ]
+        except Exception as error:  # noqa: BLE001 - a report on faults must not become one
+            return [_down(name, begun, error) for name, *_asked in ASKED]
         return in_parallel(self._health, ASKED)
 
     def places(self) -> dict[str, tuple[str, int]]:
@@ -81,22 +58,18 @@ class HealthService(Part):
             return ServiceHealth(name, ok=True, version=self._version(service), seconds=seconds)
         except NoService as error:
             return ServiceHealth(name, ok=name in OPTIONAL, detail=error.message)
-        except HypervisorError as error:
-            return ServiceHealth(name, ok=False, seconds=time.perf_counter() - begun, detail=str(error.message))
         except Exception as error:  # noqa: BLE001 - a report on faults must not become one
-            detail = _("The answer was not understood (%(error)s).") % {"error": type(error).__name__}
-            return ServiceHealth(name, ok=False, seconds=time.perf_counter() - begun, detail=detail)
+            return _down(name, begun, error)
 
     def _within(self, name: str, ask: Callable[[], Any]) -> Any:
         """The answer to a question, `TimedOut` after `SECONDS`. It goes on then, and whoever asks next waits for the same."""
         probe = self._probes.get(name)
-        if probe is None or not probe.is_alive():
-            probe = self._probes[name] = Probe(ask)
-            probe.start()
-        probe.join(SECONDS)
-        if probe.is_alive():
+        if probe is None or probe.done():
+            probe = self._probes[name] = _begun(ask)
+        wait([probe], SECONDS)
+        if not probe.done():
             raise TimedOut(_("OpenStack did not answer in time."), where=self.where)
-        return probe.answer()
+        return probe.result()
 
     def _version(self, service: str) -> str:
         """The newest (micro)version that the service speaks; it is asked for once."""
@@ -106,3 +79,23 @@ class HealthService(Part):
             return ""
         version = found.max_microversion or found.api_version or ()
         return ".".join(map(str, version))
+
+
+def _begun(ask: Callable[[], Any]) -> Future[Any]:
+    """The answer to be, from a thread of its own that no end of the process waits for. It speaks the asker's language."""
+    answer: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:  # noqa: BLE001 - raised where the answer is waited for
+            answer.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    return answer
+
+
+def _down(name: str, begun: float, error: Exception) -> ServiceHealth:
+    detail = str(error.message) if isinstance(error, HypervisorError) else ""
+    detail = detail or _("The answer was not understood (%(error)s).") % {"error": type(error).__name__}
+    return ServiceHealth(name, ok=False, seconds=time.perf_counter() - begun, detail=detail)

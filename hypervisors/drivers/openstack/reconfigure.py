@@ -62,9 +62,8 @@ class Reconfigurer:
         self._wait_until_shown(ref, cards)
         disks = self._write_disks(ref, spec, known)
         self._remember(server, spec, flavor, plan, disks)
-        for left in {card.nic.network for card in memory.cards_in(server["metadata"])} - {
-            nic.network for nic in spec.nics
-        }:
+        before = {card.nic.network for card in memory.cards_in(server["metadata"])}
+        for left in before - {nic.network for nic in spec.nics}:
             log_left(self.servers.where, lambda name: self.ports.tidy(spec, {name}), left)
         return self.servers.get(ref)
 

@@ -48,3 +48,11 @@ def test_what_signing_in_fails_of_is_told_for_all():
 
     report = HealthService(SimpleNamespace(hypervisor="lab", access=access)).services()
     assert {row.detail for row in report} == {"OpenStack does not answer: connection refused"}
+
+
+def test_what_nobody_expected_is_told_and_no_service_is_up():
+    def access():
+        raise KeyError("catalog")
+
+    report = HealthService(SimpleNamespace(hypervisor="lab", access=access)).services()
+    assert {(row.ok, row.detail) for row in report} == {(False, "The answer was not understood (KeyError).")}
