@@ -31,6 +31,7 @@ class Group:
 
     title: str
     fields: tuple[Any, ...]
+    folded: bool = False
 
 
 class NamesField(forms.CharField):
@@ -107,7 +108,9 @@ class HypervisorForm(forms.Form):
         headings = dict.fromkeys(setting.group for setting in self.declared)
         for heading in headings:
             title = gettext(heading) if heading else gettext(driver_class(self.driver).label)
-            yield Group(title, tuple(self._bound(s) for s in self.declared if s.group == heading))
+            fields = tuple(self._bound(s) for s in self.declared if s.group == heading)
+            folded = heading in driver_class(self.driver).folded and not any(map(_touched, fields))
+            yield Group(title, fields, folded)
         yield Group(gettext("How it is worked on"), tuple(self[name] for name in WORK))
         yield Group(gettext("Who is in charge"), tuple(self[name] for name in PEOPLE))
 
@@ -164,6 +167,11 @@ class HypervisorForm(forms.Form):
         bound.forget = self[FORGET + setting.name] if setting.name in self.kept else None
         bound.default_text = default_text(setting)
         return bound
+
+
+def _touched(bound: Any) -> bool:
+    """Whether something is filled in, kept or wrong: then it must be seen."""
+    return bool(bound.errors or bound.forget) or str(bound.value() or "") not in {"", str(bound.setting.default)}
 
 
 def setting_field(setting: Setting, *, has_value: bool) -> forms.Field:

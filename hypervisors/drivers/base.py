@@ -237,6 +237,8 @@ class Driver(ABC):
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     #: Flavors, images, networks, volumes and projects, for a technology that is a cloud.
     cloud: Cloud | None = None
+    #: Headings of settings that many leave empty: forms fold them until one of theirs is filled in.
+    folded: ClassVar[frozenset[str]] = frozenset()
     #: (code, label) of what `check` tries, in its order: pages show what is still to come.
     steps: ClassVar[tuple[tuple[str, str], ...]] = ()
 

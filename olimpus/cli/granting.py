@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from olimpus.cli.aliases import command_group
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
 from olimpus.cli.options import NodePath, Output
@@ -18,7 +19,7 @@ from olimpus.cli.words import gettext as _
 User = Annotated[str, typer.Option("--user", "-u", metavar="NAME", help=_("A user."))]
 Group = Annotated[str, typer.Option("--group", "-g", metavar="NAME", help=_("All members of a group."))]
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @app.command("list", help=_("List the roles that hold at a path, and where they were given."))

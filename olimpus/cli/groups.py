@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from olimpus.cli import lookups
+from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes, confirm
 from olimpus.cli.context import Context
 from olimpus.cli.moments import number
@@ -18,7 +19,7 @@ from olimpus.cli.words import gettext as _
 Name = Annotated[str, typer.Argument(metavar="GROUP", help=_("A group."))]
 Users = Annotated[list[str], typer.Argument(metavar="USER…", help=_("User names."))]
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @app.command("list", help=_("List groups."))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from olimpus.cli import lookups, values
+from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes, confirm, secret
 from olimpus.cli.completion import complete_path
 from olimpus.cli.context import Context
@@ -32,7 +33,7 @@ Description = Annotated[str | None, typer.Option("--description", help=_("What i
 Concurrency = Annotated[int | None, typer.Option("--concurrency", min=1, help=_("Calls at the same time."))]
 HEALTH = {"ok": "green", "degraded": "yellow", "down": "red", "unreachable": "red"}
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @app.command("list", help=_("List hypervisors."))

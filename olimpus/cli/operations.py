@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from olimpus.cli import following
+from olimpus.cli.aliases import command_group
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
 from olimpus.cli.moments import ago, exact
@@ -23,7 +24,7 @@ COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "running"
 Id = Annotated[str, typer.Argument(metavar="ID", help=_("The id, or how it begins."))]
 Limit = Annotated[int, typer.Option("--limit", "-l", min=1, max=100_000, help=_("At most so many, the newest."))]
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 def columns() -> list[Column]:

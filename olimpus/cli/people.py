@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from olimpus.cli import lookups
+from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes, confirm, secret
 from olimpus.cli.client import data_of
 from olimpus.cli.context import Context
@@ -29,7 +30,7 @@ Kind = Annotated[str | None, typer.Option("--kind", metavar="simple|manager", he
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help=_("Read the password from the standard input."))]
 COLUMNS_HELP = _("Columns: username, email, first name, last name, kind, groups.")
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @app.command("list", help=_("List accounts."))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from olimpus.cli.errors import Failure
-from olimpus.cli.main import MODULES, build
+from olimpus.cli.main import MODULES, build, run
 from olimpus.cli.paths import tops
 from olimpus.cli.settings import address_of, is_loopback
 from olimpus.cli.store import SignIn, Store
@@ -133,3 +133,24 @@ def test_every_command_is_registered_by_the_module_that_the_table_names():
         app = build(commands[0])
         found = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
         assert found == set(commands), module
+
+
+@pytest.mark.parametrize(
+    ("typed", "help_text"),
+    [
+        ("hypervisor ls", "List hypervisors."),
+        ("hypervisor rm", "Forget a hypervisor"),
+        ("flavor list", "List flavors"),
+        ("flavor delete", "Forget a flavor"),
+    ],
+)
+def test_a_command_of_a_group_is_found_by_its_other_usual_name(typed, help_text, capsys):
+    assert run([*typed.split(), "--help"]) == 0
+    assert help_text in capsys.readouterr().out
+
+
+def test_help_names_each_command_once(capsys):
+    assert run(["hypervisor", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert " list " in said
+    assert " ls " not in said

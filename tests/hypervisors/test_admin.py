@@ -95,6 +95,22 @@ def test_the_form_is_made_from_the_declaration(console):
     assert "style=" not in text
 
 
+@pytest.mark.parametrize(
+    ("typed", "folded"),
+    [
+        ({}, 2),
+        ({"bastion_port": "22"}, 2),
+        ({"bastion_host": "jump"}, 1),
+        ({"headnode_port": "x"}, 1),
+    ],
+)
+def test_settings_that_most_leave_empty_are_folded_until_one_is_typed(console, typed, folded):
+    sent = RECORD | {"driver": "openstack"} | {f"setting_{name}": value for name, value in typed.items()}
+    text = page(console.post(f"{LIST}add/", sent))
+    assert text.count("<details class=") == folded
+    assert 'name="setting_bastion_host"' in text
+
+
 def test_adding_goes_through_the_actions(console):
     answer = console.post(f"{LIST}add/", {"name": "rack-2", **RECORD, **SETTINGS, "setting_api_token": "s3cr3t"})
     assert answer.status_code == 302, page(answer)

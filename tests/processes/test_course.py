@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import psutil
 
-from tests.processes.installation import COURSE, FILES, kill, until
+from tests.processes.installation import COURSE, FILES, ROOT, kill, until
 
 MACHINES = 360
+
+
+def test_without_a_database_it_says_so_in_one_line(tmp_path):
+    command = [sys.executable, "manage.py", "import_course", str(FILES / "course.yaml")]
+    told = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"OLIMPUS_HOME": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert "OLIMPUS_HOME" in told.stderr
+    assert "Traceback" not in told.stderr
 
 
 def test_from_files_to_machines_and_a_worker_killed_while_they_stop(installation):

@@ -32,7 +32,7 @@ from hypervisors.drivers.openstack.reconfigure import Reconfigurer
 from hypervisors.drivers.openstack.rest import at
 from hypervisors.drivers.openstack.servers import WAKE, Servers
 from hypervisors.drivers.openstack.session import Session
-from hypervisors.drivers.openstack.settings import SETTINGS
+from hypervisors.drivers.openstack.settings import BASTION, HEADNODE, SETTINGS
 from hypervisors.drivers.openstack.sizes import Sizes
 from hypervisors.drivers.openstack.snapshots import SnapshotService
 from hypervisors.drivers.openstack.view import info_of, power_of, since_of
@@ -56,6 +56,7 @@ class OpenStackDriver(Driver):
     name: ClassVar[str] = "openstack"
     label: ClassVar[str] = "OpenStack"
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
+    folded: ClassVar[frozenset[str]] = frozenset({BASTION, HEADNODE})
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
     steps: ClassVar[tuple[tuple[str, str], ...]] = STEPS
 

@@ -19,10 +19,10 @@ ACCESS, MACHINES = gettext_noop("Access"), gettext_noop("Machines")
 BASTION, HEADNODE = gettext_noop("Bastion (SSH jump host)"), gettext_noop("Head node (second hop)")
 
 
-def _hop(prefix: str, group: str) -> tuple[Setting, ...]:
+def _hop(prefix: str, group: str, example: str) -> tuple[Setting, ...]:
     """The settings of one SSH hop; it is used when its host is given."""
     return (
-        Setting(f"{prefix}_host", gettext_noop("Host"), group=group, example="bastion.example.org"),
+        Setting(f"{prefix}_host", gettext_noop("Host"), group=group, example=example),
         Setting(f"{prefix}_port", gettext_noop("Port"), "int", 22, minimum=1, maximum=65535, group=group),
         Setting(f"{prefix}_user", gettext_noop("User"), group=group, example="olimpus"),
         Setting(
@@ -165,8 +165,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         group=MACHINES,
         example="campus",
     ),
-    *_hop("bastion", BASTION),
-    *_hop("headnode", HEADNODE),
+    *_hop("bastion", BASTION, "bastion.example.org"),
+    *_hop("headnode", HEADNODE, "192.168.201.1"),
 )
 
 #: Settings that fall back to the environment, and the variable of each.

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes, confirm
 from olimpus.cli.cloud.answers import FLAVOR, Row, ask, asked, command, found, given, show, tell_age
 from olimpus.cli.cloud.options import Hypervisor, Refresh
@@ -29,7 +30,7 @@ Vcpus = Annotated[int | None, typer.Option("--vcpus", metavar="N", min=1, help=_
 Ram = Annotated[int | None, typer.Option("--ram", metavar="MIB", min=1, help=_("Memory in MiB."))]
 Disk = Annotated[float | None, typer.Option("--disk", metavar="GIB", min=0, help=_("System disk in GiB."))]
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @command(app, "ls", help=_("List flavors, the cheapest first: those of the cloud, and the predefined ones."))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
+from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes
 from olimpus.cli.cloud.answers import IMAGE, asked, command, found, given, label, remove, show
 from olimpus.cli.cloud.options import Hypervisor, Refresh
@@ -35,7 +36,7 @@ Name = Annotated[
     ),
 ]
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @command(app, "ls", help=_("List images."))

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes
 from olimpus.cli.cloud.answers import NETWORK, ROUTER, SUBNET, ask, asked, command, found, given, label, remove, show
 from olimpus.cli.cloud.options import Hypervisor, Owner, Project, Refresh
@@ -33,9 +34,9 @@ Pool = Annotated[
     str, typer.Option("--pool", metavar="FIRST-LAST", help=_("Addresses to hand out: 10.0.0.10-10.0.0.99"))
 ]
 
-app = typer.Typer(no_args_is_help=True)
-subnets = typer.Typer(no_args_is_help=True)
-routers = typer.Typer(no_args_is_help=True)
+app = command_group()
+subnets = command_group()
+routers = command_group()
 app.add_typer(subnets, name="subnet", help=_("Addresses of networks."))
 app.add_typer(routers, name="router", help=_("What joins subnets and leads out of them."))
 

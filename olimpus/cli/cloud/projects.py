@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes
 from olimpus.cli.cloud.answers import PROJECT, ask, asked, command, found, given, label, remove, show
 from olimpus.cli.cloud.options import Hypervisor, Refresh
@@ -32,9 +33,9 @@ Name = Annotated[
     ),
 ]
 
-projects = typer.Typer(no_args_is_help=True)
-quotas = typer.Typer(no_args_is_help=True)
-keypairs = typer.Typer(no_args_is_help=True)
+projects = command_group()
+quotas = command_group()
+keypairs = command_group()
 
 
 # -- projects ----------------------------------------------------------------------------------------------------------

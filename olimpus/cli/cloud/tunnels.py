@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from olimpus.cli.aliases import command_group
 from olimpus.cli.cloud.answers import Row
 from olimpus.cli.cloud.options import Hypervisor
 from olimpus.cli.cloud.sizes import of_bytes
@@ -31,7 +32,7 @@ LOOKS: Final = {
     "idle": ("○", "dim", _("not needed yet")),
 }
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @app.command("status", help=_("Show the tunnels through bastions and the services behind them."))

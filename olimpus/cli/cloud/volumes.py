@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes
 from olimpus.cli.cloud.answers import (
     IMAGE,
@@ -46,7 +47,7 @@ Name = Annotated[
 ]
 Size = Annotated[int, typer.Argument(metavar="GIB", min=1, help=_("Its size in GiB."))]
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @command(app, "ls", help=_("List volumes and the machines that have them."))

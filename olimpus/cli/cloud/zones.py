@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from olimpus.cli.aliases import command_group
 from olimpus.cli.cloud.answers import Answer, Row, ask, asked, command, given, show, tell_age
 from olimpus.cli.cloud.options import Hypervisor, Refresh
 from olimpus.cli.cloud.sizes import of_gib, of_mib
@@ -18,7 +19,7 @@ from olimpus.cli.output import Column, Format, Styled
 from olimpus.cli.panels import CLOUDS
 from olimpus.cli.words import gettext as _
 
-app = typer.Typer(no_args_is_help=True)
+app = command_group()
 
 
 @command(app, "ls", help=_("List availability zones and their hosts."))
