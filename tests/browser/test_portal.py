@@ -168,28 +168,6 @@ def test_a_theme_is_kept_by_who_leaves_before_the_account_has_answered(visitors:
     expect(html).to_have_attribute("data-bs-theme", other)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
-def test_no_page_is_wider_than_the_screen(visitors: Visitors, shots: Path, width: int, theme: str) -> None:
-    page = visitors.enter("manager", language="es", width=width, theme=theme)
-    addresses = {
-        "home": "/",
-        "course": "/tree/courses/TEL141/2026-2",
-        "folder": f"/tree{HOME}",
-        "machine": f"/tree{HOME}/web",
-        "definition": f"/tree{HOME}/web?tab=definition",
-        "access": f"/tree{HOME}?tab=access",
-        "history": f"/tree{HOME}/web?tab=history",
-        "operations": "/operations/",
-        "apply": "/apply/",
-        "search": "/search/?q=web",
-    }
-    for name, address in addresses.items():
-        page.goto(address)
-        page.screenshot(path=shots / f"{name}-{width}-{theme}.png")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, address
-
-
 def test_the_tree_unfolds_and_is_a_drawer_on_a_phone(visitors: Visitors) -> None:
     desk = visitors.enter("manager")
     desk.goto("/")

@@ -89,7 +89,7 @@ def test_the_tree_by_keys(visitors: Visitors, api: Api, shots: Path, who: str, l
     expect(page.locator("#tree-selection")).to_be_hidden()
 
     page.keyboard.press("Enter")
-    expect(page.locator("[data-tree-shown] h2")).to_be_focused()
+    expect(page.locator("[data-tree-shown] h2").first).to_be_focused()
     expect(page.locator("[data-tree-shown] .panel-path")).to_contain_text(f"{here}/from/vm-")
     expect(page.locator("[data-tree-details] .details, [data-tree-details] .definition-table").first).to_be_visible()
     look(page, shots / f"tree-panel-{language}-{width}.png")
