@@ -49,7 +49,7 @@ test-mysql: $(VENV)/.mysql $(CATALOGS) ## those that ask the database, on a thro
 	tests/with-mariadb $(PY) -m pytest -q -n 2 --dist loadgroup --database-only
 
 test-browser: $(VENV)/.tools $(CATALOGS) ## portal and console in headless Chromium (needs Debian's chromium)
-	$(PY) -m pytest -q -n 2 --dist loadgroup --reruns 1 -rR tests/browser
+	$(PY) -m pytest -q -n 2 --dist loadgroup tests/browser
 
 pictures: $(VENV)/.tools $(CATALOGS) ## take the documentation's pictures again, in docs/images/ (needs Debian's chromium)
 	$(PY) -m tests.browser.pictures

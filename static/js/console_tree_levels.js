@@ -109,7 +109,7 @@ function merge(group, html) {
     return old && old.dataset.path === row.dataset.path ? adopted(old, row) : row
   })
   group.replaceChildren(...rows)
-  if (at && !document.activeElement?.closest("[data-tree]")) focus(at.isConnected ? at : byId(at.dataset.id) ?? group.closest("li"), { scroll: false })
+  if (at && !tree.contains(document.activeElement)) focus(at.isConnected ? at : byId(at.dataset.id) ?? group.closest("li"), { scroll: false })
   keepReachable()
 }
 

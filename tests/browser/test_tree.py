@@ -173,7 +173,7 @@ def test_cut_paste_rename_new_and_delete(
     meant(visitors, status=400)
     dialog.locator("#name-given").fill("gate")
     page.keyboard.press("Enter")
-    expect(item(page, f"{here}/to/gate")).to_be_visible()
+    expect(item(page, f"{here}/to/gate")).to_be_focused()  # the dialog has closed, too
 
     item(page, f"{here}/to").focus()
     page.keyboard.press("Shift+F10")
@@ -181,6 +181,9 @@ def test_cut_paste_rename_new_and_delete(
     dialog.locator("#name-given").fill("later")
     page.keyboard.press("Enter")
     expect(item(page, f"{here}/to/later")).to_be_focused()
+    api.lay_out(f"{here}/to/by-another")
+    expect(item(page, f"{here}/to/by-another")).to_be_visible()
+    expect(item(page, f"{here}/to/later")).to_be_focused()  # what others do takes nobody's place away
 
     item(page, f"{here}/to/gate").focus()
     page.keyboard.press("Escape")
