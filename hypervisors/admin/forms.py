@@ -105,11 +105,11 @@ class HypervisorForm(forms.Form):
     def groups(self) -> Iterator[Group]:
         """Everything to fill in, below headings: what it is, the driver's, how it is worked on."""
         yield Group(gettext("What it is"), tuple(self[name] for name in IDENTITY if name in self.fields))
-        headings = dict.fromkeys(setting.group for setting in self.declared)
-        for heading in headings:
-            title = gettext(heading) if heading else gettext(driver_class(self.driver).label)
+        driver = driver_class(self.driver)
+        for heading in dict.fromkeys(setting.group for setting in self.declared):
+            title = gettext(heading or driver.label)
             fields = tuple(self._bound(s) for s in self.declared if s.group == heading)
-            folded = heading in driver_class(self.driver).folded and not any(map(_touched, fields))
+            folded = heading in driver.folded and not any(map(_touched, fields))
             yield Group(title, fields, folded)
         yield Group(gettext("How it is worked on"), tuple(self[name] for name in WORK))
         yield Group(gettext("Who is in charge"), tuple(self[name] for name in PEOPLE))

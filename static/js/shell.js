@@ -26,10 +26,8 @@ async function tellAccount(theme) {
   const body = new URLSearchParams({ theme })
   try {
     await fetch(root.dataset.themeUrl, { method: "POST", body, headers: { "X-CSRFToken": token }, keepalive: true })
-  } catch { // left or offline: told again by the next page
-    return
-  }
-  try { if (sessionStorage.getItem(ASKED) === theme) sessionStorage.removeItem(ASKED) } catch { /* it was never kept */ }
+    if (sessionStorage.getItem(ASKED) === theme) sessionStorage.removeItem(ASKED)
+  } catch { /* left or offline: told again by the next page; or storage is off, and nothing was kept */ }
 }
 
 try {
