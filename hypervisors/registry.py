@@ -125,6 +125,7 @@ def _choice(setting: Setting, value: Any) -> str:
 
 CLEANERS: dict[str, Callable[[Setting, Any], Any]] = {
     "text": _text,
+    "lines": _text,
     "int": _int,
     "float": _float,
     "bool": _bool,

@@ -199,7 +199,9 @@ def setting_field(setting: Setting, *, has_value: bool) -> forms.Field:
         return forms.IntegerField(widget=forms.NumberInput(control), **common, **bounds)
     if setting.type == "float":
         return forms.FloatField(widget=forms.NumberInput({**control, "step": "any"}), **common, **bounds)
-    return forms.CharField(widget=forms.TextInput({**control, "spellcheck": "false"}), **common)
+    widget = forms.Textarea({**control, "rows": 4}) if setting.type == "lines" else forms.TextInput(control)
+    widget.attrs["spellcheck"] = "false"
+    return forms.CharField(widget=widget, **common)
 
 
 def default_text(setting: Setting) -> str:

@@ -13,9 +13,10 @@ The contract, which `tests/contract/` holds every driver to:
 
 from __future__ import annotations
 
+import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
-from hypervisors.drivers.cloud import Cloud, Image
+from hypervisors.drivers.cloud import Cloud, Host, Image
 from olimpus.errors import HypervisorError, Unsupported
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
@@ -63,6 +64,7 @@ class Capability(StrEnum):
     ADOPT = "adopt"
     PUBLISH = "publish"  # make an image of a machine that is off
     GRACEFUL_STOP = "graceful_stop"  # `stop` asks the guest; without it `stop` is `force_off`
+    EVENTS = "events"  # it says by itself that a machine has changed
 
 
 #: How a person says it, to be translated.
@@ -77,6 +79,7 @@ CAPABILITY_WORDS: dict[Capability, str] = {
     Capability.ADOPT: gettext_noop("adopt machines"),
     Capability.PUBLISH: gettext_noop("publish as an image"),
     Capability.GRACEFUL_STOP: gettext_noop("graceful stop"),
+    Capability.EVENTS: gettext_noop("tell changes at once"),
 }
 
 
@@ -86,7 +89,7 @@ class Setting:
 
     name: str
     label: str
-    type: str = "text"  # text | int | float | bool | choice
+    type: str = "text"  # text | lines | int | float | bool | choice
     default: Any = None
     required: bool = False
     secret: bool = False
@@ -123,6 +126,8 @@ class VmSpec:
     disks: tuple[Any, ...] = ()  # extra disks, as the definition writes them
     cdroms: tuple[Any, ...] = ()
     boot_order: tuple[str, ...] = ()
+    #: The host that placement chose for it, where the driver `places`; "" leaves the choice to the driver.
+    host: str = ""
     #: It is wanted on: where the hypervisor boots what it builds, it need not be switched off. No duty to start it.
     start: bool = False
     #: The whole computed definition, for whatever else a driver reads.
@@ -143,6 +148,7 @@ class VmInfo:
     nics: tuple[NicSpec, ...] = ()
     image: str = ""
     since: datetime | None = None  # UTC, when it was last powered on; None while off
+    host: str = ""  # the one it is on, where the hypervisor is made of several and says so
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -180,10 +186,33 @@ class Capacity:
     vms_max: int | None = None
 
 
+class Listing(list[VmInfo]):
+    """A list of VMs from which some may be missing: those on parts of the hypervisor that did not answer.
+
+    What begins with one of `unheard` is the `ref` of a VM that nothing is known about now.
+    """
+
+    def __init__(self, infos: Iterable[VmInfo] = (), unheard: Iterable[str] = ()):
+        super().__init__(infos)
+        self.unheard = tuple(unheard)
+
+
+@dataclass(frozen=True)
+class Console:
+    """A connected console: `sock` is in blocking mode and carries the raw bytes of RFB (vnc) or of the serial line.
+
+    Whoever asked for it closes it. `password` is what RFB asks for, "" when it asks for none.
+    """
+
+    sock: socket.socket
+    password: str = field(default="", repr=False)
+
+
 # `Driver.list` hides the builtin inside the class, so its answers get names of their own.
 Checks = list[Check]
 VmInfos = list[VmInfo]
 Snapshots = list[Snapshot]
+Hosts = list[Host]
 
 
 _listener: ContextVar[Callable[[Check], None] | None] = ContextVar("checklist_listener", default=None)
@@ -239,6 +268,10 @@ class Driver(ABC):
     cloud: Cloud | None = None
     #: Headings of settings that many leave empty: forms fold them until one of theirs is filled in.
     folded: ClassVar[frozenset[str]] = frozenset()
+    #: Whether Olimpus chooses the host of each machine (`VmSpec.host`) among `hosts`.
+    places: ClassVar[bool] = False
+    #: The kinds of console that `console` opens: vnc, serial.
+    consoles: ClassVar[tuple[str, ...]] = ()
     #: (code, label) of what `check` tries, in its order: pages show what is still to come.
     steps: ClassVar[tuple[tuple[str, str], ...]] = ()
 
@@ -265,7 +298,10 @@ class Driver(ABC):
 
     @abstractmethod
     def list(self) -> VmInfos:
-        """All VMs of the hypervisor, ours or not, with their NICs, in one call."""
+        """All VMs of the hypervisor, ours or not, with their NICs, in one call.
+
+        Where parts of it do not answer it is a `Listing` that names them; `Unreachable` when none does.
+        """
 
     @abstractmethod
     def get(self, ref: str) -> VmInfo:
@@ -278,6 +314,13 @@ class Driver(ABC):
     @abstractmethod
     def capacity(self) -> Capacity:
         """Totals and use now."""
+
+    def hosts(self) -> Hosts:
+        """The hosts that machines are put on, with their room; empty where the hypervisor is one host or a cloud.
+
+        One that does not answer is in the list, and not `up`.
+        """
+        return []
 
     # -- life cycle -------------------------------------------------------------------------------------------------
 
@@ -371,6 +414,22 @@ class Driver(ABC):
         The ticket opens the console to whoever has it, for a while. `Rejected` when off, `VMNotFound`. Needs `CONSOLE_VNC`.
         """
         raise self._unsupported(Capability.CONSOLE_VNC)
+
+    def console(self, ref: str, kind: str) -> Console:
+        """Connect to the screen (`vnc`) or the serial line (`serial`) of a running VM.
+
+        `Rejected` when it is off, or does not have this kind; `VMNotFound`. Needs a kind among `consoles`.
+        """
+        message = _("%(driver)s has no console of kind “%(kind)s”.") % {"driver": _(self.label), "kind": kind}
+        raise Unsupported(message, where=self.hypervisor)
+
+    def watch(self, changed: Callable[[str], None]) -> Callable[[], None]:
+        """Call `changed` with the `ref` of each VM that changes, from now on, until the returned function is called.
+
+        From a thread of the driver's own; "" means that anything may have changed, as after a lost connection, which is
+        made again by itself. Needs `EVENTS`.
+        """
+        raise self._unsupported(Capability.EVENTS)
 
     def metrics(self, ref: str) -> dict[str, float]:
         """Figures now: `cpu_percent`, `memory_used_mib`, …; all zero while off. `VMNotFound`. Needs `METRICS`."""

@@ -82,7 +82,7 @@ class DriverContract:
     def test_settings_are_declared_once_each(self, driver):
         names = [setting.name for setting in driver.settings]
         assert len(names) == len(set(names))
-        assert all(setting.type in {"text", "int", "float", "bool", "choice"} for setting in driver.settings)
+        assert all(setting.type in {"text", "lines", "int", "float", "bool", "choice"} for setting in driver.settings)
 
     def test_repr_tells_no_setting(self, driver):
         assert repr(driver) == f"<{type(driver).__name__} {driver.hypervisor}>"

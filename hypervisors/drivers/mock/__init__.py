@@ -71,7 +71,10 @@ class MockDriver(Driver):
     name: ClassVar[str] = "mock"
     label: ClassVar[str] = gettext_noop("Mock hypervisor")
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CONSOLE_VNC}
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {
+        Capability.CONSOLE_VNC,
+        Capability.EVENTS,
+    }
     steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("port", gettext_noop("Connect")),
         ("login", gettext_noop("Sign in")),

@@ -57,7 +57,7 @@ class OpenStackDriver(Driver):
     label: ClassVar[str] = "OpenStack"
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
     folded: ClassVar[frozenset[str]] = frozenset({BASTION, HEADNODE})
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.EVENTS}
     steps: ClassVar[tuple[tuple[str, str], ...]] = STEPS
 
     def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
