@@ -8,8 +8,9 @@ CATALOGS := $(patsubst %.po,%.mo,$(wildcard locale/*/LC_MESSAGES/*.po))
 export PYTHONUNBUFFERED := 1
 
 LAB := tests/lab/openstack/cloud
+LINUX_LAB := tests/lab/linux/cluster
 
-.PHONY: help run test lint bench test-processes test-browser test-mysql test-openstack bench-openstack lab-openstack lab-openstack-down pictures demo-reset clean
+.PHONY: help run test lint bench test-processes test-browser test-mysql test-openstack bench-openstack lab-openstack lab-openstack-down lab-linux lab-linux-down test-linux pictures demo-reset clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -34,6 +35,10 @@ $(VENV)/.tools: requirements-dev.txt $(VENV)/.product | $(VENV)/bin/olimpus
 
 $(VENV)/.mysql: requirements-mysql.txt $(VENV)/.tools
 	$(PIP) install -r requirements-mysql.txt
+	touch $@
+
+$(VENV)/.linux: requirements-linux.txt $(VENV)/.tools
+	$(PIP) install -r requirements-linux.txt
 	touch $@
 
 %.mo: %.po $(VENV)/.product
@@ -80,6 +85,16 @@ test-openstack: $(VENV)/.tools $(CATALOGS) ## driver, tunnels, service API and s
 bench-openstack: $(VENV)/.tools $(CATALOGS) ## servers and tunnels on that OpenStack beside the bare library and ssh, as a table
 	$(LAB)/status >/dev/null || $(LAB)/up
 	$(PY) -m tests.bench openstack tunnels
+
+lab-linux: ## a bastion, a headnode and three libvirt/QEMU workers on this machine (Debian 12, root; state in /var/tmp/linux-lab)
+	$(LINUX_LAB)/up
+
+lab-linux-down: ## stop it; image and disks stay (all gone: tests/lab/linux/cluster/down --purge)
+	$(LINUX_LAB)/down
+
+test-linux: $(VENV)/.linux $(CATALOGS) ## the Linux driver against that cluster with real machines, brought up when it is not (needs libvirt-dev, pkg-config, gcc)
+	$(LINUX_LAB)/status >/dev/null || $(LINUX_LAB)/up
+	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5 tests/lab/linux
 
 demo-reset: ## forget the demo data (removes the data folder's database, queue and mock hypervisors)
 	rm -rf $${OLIMPUS_HOME:-var}/{olimpus.sqlite3*,queue,mock,demo-password}
