@@ -18,6 +18,8 @@ from olimpus.words import gettext as _
 
 #: What the hops are called, in their order; settings and steps of a check begin with these.
 ROLES: Final = ("bastion", "headnode")
+#: A host of a cluster, behind the bastion.
+WORKER: Final = "worker"
 
 PEM, OPENSSH, CLEAR = serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
 KEY_CLASSES: Final = (
@@ -39,6 +41,7 @@ class Hop:
     key_file: str = ""
     host_key: str = ""  # lines of known_hosts, "type key", or fingerprints (SHA256:…); empty: see the next
     accept_new_host_key: bool = False  # trust the key met first, and from then on only that one
+    role: str = ROLES[0]
 
     @property
     def address(self) -> str:
@@ -69,11 +72,12 @@ def private_keys(hop: Hop) -> Iterator[paramiko.PKey]:
 
 
 def _hop(role: str, values: Mapping[str, Any]) -> Hop:
-    known = {name: values[f"{role}_{name}"] for name in Hop.__dataclass_fields__ if values.get(f"{role}_{name}")}
+    names = Hop.__dataclass_fields__.keys() - {"role"}
+    known = {name: values[f"{role}_{name}"] for name in names if values.get(f"{role}_{name}")}
     if not known.get("user"):
         hint = _("Give the account that signs in by SSH.")
         raise Rejected(_("The setting “%(name)s” is missing.") % {"name": f"{role}_user"}, hint=hint)
-    return Hop(**known)
+    return Hop(role=role, **known)
 
 
 def _read(path: str) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Final
 
 import paramiko
 
-from hypervisors.tunnels import wire
-from hypervisors.tunnels.hops import ROLES, Hop, private_keys
+from hypervisors.tunnels import commands, wire
+from hypervisors.tunnels.hops import Hop, private_keys
+from hypervisors.tunnels.transport import Transport
 from hypervisors.tunnels.trust import Trust, fingerprint
 from olimpus.errors import HypervisorError, Rejected, Transient, Unreachable
 from olimpus.words import gettext as _
@@ -37,6 +39,10 @@ LABELS: Final = {
     "headnode_port": gettext_noop("Connect to the head node through the bastion"),
     "headnode_key": gettext_noop("Host key of the head node"),
     "headnode_login": gettext_noop("Sign in at the head node"),
+    "worker_name": gettext_noop("Address of the worker"),
+    "worker_port": gettext_noop("Connect to the worker"),
+    "worker_key": gettext_noop("Host key of the worker"),
+    "worker_login": gettext_noop("Sign in at the worker"),
 }
 
 # What paramiko has to say (with tracebacks) about a connection that ended is said by us, in one sentence.
@@ -63,7 +69,7 @@ class Link:
 
         `keep` a host key that is accepted as a new one.
         """
-        for at, role in enumerate(ROLES[: len(self._hops)]):
+        for at, role in enumerate(hop.role for hop in self._hops):
             way = self._hops[: at + 1]
             yield f"{role}_name", lambda hop=way[-1]: self._find(hop)
             yield f"{role}_port", lambda hop=way[-1]: self._reach(hop)
@@ -124,7 +130,7 @@ class Link:
         if self._stream is None:
             raise Unreachable(_("%(host)s closed the connection.") % {"host": hop.address})
         below = wire.Wire(self._stream)
-        transport = paramiko.Transport(below, default_window_size=WINDOW, default_max_packet_size=PACKET)
+        transport = Transport(below, default_window_size=WINDOW, default_max_packet_size=PACKET)
         self._stream = None
         self._made.append((transport, below))
         transport.set_log_channel("hypervisors.tunnels.ssh")
@@ -169,16 +175,29 @@ class Link:
         `Unreachable` when the target does not answer, `Rejected` when that host does not forward, `Transient` when it
         has no room.
         """
-        transport = self._made[-1][0]
-        target, origin = (host, port), ("127.0.0.1", 0)
+        transport, name = self._made[-1][0], f"{host}:{port}"
+        with self._opening(name):
+            return transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout)
+
+    def session(self, argv: Sequence[str], timeout: float = STEP_SECONDS) -> paramiko.Channel:
+        """A program started on the last host. Errors as of `open`; `Transient` when it takes no other session now."""
+        with self._opening(argv[0]):
+            try:
+                return commands.begin(self._made[-1][0], argv, timeout)
+            except paramiko.ChannelException:
+                raise _not_opened(argv[0], SHORT) from None
+
+    @contextmanager
+    def _opening(self, target: str) -> Iterator[None]:
+        """What the SSH library says when a channel is not opened, in our words."""
         try:
-            return transport.open_channel("direct-tcpip", target, origin, timeout=timeout)
+            yield
         except paramiko.ChannelException as error:
-            raise _not_opened(f"{host}:{port}", error.code) from None
+            raise _not_opened(target, error.code) from None
         except (paramiko.SSHException, EOFError, OSError):
-            lost = not transport.is_active()
+            lost = not self._made[-1][0].is_active()
             message = _("The SSH connection was lost.") if lost else _("%(target)s is not reached through the tunnel.")
-            raise Unreachable(message % {"target": f"{host}:{port}"}) from None
+            raise Unreachable(message % {"target": target}) from None
 
     @property
     def heard(self) -> Callable[[], None] | None:

@@ -1,11 +1,15 @@
-"""What goes through the tunnel to one host and port, counted."""
+"""What goes through the tunnel to one host and port, or to a program, counted."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+
+import paramiko
 
 from hypervisors.tunnels.board import Service, State
+from hypervisors.tunnels.link import Link
 from hypervisors.tunnels.passage import Passage
 from olimpus.errors import HypervisorError
 
@@ -13,8 +17,8 @@ from olimpus.errors import HypervisorError
 class Target:
     """One service behind the tunnel and the connections to it."""
 
-    def __init__(self, host: str, port: int, service: str = "", reconnects: int = 0):
-        self.host, self.port, self.service = host, port, service
+    def __init__(self, host: str, port: int, service: str = "", reconnects: int = 0, argv: Sequence[str] = ()):
+        self.host, self.port, self.service, self.argv = host, port, service, tuple(argv)
         self.local_port = 0
         self._reconnects_before = reconnects
         self._lock = threading.Lock()
@@ -26,6 +30,10 @@ class Target:
         self._last_error = ""
         self._last_error_at: float | None = None
         self._since = time.time()
+
+    def open(self, link: Link, timeout: float) -> paramiko.Channel:
+        """A channel to it. Raises as `Link.open` does."""
+        return link.session(self.argv, timeout) if self.argv else link.open(self.host, self.port, timeout)
 
     def opened(self, passage: Passage, seconds: float) -> None:
         with self._lock:

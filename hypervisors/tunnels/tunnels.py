@@ -10,14 +10,15 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import paramiko
 
 from hypervisors.drivers.base import Checklist, Checks
-from hypervisors.tunnels import board, wire
+from hypervisors.tunnels import board, commands, wire
+from hypervisors.tunnels.commands import Ended
 from hypervisors.tunnels.hops import ROLES, Hop
 from hypervisors.tunnels.keeper import PATIENCE, Keeper
 from hypervisors.tunnels.link import LABELS, STEP_SECONDS, Link
@@ -32,15 +33,17 @@ PUBLISH_EVERY: Final = 2.0
 TICK: Final = 0.5
 BREATH: Final = 0.02  # until the next look whether a connection has ended, when all are taken
 RESTING: Final = 10.0  # seconds after which a connection that a client keeps for later may be ended for another
+#: Programs at once on the last hop: sshd lets ten sessions through one connection, and some stay open for long.
+PROGRAMS: Final = 6
 HALF_CLOSED_LIMIT: Final = 30.0  # seconds that a client may keep a connection which its server has ended
 
 _numbers = itertools.count(1)
 _in_use: weakref.WeakSet[Tunnels] = weakref.WeakSet()
 
 
-def steps(hops: int = len(ROLES)) -> tuple[tuple[str, str], ...]:
-    """(code, label) of what `Tunnels.check` tries, for this number of hops."""
-    codes = (f"{role}_{step}" for role in ROLES[:hops] for step in ("name", "port", "key", "login"))
+def steps(roles: Iterable[str] = ROLES) -> tuple[tuple[str, str], ...]:
+    """(code, label) of what `Tunnels.check` tries, for hops of these roles."""
+    codes = (f"{role}_{step}" for role in roles for step in ("name", "port", "key", "login"))
     return tuple((code, LABELS[code]) for code in codes)
 
 
@@ -69,6 +72,7 @@ class Tunnels:
         self._keeper = Keeper(self.hops, self._trust, self._wake)
         self._notice = board.Notice(self._home, name, next(_numbers))
         self._slots = threading.BoundedSemaphore(max_connections)
+        self._programs = threading.BoundedSemaphore(PROGRAMS)
         self._lock = threading.RLock()
         self._targets: dict[tuple[str, int], Target] = {}
         self._clerk: Clerk | None = None
@@ -116,6 +120,37 @@ class Tunnels:
                 target.local_port = listener.getsockname()[1]
                 self._started().listen(listener, target)
             return "127.0.0.1", target.local_port
+
+    def local_program(self, path: Path, argv: Sequence[str], service: str = "") -> None:
+        """Let each connection to the Unix socket `path` be the input and output of a program of its own on the last hop.
+
+        The socket is there, for this account only, until `close`; one that was there is replaced.
+        """
+        target = self._target(argv[0], 0, service, argv)
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        path.chmod(0o600)
+        listener.listen(128)
+        with self._lock:
+            self._started().listen(listener, target)
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout: float = 60.0) -> Ended:
+        """Run a program on the last hop to its end; its words reach it as they are. Raises as `dial` does, and `TimedOut`.
+
+        When the connection is lost meanwhile (`Unreachable`) nobody knows whether it ran: only what may be repeated
+        should be run.
+        """
+        deadline = time.monotonic() + timeout
+        if not self._programs.acquire(timeout=timeout):
+            raise self._crowded()
+        try:
+            opened = self._session(Target(argv[0], 0, argv=argv), deadline)
+            if opened.heard:
+                opened.heard()
+            return commands.finish(opened.channel, stdin, deadline - time.monotonic(), opened.heard)
+        finally:
+            self._programs.release()
 
     def connect(self) -> None:
         """Make the SSH connection now. Raises as `dial` does."""
@@ -197,7 +232,8 @@ class Tunnels:
             self._slots.release()  # the client was gone already, or the listener is
             return True
         sock.setblocking(True)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if sock.family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=self._lead, args=(sock, target), name="tunnel-open", daemon=True).start()
         return True
 
@@ -256,6 +292,16 @@ class Tunnels:
         target.opened(passage, opened.seconds)
         passage.start()
 
+    def _session(self, target: Target, deadline: float) -> Opened:
+        """A program as a channel. sshd frees a session a moment after its end: a refusal may be over at once."""
+        while True:
+            try:
+                return self._opened(target, min(STEP_SECONDS, deadline - time.monotonic()))
+            except Transient:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(BREATH)
+
     def _opened(self, target: Target, timeout: float) -> Opened:
         """A channel to the target; over the next link, when this one is lost meanwhile."""
         self._started()
@@ -268,16 +314,17 @@ class Tunnels:
                 raise
             begun = time.monotonic()
             try:
-                channel = link.open(target.host, target.port, max(1.0, deadline - begun))
+                channel = target.open(link, max(1.0, deadline - begun))
                 return Opened(channel, time.monotonic() - begun, link.heard)
             except HypervisorError as error:
                 if link.alive or time.monotonic() > deadline:
                     target.failed(error)
                     raise
 
-    def _target(self, host: str, port: int, service: str) -> Target:
+    def _target(self, host: str, port: int, service: str, argv: Sequence[str] = ()) -> Target:
         with self._lock:
-            target = self._targets.setdefault((host, port), Target(host, port, service, self._keeper.reconnects))
+            fresh = Target(host, port, service, self._keeper.reconnects, argv)
+            target = self._targets.setdefault((host, port), fresh)
             target.service = target.service or service
             return target
 

@@ -1,10 +1,14 @@
-"""An SSH server inside the test's process (paramiko's other half) that forwards TCP: the peer where sshd is not installed."""
+"""An SSH server inside the test's process (paramiko's other half): the peer where sshd is not installed.
+
+It forwards TCP and runs programs.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 
@@ -39,6 +43,15 @@ class Rules(paramiko.ServerInterface):
         with contextlib.suppress(OSError), socket.create_connection(destination, timeout=2):
             return paramiko.OPEN_SUCCEEDED
         return paramiko.OPEN_FAILED_CONNECT_FAILED
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        timer = threading.Timer(0.01, run, (channel, command.decode()))  # our answer goes before what it says
+        timer.name, timer.daemon = "peer", True
+        timer.start()
+        return True
 
 
 class Peer:
@@ -80,7 +93,8 @@ class Peer:
         with contextlib.suppress(paramiko.SSHException, EOFError):
             transport.start_server(server=rules)
             while transport.is_active():
-                if channel := transport.accept(0.2):
+                channel = transport.accept(0.2)
+                if channel and channel.get_id() in rules.targets:
                     threading.Thread(target=forward, args=(channel, rules), name="peer", daemon=True).start()
 
 
@@ -98,6 +112,28 @@ def forward(channel: paramiko.Channel, rules: Rules) -> None:
     with contextlib.suppress(EOFError):  # the transport may be gone
         channel.close()
     sock.close()
+
+
+def run(channel: paramiko.Channel, command: str) -> None:
+    """As sshd does: by the shell, its input and output over the channel, its exit status at the end."""
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(["/bin/sh", "-c", command], bufsize=0, **pipes) as process:
+
+        def feed() -> None:
+            with contextlib.suppress(OSError, EOFError, ValueError):  # it has ended
+                while data := channel.recv(65536):
+                    process.stdin.write(data)
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+
+        threading.Thread(target=feed, name="peer", daemon=True).start()
+        with contextlib.suppress(OSError, EOFError):
+            while data := process.stdout.read(65536):
+                channel.sendall(data)
+            channel.sendall_stderr(process.stderr.read())
+            channel.send_exit_status(process.wait())
+            channel.close()
+        process.kill()
 
 
 def copy(source, sink) -> None:
