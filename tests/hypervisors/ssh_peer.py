@@ -48,7 +48,7 @@ class Rules(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        timer = threading.Timer(0.01, run, (channel, command.decode()))  # our answer goes before what it says
+        timer = threading.Timer(0.1, run, (channel, command.decode()))  # our answer goes before what it says
         timer.name, timer.daemon = "peer", True
         timer.start()
         return True
