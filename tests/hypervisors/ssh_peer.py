@@ -48,7 +48,7 @@ class Rules(paramiko.ServerInterface):
         return paramiko.OPEN_SUCCEEDED if kind == "session" else paramiko.OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        timer = threading.Timer(0.1, run, (channel, command.decode()))  # our answer goes before what it says
+        timer = threading.Timer(0.02, run, (channel, command.decode()))  # our answer goes before what it says
         timer.name, timer.daemon = "peer", True
         timer.start()
         return True
@@ -92,8 +92,10 @@ class Peer:
         self.transports.append(transport)
         with contextlib.suppress(paramiko.SSHException, EOFError):
             transport.start_server(server=rules)
+            sessions: list[paramiko.Channel | None] = []
             while transport.is_active():
                 channel = transport.accept(0.2)
+                sessions.append(channel)  # one that nobody has is closed, and its command may come later
                 if channel and channel.get_id() in rules.targets:
                     threading.Thread(target=forward, args=(channel, rules), name="peer", daemon=True).start()
 
