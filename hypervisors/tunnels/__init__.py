@@ -11,7 +11,19 @@ lost, made again until `close()`. Everything here may be called by many threads 
 
 from hypervisors.tunnels.board import Service, Status, ask_reconnect, statuses
 from hypervisors.tunnels.commands import Ended
-from hypervisors.tunnels.hops import WORKER, Hop, hops_from
+from hypervisors.tunnels.hops import WORKER, Hop, hop_of, hops_from
 from hypervisors.tunnels.tunnels import Tunnels, steps
 
-__all__ = ["WORKER", "Ended", "Hop", "Service", "Status", "Tunnels", "ask_reconnect", "hops_from", "statuses", "steps"]
+__all__ = [
+    "WORKER",
+    "Ended",
+    "Hop",
+    "Service",
+    "Status",
+    "Tunnels",
+    "ask_reconnect",
+    "hop_of",
+    "hops_from",
+    "statuses",
+    "steps",
+]

@@ -54,7 +54,7 @@ def hops_from(values: Mapping[str, Any]) -> tuple[Hop, ...]:
 
     `Rejected` when they are not complete.
     """
-    hops = [_hop(role, values) for role in ROLES if values.get(f"{role}_host")]
+    hops = [hop_of(values, role) for role in ROLES if values.get(f"{role}_host")]
     if len(hops) == 1 and values.get("headnode_host"):
         hint = _("Give the bastion too, or make the head node the bastion.")
         raise Rejected(_("There is a head node, but no bastion before it."), hint=hint)
@@ -71,7 +71,8 @@ def private_keys(hop: Hop) -> Iterator[paramiko.PKey]:
         yield from _of_agent()
 
 
-def _hop(role: str, values: Mapping[str, Any]) -> Hop:
+def hop_of(values: Mapping[str, Any], role: str) -> Hop:
+    """The hop that the settings beginning with this role name. `Rejected` when nobody is named who signs in."""
     names = Hop.__dataclass_fields__.keys() - {"role"}
     known = {name: values[f"{role}_{name}"] for name in names if values.get(f"{role}_{name}")}
     if not known.get("user"):

@@ -20,6 +20,7 @@ from hypervisors.drivers.base import (
     VmInfos,
     VmSpec,
 )
+from hypervisors.drivers.hops import BASTION, HEADNODE
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.check import STEPS, Checker
 from hypervisors.drivers.openstack.cloud import OpenStackCloud
@@ -32,7 +33,7 @@ from hypervisors.drivers.openstack.reconfigure import Reconfigurer
 from hypervisors.drivers.openstack.rest import at
 from hypervisors.drivers.openstack.servers import WAKE, Servers
 from hypervisors.drivers.openstack.session import Session
-from hypervisors.drivers.openstack.settings import BASTION, HEADNODE, SETTINGS
+from hypervisors.drivers.openstack.settings import SETTINGS
 from hypervisors.drivers.openstack.sizes import Sizes
 from hypervisors.drivers.openstack.snapshots import SnapshotService
 from hypervisors.drivers.openstack.view import info_of, power_of, since_of

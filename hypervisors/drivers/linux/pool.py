@@ -1,0 +1,201 @@
+"""The folder of disks of one worker, as libvirt's storage pool: everything that we keep on a worker is a volume in it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO, Final
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from hypervisors.drivers.linux.connection import Worker
+from hypervisors.drivers.linux.errors import translated
+from olimpus.errors import HypervisorError, Missing
+from olimpus.words import gettext as _
+
+NAME: Final = "olimpus"
+GIB: Final = 1024**3
+CHUNK: Final = 256 * 1024
+#: Of a new volume; QEMU takes it over when the machine starts.
+MODE: Final = "0600"
+
+
+class Pool:
+    """Volumes by name. Names are ours: nothing that a user typed becomes one unchecked."""
+
+    def __init__(self, worker: Worker, path: str):
+        self.worker = worker
+        self.path = path
+        self._lock = threading.Lock()
+
+    def path_of(self, name: str) -> str:
+        """Where QEMU finds the volume."""
+        return f"{self.path}/{name}"
+
+    def names(self) -> list[str]:
+        """All volumes, those that others put into the folder included."""
+        return self._with_pool(lambda pool: _refreshed(pool).listVolumes())
+
+    def room(self) -> tuple[int, int]:
+        """Bytes in all and bytes that are free, of the file system."""
+
+        def ask(pool: libvirt.virStoragePool) -> tuple[int, int]:
+            _state, capacity, _allocation, available = _refreshed(pool).info()
+            return int(capacity), int(available)
+
+        return self._with_pool(ask)
+
+    def size(self, name: str) -> int | None:
+        """Virtual size in bytes; None when there is no such volume."""
+        try:
+            return int(self._with_volume(name, lambda volume: volume.info()[1]))
+        except Missing:
+            return None
+
+    def make(self, name: str, size: int, format: str = "qcow2", backing: str = "") -> None:
+        """An empty volume, or one upon another (a name of this pool, qcow2). One that is there stays as it is."""
+        described = _volume_xml(name, size, format, self.path_of(backing) if backing else "")
+        self._create(name, lambda pool: pool.createXML(described, 0))
+
+    def copy(self, name: str, source: str, format: str = "qcow2") -> None:
+        """A whole copy of a volume, without any backing file, made by the worker. One that is there stays as it is."""
+
+        def make(pool: libvirt.virStoragePool) -> None:
+            volume = pool.storageVolLookupByName(source)
+            pool.createXMLFrom(_volume_xml(name, int(volume.info()[1]), format), volume, 0)
+
+        self._create(name, make)
+
+    def grow(self, name: str, size: int) -> None:
+        """Let a volume have this virtual size; one that is larger is left alone."""
+
+        def ask(volume: libvirt.virStorageVol) -> None:
+            if volume.info()[1] < size:
+                volume.resize(size, 0)
+
+        self._with_volume(name, ask)
+
+    def write(self, name: str, data: BinaryIO | bytes, size: int) -> None:
+        """A volume with this content (`size` bytes), whatever was there before. Half a one may stay when it fails."""
+        chunks = iter((data,)) if isinstance(data, bytes) else iter(lambda: data.read(CHUNK), b"")
+        self.remove(name)
+        self.make(name, size, "raw")
+
+        def ask(connection: libvirt.virConnect) -> None:
+            stream = connection.newStream()
+            volume = self._pool(connection).storageVolLookupByName(name)
+            volume.upload(stream, 0, size, 0)
+            _send(stream, chunks)
+
+        self.worker.do(ask)
+        self._with_pool(_refreshed)  # its format and virtual size are read from its content
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The content in pieces. `Missing`."""
+        connection = self.worker.connect()
+        with translated(self.worker.where):
+            stream = connection.newStream()
+            self._pool(connection).storageVolLookupByName(name).download(stream, 0, 0, 0)
+            while data := stream.recv(CHUNK):
+                yield data
+            stream.finish()
+
+    def remove(self, name: str) -> None:
+        """Delete a volume; a missing one succeeds quietly."""
+        try:
+            self._with_volume(name, lambda volume: volume.delete(0))
+        except Missing:
+            return
+
+    def remove_all(self, names: Iterable[str]) -> None:
+        """Delete these."""
+        for name in names:
+            self.remove(name)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _create(self, name: str, make: Callable[[libvirt.virStoragePool], object]) -> None:
+        def ask(pool: libvirt.virStoragePool) -> None:
+            try:
+                make(pool)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_STORAGE_VOL_EXIST:
+                    raise
+
+        self._with_pool(ask)
+
+    def _with_pool(self, ask: Callable[[libvirt.virStoragePool], object]) -> object:
+        return self.worker.ask(lambda connection: ask(self._pool(connection)))
+
+    def _with_volume(self, name: str, ask: Callable[[libvirt.virStorageVol], object]) -> object:
+        def find(pool: libvirt.virStoragePool) -> object:
+            try:
+                volume = pool.storageVolLookupByName(name)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_VOL:
+                    raise
+                raise Missing(_("There is no volume “%(name)s”.") % {"name": name}, where=self.worker.where) from None
+            return ask(volume)
+
+        return self._with_pool(find)
+
+    def _pool(self, connection: libvirt.virConnect) -> libvirt.virStoragePool:
+        """The pool, made and started when it is not there yet."""
+        try:
+            pool = connection.storagePoolLookupByName(NAME)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
+                raise
+            with self._lock:
+                pool = connection.storagePoolDefineXML(_pool_xml(self.path), 0)
+                pool.setAutostart(1)
+        if not pool.isActive():
+            with self._lock:
+                _start(pool)
+        return pool
+
+
+def _start(pool: libvirt.virStoragePool) -> None:
+    if not pool.isActive():
+        pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
+
+
+def _refreshed(pool: libvirt.virStoragePool) -> libvirt.virStoragePool:
+    pool.refresh(0)
+    return pool
+
+
+def _send(stream: libvirt.virStream, chunks: Iterator[bytes]) -> None:
+    try:
+        for chunk in chunks:
+            view = memoryview(chunk)
+            while view:
+                view = view[stream.send(bytes(view[:CHUNK])) :]
+        stream.finish()
+    except (libvirt.libvirtError, HypervisorError, OSError):
+        stream.abort()
+        raise
+
+
+def _pool_xml(path: str) -> str:
+    pool = ET.Element("pool", type="dir")
+    ET.SubElement(pool, "name").text = NAME
+    ET.SubElement(ET.SubElement(pool, "target"), "path").text = path
+    return ET.tostring(pool, encoding="unicode")
+
+
+def _volume_xml(name: str, size: int, format: str, backing: str = "") -> str:
+    volume = ET.Element("volume")
+    ET.SubElement(volume, "name").text = name
+    ET.SubElement(volume, "capacity", unit="bytes").text = str(size)
+    if format == "qcow2":
+        ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+    target = ET.SubElement(volume, "target")
+    ET.SubElement(target, "format", type=format)
+    ET.SubElement(ET.SubElement(target, "permissions"), "mode").text = MODE
+    if backing:
+        below = ET.SubElement(volume, "backingStore")
+        ET.SubElement(below, "path").text = backing
+        ET.SubElement(below, "format", type="qcow2")
+    return ET.tostring(volume, encoding="unicode")
