@@ -18,8 +18,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "lines",
         required=True,
         help=gettext_noop(
-            "One a line: name and address; then, where it differs, user=, port=, cpus=, memory= (MiB), disk= (GiB), "
-            "and maintenance: it takes no new machines."
+            "One a line: name and address; then, where it differs, “user=”, “port=”, “cpus=”, “memory=” (MiB), "
+            "“disk=” (GiB), and “maintenance”: it takes no new machines."
         ),
         group=WORKERS,
         example="worker-1 192.168.201.11\nworker-2 192.168.201.12 maintenance",

@@ -85,5 +85,5 @@ def _parsed(words: list[str], number: int) -> WorkerLine:
 
 
 def _refused(number: int, message: str) -> Rejected:
-    hint = _("Write for example: worker-1 192.168.201.11 user=olimpus maintenance")
+    hint = _("Write for example: worker-1 192.168.201.11 port=2222 maintenance")
     return Rejected(_("Line %(line)d: %(message)s") % {"line": number, "message": message}, where="workers", hint=hint)
