@@ -1,0 +1,173 @@
+"""The gateway of a cluster as the driver sees it: machines enter and leave their networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from hypervisors.drivers.base import VmSpec
+from hypervisors.drivers.linux.gateway import parcel
+from hypervisors.drivers.linux.gateway.refusals import in_words
+from hypervisors.drivers.linux.gateway.settings import SETTINGS
+from hypervisors.drivers.linux.gateway.wishes import enter_request
+from olimpus.errors import HypervisorError, Rejected, Transient
+from olimpus.words import gettext as _
+
+Json = dict[str, Any]
+SECONDS: Final = 60.0
+MEND_SECONDS: Final = 300.0
+COMMAND_NOT_FOUND: Final = 127
+
+
+class Ended(Protocol):
+    """A program that ended: its code and what it said."""
+
+    @property
+    def code(self) -> int: ...
+    @property
+    def out(self) -> bytes: ...
+    @property
+    def err(self) -> bytes: ...
+
+
+class Runs(Protocol):
+    """What runs programs on the gateway: `Tunnels`, or whatever a test has instead."""
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout: float = SECONDS) -> Ended: ...
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A card as it is in its network: all that its VM's interface, and a guest without DHCP, must be told.
+
+    `tag` is the VLAN (0: untagged), `ip` "" where the gateway gives none; `gateway` "" without a router; `mtu` 0: usual.
+    """
+
+    network: str
+    tag: int
+    mac: str
+    ip: str = ""
+    cidr: str = ""
+    gateway: str = ""
+    dns: tuple[str, ...] = ()
+    mtu: int = 0
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way into a machine. `kind`: forward, floating, jump. `command` is what its owner types, "" when it is no SSH."""
+
+    kind: str
+    address: str
+    port: int
+    target: str
+    command: str = ""
+
+
+@dataclass(frozen=True)
+class Entered:
+    """The cards of a machine in their order, and its ways in."""
+
+    seats: tuple[Seat, ...]
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What there is: networks by key, ways by the machine's uid, tags that only remains of networks have."""
+
+    networks: Mapping[str, Mapping[str, Any]]
+    ways: Mapping[str, tuple[Way, ...]]
+    leftovers: tuple[int, ...] = ()
+
+
+class Gateway:
+    """Runs the program on the gateway. Cheap to make, safe from many threads; every call may be repeated.
+
+    `tunnels` end on the gateway, `settings` are those of the record, `where` is its name: that of aliases, too.
+    Raises whatever `tunnels` raise (`Unreachable`, `TimedOut`), and what each method says.
+    """
+
+    def __init__(self, tunnels: Runs, settings: Mapping[str, Any], where: str):
+        self.tunnels = tunnels
+        self.where = where
+        self.settings = {one.name: settings.get(one.name, one.default) for one in SETTINGS}
+        self.sudo = () if settings.get("headnode_user") == "root" else ("sudo", "-n")
+
+    def enter(self, spec: VmSpec) -> Entered:
+        """Put a machine into the networks of its cards, and take it out of all others: before it is built or changed.
+
+        A network that is not there yet is made. Addresses, tags, outside ports: what a machine has, it keeps.
+        `Rejected`, `CapacityExceeded`: nothing was changed. `Transient`: it may be half done, and repeating finishes it.
+        """
+        told = self._ask(enter_request(spec, self.where))
+        seats = tuple(Seat(**{**card, "dns": tuple(card["dns"])}) for card in told["cards"])
+        return Entered(seats, self._ways(told, told.get("outside", "")))
+
+    def leave(self, uid: str) -> None:
+        """Take a machine out of its networks, with its ways in; networks that nobody is in go, too. Fine when it is out.
+
+        What is in the way of tidying up is tried again by whoever comes next.
+        """
+        self._ask({"command": "leave", "uid": uid})
+
+    def mend(self) -> list[str]:
+        """Bring everything about again, after a reboot of the gateway or by hands that deleted. Says what could not be."""
+        told = self._ask({"command": "mend"}, MEND_SECONDS)
+        return [str(in_words(one["refused"], one["told"], one["network"] or self.where)) for one in told["faults"]]
+
+    def look(self, *, thorough: bool = False) -> Seen:
+        """What is wished for, with all ways in; `thorough`: and what is there that nobody wishes for."""
+        told = self._ask({"command": "look", "thorough": thorough})
+        ways = {uid: self._ways(one, told["outside"]) for uid, one in told["machines"].items()}
+        return Seen(told["networks"], ways, tuple(told["leftovers"]))
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    def _ask(self, request: Json, seconds: float = SECONDS) -> Json:
+        values = {name: value for name, value in self.settings.items() if value is not None}
+        sent = {**values, "dns": _listed(values.get("dns")), "home": values["gateway_home"]}
+        ended = self.tunnels.run((*self.sudo, *parcel.ARGV), parcel.packed({**request, "settings": sent}), seconds)
+        if ended.code:
+            raise self._failed(ended)
+        said: Json = json.loads(ended.out)
+        if "refused" in said:
+            raise in_words(said["refused"], said["told"], self.where)
+        answer: Json = said["answer"]
+        return answer
+
+    def _failed(self, ended: Ended) -> HypervisorError:
+        said = ended.err.decode(errors="replace").strip()
+        if "sudo:" in said and "password" in said:
+            hint = _("Let it run everything by sudo without a password, or name another account.")
+            return Rejected(_("The account on the gateway may not become root."), where=self.where, hint=hint)
+        if ended.code == COMMAND_NOT_FOUND or "python3: command not found" in said:
+            return in_words("tool", {"tool": "python3", "package": "python3"}, self.where)
+        lines = said.splitlines() or [f"{ended.code}"]
+        return Transient(_("The gateway's program broke off: %(error)s") % {"error": lines[-1]}, where=self.where)
+
+    # -- ways in ----------------------------------------------------------------------------------------------------
+
+    def _ways(self, told: Mapping[str, Any], outside: str) -> tuple[Way, ...]:
+        address = str(self.settings["outside_address"] or outside)
+        return tuple(self._way(one, str(told["login"]), address) for one in told["ways"])
+
+    def _way(self, one: Mapping[str, Any], login: str, address: str) -> Way:
+        at = f"{login}@" if login else ""
+        if one["kind"] == "floating":
+            return Way("floating", one["outside"], 0, one["inside"], f"ssh {at}{one['outside']}")
+        if one["kind"] == "jump":
+            port = int(self.settings["jump_port"] or 22)
+            through = f"{self.settings['jump_user']}@{address}" + (f":{port}" if port != 22 else "")
+            return Way("jump", address, port, one["inside"], f"ssh -J {through} {at}{one['outside']}")
+        command = f"ssh -p {one['outside_port']} {at}{address}" if one["inside_port"] == 22 else ""
+        target = f"{one['inside']}:{one['inside_port']}/{one['protocol']}"
+        return Way("forward", address, one["outside_port"], target, command)
+
+
+def _listed(value: Any) -> list[str]:
+    """Addresses that a person wrote with commas or spaces."""
+    parts: Iterable[str] = str(value or "").replace(",", " ").split()
+    return list(parts)

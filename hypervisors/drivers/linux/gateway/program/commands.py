@@ -1,0 +1,180 @@
+"""The commands: each first writes the wish, then brings it about, and may be repeated."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from hypervisors.drivers.linux.gateway.program import state as states
+from hypervisors.drivers.linux.gateway.program import system
+from hypervisors.drivers.linux.gateway.program.build import Builder
+from hypervisors.drivers.linux.gateway.program.faults import Refused
+from hypervisors.drivers.linux.gateway.program.names import port
+from hypervisors.drivers.linux.gateway.program.plan import network_plans, root_plan
+from hypervisors.drivers.linux.gateway.program.settings import Settings, settings_from
+from hypervisors.drivers.linux.gateway.program.state import Machine, State
+from hypervisors.drivers.linux.gateway.program.texts import name_servers
+from hypervisors.drivers.linux.gateway.program.ways import ways_of
+from hypervisors.drivers.linux.gateway.program.wishes import entered, left
+
+Json = dict[str, Any]
+TOOLS = ("ip", "ovs-vsctl", "nft", "dnsmasq", "ethtool")
+
+
+def answer(request: Mapping[str, Any]) -> Json:
+    """What the program says to a request: {"answer": …} or {"refused": code, "told": {…}}."""
+    begun = time.monotonic()
+    os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+    os.umask(0o022)
+    try:
+        settings = settings_from(request.get("settings") or {})
+        command = COMMANDS[str(request["command"])]
+        with states.locked(settings.home):
+            return {"answer": command(settings, request), "seconds": round(time.monotonic() - begun, 4)}
+    except Refused as refused:
+        return {"refused": refused.code, "told": refused.told}
+
+
+def enter(settings: Settings, request: Mapping[str, Any]) -> Json:
+    """A machine is in these networks, and in no others. Answers with its cards as they are there, and its ways in."""
+    system.need(*TOOLS)
+    uid, before = str(request["uid"]), states.load(settings.home)
+    machine = states.machine_from(request["machine"])
+    wanted = {key: states.network_from(one) for key, one in request["networks"].items()}
+    after = entered(before, uid, machine, wanted, settings, _used_tags(settings, before, wanted))
+    _require_outside(after, machine, settings)
+    _write(settings, before, after)
+    keys = {card.network for card in machine.cards}
+    for key, fault in _converge(settings, after).items():
+        if not key or key in keys:
+            raise fault
+    about = _about(after, uid)
+    return {
+        "cards": _cards(after, uid, settings),
+        **about,
+        "outside": outside_address(settings) if about["ways"] else "",
+    }
+
+
+def leave(settings: Settings, request: Mapping[str, Any]) -> Json:
+    """A machine is in no network any more. Answers with what is in the way of tidying up, which `mend` tries again."""
+    before = states.load(settings.home)
+    after = left(before, str(request["uid"]))
+    _write(settings, before, after)
+    return {"faults": _told(_converge(settings, after))}
+
+
+def mend(settings: Settings, request: Mapping[str, Any]) -> Json:
+    """Bring everything about that is wished for, whatever happened to it. Answers with what could not be."""
+    system.need(*TOOLS)
+    return {"faults": _told(_converge(settings, states.load(settings.home), thorough=True))}
+
+
+def look(settings: Settings, request: Mapping[str, Any]) -> Json:
+    """What is wished for, with each machine's ways in, and what is there that nobody wishes for."""
+    state = states.load(settings.home)
+    wanted = {network.tag for network in state.networks.values() if network.served}
+    left_over = Builder(settings).leftovers(thorough=True) - wanted if request.get("thorough") else set()
+    return {
+        "networks": {key: asdict(network) for key, network in state.networks.items()},
+        "machines": {uid: _about(state, uid) for uid, machine in state.machines.items()},
+        "leftovers": sorted(left_over),
+        "outside": outside_address(settings),
+    }
+
+
+COMMANDS: dict[str, Callable[[Settings, Mapping[str, Any]], Json]] = {
+    "enter": enter,
+    "leave": leave,
+    "mend": mend,
+    "look": look,
+}
+
+
+def _write(settings: Settings, before: State, after: State) -> None:
+    if after != before:
+        states.save(settings.home, after)
+
+
+def _converge(settings: Settings, state: State, *, thorough: bool = False) -> dict[str, Refused]:
+    """Bring it all about; faults by the key of the network, "" for the gateway itself."""
+    builder, outside = Builder(settings), _outside(settings)
+    plan = root_plan(state, settings, outside)
+    faults = builder.converge(network_plans(state, settings), thorough=thorough)
+    try:
+        builder.converge_root(plan, outside, thorough=thorough)
+    except Refused as fault:
+        faults[""] = fault
+    return faults
+
+
+def _told(faults: Mapping[str, Refused]) -> list[Json]:
+    return [{"network": key, "refused": fault.code, "told": fault.told} for key, fault in faults.items()]
+
+
+def _used_tags(settings: Settings, state: State, wanted: Mapping[str, Any]) -> set[int]:
+    """The tags that others use on the bridge; looked up only when a network comes that was not there before."""
+    if set(wanted) <= set(state.networks):
+        return set()
+    ours = {port(network.tag) for network in state.networks.values()}
+    ports = system.tags_in_use(settings.bridge)
+    return {tag for name, tags in ports.items() if name not in ours for tag in tags}
+
+
+# -- outside -----------------------------------------------------------------------------------------------------------
+
+
+def _outside(settings: Settings) -> str:
+    """The interface to the outside: the one of the settings, else the one of the default route, else ""."""
+    if settings.outside_interface:
+        return settings.outside_interface
+    routes = system.run_json("ip", "-j", "route", "show", "default")
+    return str(routes[0].get("dev", "")) if routes else ""
+
+
+def _require_outside(state: State, machine: Machine, settings: Settings) -> None:
+    """What leads outside needs an outside."""
+    keys = {card.network for card in machine.cards}
+    ways = [way for way in ways_of(state, machine) if way.kind != "jump"]
+    outwards = [state.networks[key] for key in sorted(keys) if state.networks[key].type in ("nat", "public")]
+    if (ways or outwards) and not _outside(settings):
+        raise Refused("no-outside")
+
+
+def outside_address(settings: Settings) -> str:
+    """The address of the gateway outside, "" when it has none."""
+    if not (device := _outside(settings)):
+        return ""
+    found = system.run_json("ip", "-j", "-4", "addr", "show", "dev", device)
+    return next((str(at["local"]) for one in found for at in one.get("addr_info", []) if at["family"] == "inet"), "")
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def _cards(state: State, uid: str, settings: Settings) -> list[Json]:
+    """The machine's cards in their order, with all that a guest without DHCP must know."""
+    found = []
+    for card in state.machines[uid].cards:
+        network = state.networks[card.network]
+        found.append(
+            {
+                "network": card.network,
+                "tag": network.tag,
+                "mac": card.mac,
+                "ip": card.ip,
+                "cidr": network.cidr,
+                "gateway": network.router,
+                "dns": name_servers(network, settings),
+                "mtu": network.mtu,
+            }
+        )
+    return found
+
+
+def _about(state: State, uid: str) -> Json:
+    machine = state.machines[uid]
+    return {"ways": [asdict(way) for way in ways_of(state, machine)], "login": machine.login}

@@ -1,0 +1,183 @@
+"""The hands: programs, namespaces and processes of the machine that this runs on. Everything may be repeated."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hypervisors.drivers.linux.gateway.program.faults import Refused
+
+#: Program → the package that Debian and Ubuntu have it in.
+PACKAGES = {
+    "ip": "iproute2",
+    "ovs-vsctl": "openvswitch-switch",
+    "nft": "nftables",
+    "dnsmasq": "dnsmasq-base",
+    "ethtool": "ethtool",
+    "useradd": "passwd",
+    "userdel": "passwd",
+    "usermod": "passwd",
+}
+NAMESPACES = Path("/run/netns")
+CLONE_NEWNET = 0x40000000
+PATIENCE = 60
+GOODBYE_SECONDS = 2.0
+
+
+def run(*argv: str, data: str = "", fine: Sequence[int] = (0,)) -> str:
+    """What a program says. `Refused` with its complaint when it fails, or is not there."""
+    try:
+        done = subprocess.run(argv, input=data, capture_output=True, text=True, timeout=PATIENCE, check=False)  # noqa: S603 - no shell
+    except FileNotFoundError:
+        raise Refused("tool", tool=argv[0], package=PACKAGES.get(argv[0], argv[0])) from None
+    except subprocess.TimeoutExpired:
+        raise Refused("failed", command=" ".join(argv), error=f"no answer in {PATIENCE} s") from None
+    if done.returncode not in fine:
+        raise Refused("failed", command=" ".join(argv)[:200], error=(done.stderr or done.stdout).strip()[-400:])
+    return done.stdout
+
+
+def need(*tools: str) -> None:
+    """`Refused` when one of the programs is not installed, before anything is done."""
+    for tool in tools:
+        if not shutil.which(tool):
+            raise Refused("tool", tool=tool, package=PACKAGES.get(tool, tool))
+
+
+def run_json(*argv: str) -> Any:
+    """What a program says in JSON; an empty list when it says nothing."""
+    return json.loads(run(*argv).strip() or "[]")
+
+
+# -- namespaces --------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """Everything in the block, and every program started there, is in this network namespace."""
+    with open("/proc/self/ns/net") as home:
+        with open(NAMESPACES / namespace) as there:
+            _enter(there.fileno())
+        try:
+            yield
+        finally:
+            _enter(home.fileno())
+
+
+def _enter(descriptor: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def has_namespace(namespace: str) -> bool:
+    """Whether it is there and one: a name may be left without its namespace."""
+    try:
+        with inside(namespace):
+            return True
+    except OSError:
+        return False
+
+
+def make_namespace(namespace: str) -> None:
+    """Make it if it is not there."""
+    if not has_namespace(namespace):
+        remove_namespace(namespace)
+        run("ip", "netns", "add", namespace)
+
+
+def remove_namespace(namespace: str) -> None:
+    """Take it away, and with it the links that end there."""
+    if (NAMESPACES / namespace).exists():
+        run("ip", "netns", "del", namespace, fine=(0, 1))
+        (NAMESPACES / namespace).unlink(missing_ok=True)
+
+
+def namespaces() -> list[str]:
+    """Names of all network namespaces."""
+    try:
+        return sorted(os.listdir(NAMESPACES))
+    except FileNotFoundError:
+        return []
+
+
+def switch_on(name: str) -> None:
+    """Let the kernel do this (a file of /proc/sys) in the namespace that we are in."""
+    file = Path("/proc/sys", name)
+    if file.read_text().strip() != "1":
+        file.write_text("1\n")
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+
+def processes_with(argument: str) -> list[int]:
+    """Processes that were started with this argument."""
+    wanted = b"\0" + argument.encode() + b"\0"
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and wanted in _command_line(name)]
+
+
+def is_process(number: int, argument: str) -> bool:
+    """Whether this is a process that was started with this argument."""
+    return b"\0" + argument.encode() + b"\0" in _command_line(str(number))
+
+
+def _command_line(number: str) -> bytes:
+    try:
+        return b"\0" + Path("/proc", number, "cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def shares_namespace(number: int, namespace: str) -> bool:
+    """Whether a process is in this network namespace."""
+    try:
+        there, its = os.stat(NAMESPACES / namespace), os.stat(f"/proc/{number}/ns/net")
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (its.st_dev, its.st_ino)
+
+
+def tell(number: int, message: signal.Signals) -> None:
+    """Send a signal; a process that is gone does not mind."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(number, message)
+
+
+def end_processes(argument: str) -> None:
+    """End the processes that were started with this argument, and wait until they are gone."""
+    deadline = time.monotonic() + GOODBYE_SECONDS
+    while found := processes_with(argument):
+        for number in found:
+            tell(number, signal.SIGKILL if time.monotonic() > deadline else signal.SIGTERM)
+        time.sleep(0.01)
+
+
+# -- the bridge --------------------------------------------------------------------------------------------------------
+
+
+def tags_in_use(bridge: str) -> dict[str, list[int]]:
+    """The VLAN tags of each port of the bridge. `Refused` when there is no such bridge."""
+    if bridge not in run("ovs-vsctl", "--timeout=10", "list-br").split():
+        raise Refused("bridge", bridge=bridge)
+    names = run("ovs-vsctl", "--timeout=10", "list-ports", bridge).split()
+    if not names:
+        return {}
+    columns = ("--format=json", "--columns=name,tag,trunks")
+    rows = json.loads(run("ovs-vsctl", "--timeout=10", *columns, "list", "port", *names))["data"]
+    return {name: [*_numbers(tag), *_numbers(trunks)] for name, tag, trunks in rows}
+
+
+def _numbers(value: Any) -> list[int]:
+    """Integers of OVSDB's JSON: a number, or ["set", [numbers]]."""
+    return [value] if isinstance(value, int) else list(value[1])

@@ -1,0 +1,171 @@
+"""The client of the gateway: what it asks, how the program travels, and what refusals are in words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hypervisors.drivers.base import NicSpec, VmSpec
+from hypervisors.drivers.linux.gateway import parcel
+from hypervisors.drivers.linux.gateway.client import Gateway, Way
+from hypervisors.drivers.linux.gateway.refusals import REFUSALS, in_words
+from hypervisors.drivers.linux.gateway.wishes import enter_request
+from hypervisors.tunnels import Ended
+from olimpus.errors import CapacityExceeded, Rejected, Transient
+
+NICS = [{"network": "lan", "forwards": [{"port": 22}], "floating": True}, {"network": "wire"}]
+NETWORKS = {
+    "lan": {"cidr": "10.0.0.0/24", "aliases": {"rack": "course-lan"}, "reaches": ["wire"], "dns": ["9.9.9.9"]},
+    "wire": {},
+}
+SPEC = VmSpec(
+    "u-1",
+    "web",
+    1,
+    128,
+    1,
+    nics=(NicSpec("lan", "52:54:00:00:00:0A", "auto"), NicSpec("wire", "52:54:00:00:00:0b", ip_mode="disk")),
+    parameters={
+        "nics": NICS,
+        "networks": NETWORKS,
+        "ssh_keys": ["ssh-rsa AAAA me@home"],
+        "custom": {"ssh_user": "ana"},
+    },
+)
+
+
+class Told:
+    """A way to the gateway that has its answer already; what is asked is kept."""
+
+    def __init__(self, code: int = 0, out: Any = None, err: str = ""):
+        self.ended = Ended(code, json.dumps(out).encode(), err.encode())
+        self.argv: Sequence[str] = ()
+        self.sent: dict[str, Any] = {}
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout: float = 60.0) -> Ended:
+        self.argv, self.sent = argv, json.loads(stdin)
+        return self.ended
+
+
+def gateway(told: Told, **settings: Any) -> Gateway:
+    return Gateway(told, settings, "rack")
+
+
+class TestRequests:
+    def test_the_definition_in_the_programs_words(self) -> None:
+        request = enter_request(SPEC, "rack")
+        assert list(request["networks"]) == ["course-lan 10.0.0.0/24", "wire"]
+        assert request["networks"]["course-lan 10.0.0.0/24"]["reaches"] == ["wire"]
+        assert request["machine"]["cards"][0] | {"network": ""} == {
+            "network": "",
+            "mac": "52:54:00:00:00:0a",
+            "ip": "",
+            "dhcp": True,
+            "floating": "wanted",
+            "forwards": [{"port": 22}],
+        }
+        assert not request["machine"]["cards"][1]["dhcp"]
+        assert (request["machine"]["keys"], request["machine"]["login"]) == (["ssh-rsa AAAA"], "ana")
+
+    def test_one_name_with_two_ranges_is_two_networks(self) -> None:
+        other = replace(SPEC, parameters={"networks": NETWORKS | {"lan": {"cidr": "10.1.0.0/24"}}})
+        assert list(enter_request(other, "rack")["networks"])[0] == "lan 10.1.0.0/24"
+
+    def test_what_the_branch_does_not_define_is_refused(self) -> None:
+        lost = replace(SPEC, nics=(NicSpec("lna", ""),))
+        with pytest.raises(Rejected, match=r"lna.*lan, wire"):
+            enter_request(lost, "rack")
+
+    def test_no_word_of_anybody_stands_in_the_command(self) -> None:
+        told = Told(out={"answer": {}})
+        gateway(told).leave("u-1; reboot")
+        assert told.argv == ("sudo", "-n", *parcel.ARGV)
+        assert told.sent["request"]["uid"] == "u-1; reboot"
+        gateway(told, headnode_user="root").leave("u-1")
+        assert told.argv == parcel.ARGV
+
+
+class TestTheParcel:
+    def test_it_runs_with_nothing_installed(self, tmp_path: Path) -> None:
+        request = {"command": "look", "settings": {"home": str(tmp_path), "outside_interface": "lo"}}
+        argv = [sys.executable, *parcel.ARGV[1:]]
+        done = subprocess.run(argv, input=parcel.packed(request), cwd="/", capture_output=True, check=True)
+        assert json.loads(done.stdout)["answer"] == {
+            "networks": {},
+            "machines": {},
+            "leftovers": [],
+            "outside": "127.0.0.1",
+        }
+
+    def test_it_carries_the_whole_program_and_nothing_of_the_rest(self) -> None:
+        folder = Path(parcel.program.__file__).parent
+        assert {one.stem for one in folder.glob("*.py")} == {*parcel.program.MODULES, "__init__"}
+        for file in folder.glob("*.py"):
+            lines = [line for line in file.read_text().splitlines() if line.startswith(("import ", "from "))]
+            own = [line.split()[1] for line in lines if line.split()[1].split(".")[0] not in sys.stdlib_module_names]
+            assert all(name.startswith(parcel.program.__name__) for name in own), file
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("ended", "error", "words"),
+        [
+            ((1, None, "sudo: a password is required"), Rejected, "may not become root.*without a password"),
+            ((1, None, "sudo: python3: command not found"), Rejected, "python3.*Install the package python3"),
+            ((1, None, "Traceback…\nKeyError: 'x'"), Transient, "KeyError: 'x'"),
+            ((0, {"refused": "tags-used-up", "told": {"range": "100-101"}}, ""), CapacityExceeded, "vlans.*100-101"),
+            ((0, {"refused": "tool", "told": {"tool": "nft", "package": "nftables"}}, ""), Rejected, "nftables"),
+            ((0, {"refused": "of-tomorrow", "told": {}}, ""), Rejected, "of-tomorrow"),
+        ],
+    )
+    def test_in_words(self, ended: tuple[int, Any, str], error: type[Exception], words: str) -> None:
+        with pytest.raises(error, match=words):
+            gateway(Told(*ended)).enter(SPEC)
+
+    def test_every_refusal_of_the_program_has_words(self) -> None:
+        folder = Path(parcel.program.__file__).parent
+        parts = "".join(file.read_text() for file in folder.glob("*.py")).split('Refused("')[1:]
+        assert {part.split('"')[0] for part in parts} == set(REFUSALS)
+
+    def test_a_wrong_setting_is_named(self) -> None:
+        assert in_words("setting", {"name": "vlans", "value": "x"}, "rack").where == "vlans"
+
+
+def test_ways_in_are_what_their_owner_types() -> None:
+    ways = [
+        {
+            "kind": "forward",
+            "outside": "",
+            "inside": "10.0.0.5",
+            "protocol": "tcp",
+            "outside_port": 20000,
+            "inside_port": 22,
+        },
+        {
+            "kind": "forward",
+            "outside": "",
+            "inside": "10.0.0.5",
+            "protocol": "udp",
+            "outside_port": 20000,
+            "inside_port": 53,
+        },
+        {"kind": "floating", "outside": "203.0.113.9", "inside": "10.0.0.5"},
+        {"kind": "jump", "outside": "100.96.0.1", "inside": "10.0.0.5"},
+    ]
+    seat = {"network": "lan", "tag": 101, "mac": "52:54:00:00:00:0a", "ip": "10.0.0.5", "dns": ["9.9.9.9"]}
+    told = Told(out={"answer": {"cards": [seat], "ways": ways, "login": "ana", "outside": "192.0.2.1"}})
+    entered = gateway(told, jump_port=2022).enter(SPEC)
+    assert (entered.seats[0].tag, entered.seats[0].dns) == (101, ("9.9.9.9",))
+    assert entered.ways == (
+        Way("forward", "192.0.2.1", 20000, "10.0.0.5:22/tcp", "ssh -p 20000 ana@192.0.2.1"),
+        Way("forward", "192.0.2.1", 20000, "10.0.0.5:53/udp"),
+        Way("floating", "203.0.113.9", 0, "10.0.0.5", "ssh ana@203.0.113.9"),
+        Way("jump", "192.0.2.1", 2022, "10.0.0.5", "ssh -J olimpus-jump@192.0.2.1:2022 ana@100.96.0.1"),
+    )
