@@ -103,7 +103,7 @@ def _destroy(gateway: Gateway, job: Job) -> Outcome:
     """Also removes what a failed create may have left without our knowing its reference."""
     if job.ref:
         gateway.destroy(job.ref)
-    if stray := gateway.find(job.uid):
+    if stray := gateway.find(job.uid, job.spec.host):
         gateway.destroy(stray.ref)
     return Outcome(result=_tidied(gateway, job))
 
@@ -125,9 +125,9 @@ def _recover(gateway: Gateway, job: Job) -> Outcome:
     An answer in words that the driver does not know is no answer.
     """
     try:
-        info = gateway.observe(job.ref) if job.ref else gateway.find(job.uid)
+        info = gateway.observe(job.ref) if job.ref else gateway.find(job.uid, job.spec.host)
     except VMNotFound:
-        info = gateway.find(job.uid)
+        info = gateway.find(job.uid, job.spec.host)
     if info is not None and info.power not in LANDING:
         raise Unreachable(_("The hypervisor does not say what state the machine is in."), where=gateway.name)
     return Outcome(info, result={} if info else _tidied(gateway, job))

@@ -30,6 +30,7 @@ from hypervisors.drivers.base import (
     Check,
     Checks,
     Driver,
+    Hosts,
     Power,
     Snapshot,
     Snapshots,
@@ -143,6 +144,11 @@ class Gateway:
         return self.driver.capabilities
 
     @property
+    def places(self) -> bool:
+        """Whether Olimpus chooses the host of each machine (`VmSpec.host`)."""
+        return self.driver.places
+
+    @property
     def circuit(self) -> Status:
         """How this process' circuit to the hypervisor is."""
         return self.breaker.status
@@ -170,12 +176,20 @@ class Gateway:
         """The VM now; `VMNotFound`."""
         return self._call(self.driver.get, ref)
 
-    def find(self, uid: str) -> VmInfo | None:
-        """The VM that carries our uid, or None."""
-        return self._call(self.driver.find, uid)
+    def find(self, uid: str, host: str = "") -> VmInfo | None:
+        """The VM that carries our uid, or None; where its host is known, only that one is asked."""
+        return self._call(self.driver.find, uid, host)
 
     def capacity(self) -> Capacity:
         return self._call(self.driver.capacity)
+
+    def hosts(self) -> Hosts:
+        """The hosts that machines are put on, with their room now."""
+        return self._call(self.driver.hosts)
+
+    def watch(self, changed: Callable[[str], None]) -> Callable[[], None]:
+        """Have `changed` called with the `ref` of each VM that changes, until the returned function is called."""
+        return self._call_if(Capability.EVENTS, self.driver.watch, changed)
 
     def console_text(self, ref: str) -> str:
         return self._call_if(Capability.CONSOLE_TEXT, self.driver.console_text, ref)

@@ -15,11 +15,11 @@ from typing import Any, Final, Literal
 
 from django.utils import timezone
 
-from hypervisors import health
+from hypervisors import health, standing
 from hypervisors.drivers.cloud import Cloud, Host, Zone
 from hypervisors.flavors import PREDEFINED, Flavor
-from hypervisors.gateway import gateway_for
-from hypervisors.models import KIND_LENGTH, Hypervisor, Inventory
+from hypervisors.gateway import Gateway, gateway_for
+from hypervisors.models import KIND_LENGTH, Claim, Hypervisor, Inventory
 from hypervisors.placement import cost
 from olimpus.errors import HypervisorError, Invalid, Missing, NotFound, Unreachable, Unsupported
 from olimpus.words import gettext as _
@@ -49,7 +49,7 @@ class Answer:
 class Kind:
     """How one kind is asked for, how long an answer is fresh, and what serves when nothing was ever heard."""
 
-    ask: Callable[[Cloud, str], Any]
+    ask: Callable[[Gateway, str], Any]
     seconds: float
     predefined: Callable[[], Any] | None = None
     finish: Callable[[Any], Any] = lambda data: data
@@ -120,6 +120,11 @@ def zones(answer: Answer) -> list[Zone]:
     ]
 
 
+def hosts(answer: Answer) -> list[Host]:
+    """The rows of a read of hosts as hosts."""
+    return [_made(Host, row) for row in answer.data]
+
+
 def statistics(known: list[Zone]) -> dict[str, Any]:
     """Totals and use of all hosts that are up; None where no host says."""
     hosts = [host for zone in known for host in zone.hosts]
@@ -176,18 +181,33 @@ def _predefined_zones() -> Rows:
     ]
 
 
+def _cloud(ask: Callable[[Cloud, str], Any]) -> Callable[[Gateway, str], Any]:
+    return lambda gateway, of: gateway.on_cloud(lambda cloud: ask(cloud, of))
+
+
+def _hosts(gateway: Gateway, _of: str) -> Rows:
+    return host_rows(standing.look(gateway), gateway.name)
+
+
+def host_rows(look: standing.Look, hypervisor: str) -> Rows:
+    """What was seen of the hosts, as it is kept."""
+    claimed = Claim.objects.filter(hypervisor__name=hypervisor).values_list("uid", flat=True)
+    return standing.rows(look, {str(uid) for uid in claimed})
+
+
 KINDS: Final[Mapping[str, Kind]] = {
-    "flavors": Kind(lambda cloud, of: cloud.flavors(), 300, list, _merged),
-    "flavor_use": Kind(lambda cloud, of: cloud.flavor_use(), 30),
-    "images": Kind(lambda cloud, of: cloud.images(), 60),
-    "zones": Kind(lambda cloud, of: cloud.zones(capacity=True), 30, _predefined_zones),
-    "networks": Kind(lambda cloud, of: cloud.networks(of), 30),
-    "routers": Kind(lambda cloud, of: cloud.routers(of), 30),
-    "volumes": Kind(lambda cloud, of: cloud.volumes(of), 10),
-    "volume_snapshots": Kind(lambda cloud, of: cloud.volume_snapshots(of), 10),
-    "quotas": Kind(lambda cloud, of: cloud.quotas(of), 15),
-    "keypairs": Kind(lambda cloud, of: cloud.keypairs(), 60),
-    "projects": Kind(lambda cloud, of: cloud.projects(), 60),
+    "hosts": Kind(_hosts, 5),
+    "flavors": Kind(_cloud(lambda cloud, of: cloud.flavors()), 300, list, _merged),
+    "flavor_use": Kind(_cloud(lambda cloud, of: cloud.flavor_use()), 30),
+    "images": Kind(_cloud(lambda cloud, of: cloud.images()), 60),
+    "zones": Kind(_cloud(lambda cloud, of: cloud.zones(capacity=True)), 30, _predefined_zones),
+    "networks": Kind(_cloud(lambda cloud, of: cloud.networks(of)), 30),
+    "routers": Kind(_cloud(lambda cloud, of: cloud.routers(of)), 30),
+    "volumes": Kind(_cloud(lambda cloud, of: cloud.volumes(of)), 10),
+    "volume_snapshots": Kind(_cloud(lambda cloud, of: cloud.volume_snapshots(of)), 10),
+    "quotas": Kind(_cloud(lambda cloud, of: cloud.quotas(of)), 15),
+    "keypairs": Kind(_cloud(lambda cloud, of: cloud.keypairs()), 60),
+    "projects": Kind(_cloud(lambda cloud, of: cloud.projects()), 60),
 }
 
 
@@ -244,8 +264,12 @@ def _ask(hypervisor: Hypervisor, asked: Kind, key: str, of: str, *, refresh: boo
 def _fetch(hypervisor: Hypervisor, asked: Kind, key: str, of: str) -> Inventory:
     """Ask and keep. The time is that of the question, so that a write during the call leaves the answer stale."""
     began = timezone.now()
-    data = plain(gateway_for(hypervisor).on_cloud(lambda cloud: asked.ask(cloud, of)))
-    kept = {"data": data, "fetched_at": began}
+    return keep(hypervisor, key, asked.ask(gateway_for(hypervisor), of), began)
+
+
+def keep(hypervisor: Hypervisor, key: str, data: Any, began: datetime) -> Inventory:
+    """Keep what the hypervisor said when it was asked at this time."""
+    kept = {"data": plain(data), "fetched_at": began}
     if not Hypervisor.objects.filter(pk=hypervisor.pk, version=hypervisor.version).exists():
         return Inventory(hypervisor=hypervisor, kind=key, **kept)  # asked with settings that are no longer true
     row, _created = Inventory.objects.update_or_create(hypervisor=hypervisor, kind=key, defaults=kept)

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings as project
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -154,3 +155,30 @@ class Inventory(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hypervisor}: {self.kind}"
+
+
+class Claim(models.Model):
+    """Room on a host that is promised to one machine, from before it is made until it is gone.
+
+    Written by `hypervisors.claims`, for hypervisors whose hosts Olimpus chooses among.
+    """
+
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="claims", verbose_name=_("hypervisor"))
+    uid = models.UUIDField(_("machine"))
+    host = models.CharField(_("Host"), max_length=255)
+    cpus = models.PositiveIntegerField(_("CPUs"))
+    memory_mib = models.PositiveIntegerField(_("memory (MiB)"))
+    disk_gib = models.FloatField(_("disk (GiB)"))
+    #: Why there: a code of `hypervisors.placement` with its parameters.
+    reason = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims")
+        ordering = ["hypervisor", "host", "created_at"]
+        constraints = [models.UniqueConstraint(fields=["hypervisor", "uid"], name="one_claim_of_a_machine")]
+        indexes = [models.Index(fields=["hypervisor", "host"], name="claim_host")]
+
+    def __str__(self) -> str:
+        return f"{self.uid} @ {self.host}"

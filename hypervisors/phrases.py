@@ -31,6 +31,8 @@ SENTENCES: Final[Mapping[str, Any]] = {
     "apart": _("No place has room for it beside %(neighbours)s; %(place)s has the most room."),
     "only": _("Only %(place)s is up and has room."),
     "roomiest": _("%(place)s has the most room."),
+    "packed": _("%(place)s is the fullest that has room for it."),
+    "found": _("It was found there."),
     "fewest": _("%(place)s has the fewest of these machines; how much room it has is not known."),
     "no_room": _("No host has room for %(needs)s; the most that is free on any: %(free)s."),
     "none_up": _("None of these is up: %(places)s."),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from math import inf, isfinite
 from typing import Any, Final, Protocol
 
-from hypervisors.drivers.cloud import Zone
+from hypervisors.drivers.cloud import Host, Zone
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
 
@@ -58,6 +58,11 @@ class Reason:
 
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def found(place: str) -> Reason:
+    """Of what nobody placed: it was there."""
+    return Reason("found", {"place": place})
 
 
 def cost(size: Sized) -> float:
@@ -183,11 +188,16 @@ def place_of(zone: Zone) -> Place:
     if not zone.hosts:
         return Place(zone.name, zone.available)
     usable = [host for host in zone.hosts if host.up and host.enabled]
-    return Place(zone.name, zone.available and bool(usable), tuple(Room(host.name, _free(host)) for host in usable))
+    return Place(zone.name, zone.available and bool(usable), tuple(Room(host.name, free_of(host)) for host in usable))
 
 
-def _free(host: Any) -> Size | None:
-    """What is left on a host; of a resource that it does not count there is plenty."""
+def place_of_host(host: Host) -> Place:
+    """A worker as a place of its own; one that is down or in maintenance takes nothing new."""
+    return Place(host.name, host.up and host.enabled, (Room(host.name, free_of(host)),))
+
+
+def free_of(host: Host) -> Size | None:
+    """What is left on a host; of a resource that it does not count there is plenty, None when it counts nothing."""
     totals = {name: getattr(host, f"{name}_total") for name in RESOURCES}
     if all(total is None for total in totals.values()):
         return None
@@ -228,14 +238,16 @@ def suggest(
     places: Iterable[Place],
     *,
     high_availability: bool = False,
+    pack: bool = False,
 ) -> tuple[Placement, ...]:
     """A place for each node, in their order. `Invalid`: a name twice, or a link to a node that is not there.
 
     Pinned nodes go where they are wanted or nowhere. The others are spread evenly over what is up and has room, or,
-    without `high_availability`, kept beside those that they are linked to. No room is given twice.
+    without `high_availability`, kept beside those that they are linked to. Those that hang on nothing go where most is
+    free, or, to `pack`, where least is and still enough. No room is given twice.
     """
     graph = _graph(nodes, links)
-    board = _Board(sorted(places, key=lambda place: place.name), apart=high_availability)
+    board = _Board(sorted(places, key=lambda place: place.name), apart=high_availability, pack=pack)
     for node in nodes:
         if node.pinned:
             _pin(node, board)
@@ -264,10 +276,10 @@ def _graph(nodes: Sequence[Node], links: Iterable[tuple[str, str]]) -> Graph:
 class _Board:
     """The places while they fill up."""
 
-    def __init__(self, places: Sequence[Place], *, apart: bool):
+    def __init__(self, places: Sequence[Place], *, apart: bool, pack: bool):
         self.places = {place.name: place for place in places}
         self.up = [place.name for place in places if place.up and place.rooms]
-        self.apart = apart
+        self.apart, self.pack = apart, pack
         self.rooms = {name: list(self.places[name].rooms) for name in self.up}
         self.counts: Counter[str] = Counter()
         self.inside: Counter[tuple[str, int]] = Counter()
@@ -300,9 +312,12 @@ class _Board:
         self.where[node.name] = (place, rooms[index].name)
 
     def room_left(self, place: str) -> tuple[bool, float, int, str]:
-        """Sorts the roomiest place first: by what is known to be free, then by fewer nodes of ours, then by name."""
-        free = self.free(place)
-        return (free is None, -(free or 0), self.counts[place], place)
+        """Sorts the roomiest place first: by what is known to be free, then by fewer nodes of ours, then by name.
+
+        To pack, the one with the least room and the most nodes.
+        """
+        free, sign = self.free(place), 1 if self.pack else -1
+        return (free is None, sign * (free or 0), -sign * self.counts[place], place)
 
     def free(self, place: str) -> float | None:
         """What is free at a place as one number; None when nobody knows."""
@@ -416,6 +431,8 @@ def _groups(nodes: Sequence[Node], graph: Graph) -> list[list[Node]]:
 def _alone(place: str, able: Sequence[str], board: _Board) -> Reason:
     if len(able) == 1:
         return Reason("only", {"place": place})
+    if board.pack:
+        return Reason("packed", {"place": place})
     return Reason("fewest" if board.free(place) is None else "roomiest", {"place": place})
 
 

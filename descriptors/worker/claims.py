@@ -26,7 +26,7 @@ from descriptors.verbs import VERBS, Job
 from descriptors.worker import life
 from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.gateway import STOP_SECONDS, Gateway, Interrupted, gateway_for
-from hypervisors.models import Hypervisor
+from hypervisors.models import Claim, Hypervisor
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import HypervisorError, OlimpusError, VMNotFound
 
@@ -53,6 +53,8 @@ class Task:
     #: The computed definition with its cards: what the machine will have been given.
     values: Mapping[str, Any] | None = None
     error: OlimpusError | None = None
+    #: Its room on a host, where Olimpus chooses that; see `placing`.
+    claim: Claim | None = None
 
 
 def claim(hypervisor: int, limit: int, worker: str, *, single: bool = False) -> list[Operation]:
@@ -101,6 +103,9 @@ def prepare(operations: Sequence[Operation], should_stop: Callable[[Operation], 
     hypervisors = Hypervisor.objects.in_bulk({machine.hypervisor_id for machine in machines.values()} - {None})
     for machine in machines.values():
         machine.hypervisor = hypervisors.get(machine.hypervisor_id)
+    for operation in operations:
+        if operation.hypervisor_id in hypervisors:
+            operation.hypervisor = hypervisors[operation.hypervisor_id]
     computed = selectors.computed_many(machines.values())
     cards = cards_of(machines)
     return [

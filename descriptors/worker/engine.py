@@ -31,6 +31,7 @@ from descriptors.verbs import VERBS
 from descriptors.worker.claims import Task, cancelled, claim, due_now, give_back, prepare, renew, unexpected
 from descriptors.worker.life import Life
 from descriptors.worker.outcomes import Result, commit
+from descriptors.worker.placing import Desk, Sight, look
 from hypervisors import health
 from hypervisors.breaker import Circuit
 from hypervisors.gateway import Interrupted
@@ -79,7 +80,8 @@ class Engine:
 
     def __post_init__(self) -> None:
         self._lanes: dict[int, Lane] = {}
-        self._inbox: queue.SimpleQueue[Result | int | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Result | Sight | int | None] = queue.SimpleQueue()
+        self._desk = Desk()
         self._held: dict[UUID, Task] = {}
         self._unwritten: list[Result] = []
         self._to_stop: set[UUID] = set()
@@ -148,6 +150,8 @@ class Engine:
                 until = min(until, time.monotonic() + GATHER)
                 if isinstance(item, Result):
                     self._unwritten.append(item)
+                elif isinstance(item, Sight):
+                    self._begin(self._lanes[item.hypervisor], self._desk.see(item))
                 elif item is not None:
                     self._open(item)
         except queue.Empty:
@@ -227,9 +231,17 @@ class Engine:
         return task is not None
 
     def _submit(self, lane: Lane, operations: Sequence[Operation]) -> None:
-        for task in prepare(operations, self._should_stop):
+        tasks = prepare(operations, self._should_stop)
+        for task in tasks:
             self._held[task.operation.pk] = task
             lane.under_way += 1
+        ready, waiting = self._desk.admit(tasks)
+        self._begin(lane, ready)
+        if waiting:
+            lane.pool.submit(self._look, waiting)
+
+    def _begin(self, lane: Lane, tasks: Iterable[Task]) -> None:
+        for task in tasks:
             lane.pool.submit(self._drive, task)
 
     def _keep_alive(self) -> None:
@@ -253,6 +265,9 @@ class Engine:
     # -- in a lane's thread --------------------------------------------------------------------------------------------
     def _drive(self, task: Task) -> None:
         self._inbox.put(driven(task))
+
+    def _look(self, task: Task) -> None:
+        self._inbox.put(look(task))
 
 
 def driven(task: Task) -> Result:

@@ -21,6 +21,7 @@ from descriptors.actions.requesting import summary
 from descriptors.models import Descriptor, Node, Operation, Status
 from descriptors.states import State
 from descriptors.verbs import VERBS, Outcome
+from descriptors.worker import placing
 from descriptors.worker.claims import Task, unexpected, written
 from hypervisors import metrics
 from hypervisors.gateway import CircuitOpen, Interrupted, backoff
@@ -85,12 +86,23 @@ def _commit(results: Sequence[Result], worker: str) -> int:
         _write(Operation, ours, before)
         _write(Descriptor, list(machines.values()), before)
         journal.record_many(entry for entry in entries if entry)
+        _settle_claims(claimed, ours, machines)
         _remove(row for row in ours if row.verb == "destroy" and row.status == Status.SUCCEEDED)
         _count(ours)
     for row in ours:
         if not row.is_open:
             metrics.OPERATIONS.labels(row.verb, str(row.status)).inc()
     return len(ours)
+
+
+def _settle_claims(
+    results: Mapping[UUID, Result], operations: Iterable[Operation], machines: Mapping[int, Descriptor]
+) -> None:
+    for row in operations:
+        result = results[row.pk]
+        placing.settle(
+            result.task, row, machines.get(result.task.operation.open_for_id or 0), result.outcome, result.error
+        )
 
 
 def _remove(destroyed: Iterable[Operation]) -> None:
@@ -153,7 +165,7 @@ def _succeed(result: Result, operation: Operation, machine: Descriptor, outcome:
         machine.applied, machine.drifted = written(machine, result.task.values or {}), False
     _end(operation, machine, before, Status.SUCCEEDED)
     machine.reason = ""
-    operation.error, operation.result = None, dict(outcome.result) or None
+    operation.error, operation.result = None, {**outcome.result, **placing.told(result.task, outcome)} or None
 
 
 def _try_again(result: Result, operation: Operation) -> float | None:

@@ -269,7 +269,7 @@ class Driver(ABC):
     #: Headings of settings that many leave empty: forms fold them until one of theirs is filled in.
     folded: ClassVar[frozenset[str]] = frozenset()
     #: Whether Olimpus chooses the host of each machine (`VmSpec.host`) among `hosts`.
-    places: ClassVar[bool] = False
+    places: bool = False
     #: The kinds of console that `console` opens: vnc, serial.
     consoles: ClassVar[tuple[str, ...]] = ()
     #: (code, label) of what `check` tries, in its order: pages show what is still to come.
@@ -308,8 +308,11 @@ class Driver(ABC):
         """The VM now; `VMNotFound` when the hypervisor knows no such VM."""
 
     @abstractmethod
-    def find(self, uid: str) -> VmInfo | None:
-        """The VM that was created or adopted with this `uid`, or None."""
+    def find(self, uid: str, host: str = "") -> VmInfo | None:
+        """The VM that was created or adopted with this `uid`, or None.
+
+        With `host` only that one is asked; else `Unreachable` when a host does not answer and no other has the VM.
+        """
 
     @abstractmethod
     def capacity(self) -> Capacity:

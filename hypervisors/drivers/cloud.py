@@ -57,6 +57,8 @@ class Host:
     disk_gib_total: float | None = None
     disk_gib_used: float = 0.0
     vms: int = 0
+    cpu_percent: float | None = None  # how busy it is now, 0 to 100; None where it does not say
+    detail: str = ""  # why it is down, or in maintenance
 
 
 @dataclass(frozen=True)

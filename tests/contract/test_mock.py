@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from olimpus.errors import CapacityExceeded, Rejected, Transient, Unreachable, V
 from .contract import DriverContract, make_spec
 
 NAME = "rack-1"
+WORKERS = "w1 64 65536 900\nw2 64 65536 900"
 
 
 def mock(home: Path, **settings) -> MockDriver:
@@ -55,6 +57,84 @@ class TestSecondDriverEachTime(DriverContract):
     def make_driver(self, home: Path) -> Driver:
         mock(home).close()
         return mock(home, jitter=0.5, latency=0.001)
+
+
+class TestWithWorkers(DriverContract):
+    """The same machines, on one of two workers."""
+
+    def make_driver(self, home: Path) -> Driver:
+        return mock(home, workers=WORKERS)
+
+
+# -- workers -----------------------------------------------------------------------------------------------------------
+
+
+def test_workers_are_hosts_with_their_room(tmp_path):
+    driver = mock(tmp_path, workers="w1 8 16384 200\n\nw2 4 8192 100 maintenance\nw3 4 8192 100 down")
+    vm = driver.create(replace(make_spec(), host="w1"))
+    assert (vm.host, vm.ref.partition("/")[0]) == ("w1", "w1")
+    one, two, three = driver.hosts()
+    assert (one.cpus_used, one.memory_mib_used, one.disk_gib_used, one.vms) == (2, 1024, 10, 1)
+    assert [(host.up, host.enabled) for host in (one, two, three)] == [(True, True), (True, False), (False, True)]
+    assert driver.places
+    assert not mock(tmp_path).places
+
+
+def test_a_full_or_missing_worker_takes_nothing(tmp_path):
+    driver = mock(tmp_path, workers="w1 1 16384 200\nw2 2 16384 200")
+    with pytest.raises(CapacityExceeded, match="w1 has no room"):
+        driver.create(replace(make_spec(), host="w1"))
+    with pytest.raises(Rejected, match="w9"):
+        driver.create(replace(make_spec(), host="w9"))
+    assert driver.create(make_spec()).host == "w2"
+    with pytest.raises(CapacityExceeded):
+        driver.create(make_spec())
+    assert len(driver.list()) == 1
+
+
+def test_what_a_dead_worker_carries_is_unheard_not_absent(tmp_path):
+    spec, other = make_spec(), make_spec()
+    driver = mock(tmp_path, workers="w1 8 16384 200\nw2 8 16384 200")
+    lost, kept = driver.create(replace(spec, host="w1")), driver.create(replace(other, host="w2"))
+    broken = mock(tmp_path, workers="w1 8 16384 200 down\nw2 8 16384 200")
+    listed = broken.list()
+    assert ([vm.ref for vm in listed], listed.unheard) == ([kept.ref], ("w1/",))
+    for call in (broken.get, broken.start, broken.destroy):
+        with pytest.raises(Unreachable, match="w1"):
+            call(lost.ref)
+    with pytest.raises(Unreachable):
+        broken.find(spec.uid)
+    with pytest.raises(Unreachable):
+        broken.create(replace(spec, host="w2"))  # it may be there
+    assert broken.find(other.uid) == kept
+    assert broken.find(make_spec().uid, "w2") is None  # only the living one is asked
+    with pytest.raises(Unreachable):
+        mock(tmp_path, workers="w1 8 16384 200 down").list()
+
+
+@pytest.mark.parametrize("line", ["w1", "w1 8 x 200", "w1 8 16384 200 drained", "a/b 1 1 1", "w1 -1 1 1"])
+def test_a_line_that_is_no_worker_is_named(tmp_path, line):
+    checks = mock(tmp_path, workers=f"w0 1 1 1\n{line}").check()
+    assert (checks[-1].step, checks[-1].ok) == ("inventory", False)
+    assert "Line 2" in checks[-1].detail
+
+
+# -- events ------------------------------------------------------------------------------------------------------------
+
+
+def test_it_tells_which_machines_change(tmp_path):
+    told: queue.Queue[str] = queue.Queue()
+    driver = mock(tmp_path)
+    vm = driver.create(make_spec())
+    stop = driver.watch(told.put)
+    assert told.get(timeout=5) == ""  # whatever was before
+    tamper(tmp_path, NAME, vm.ref, power=Power.ON)
+    assert told.get(timeout=5) == vm.ref
+    stop()
+    time.sleep(0.5)
+    tamper(tmp_path, NAME, vm.ref, power=Power.OFF)
+    time.sleep(0.5)
+    assert told.empty()
 
 
 # -- a failed create leaves nothing ------------------------------------------------------------------------------------
@@ -302,7 +382,7 @@ def test_the_boot_log_grows_with_time(tmp_path):
 
 
 def test_declares_all_but_graphics():
-    assert frozenset(Capability) - MockDriver.capabilities == {Capability.CONSOLE_VNC, Capability.EVENTS}
+    assert frozenset(Capability) - MockDriver.capabilities == {Capability.CONSOLE_VNC}
 
 
 def test_drivers_import_neither_django_nor_the_tree():

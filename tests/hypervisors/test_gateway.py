@@ -303,7 +303,7 @@ class BuggyDriver(MockDriver):
     def get(self, ref: str) -> VmInfo:
         raise KeyError(f"https://admin:{self.values['api_token']}@host/{ref}")
 
-    def find(self, uid: str) -> VmInfo | None:
+    def find(self, uid: str, host: str = "") -> VmInfo | None:
         raise Rejected(f"login with {self.values['api_token']} refused")
 
     def check(self):

@@ -21,6 +21,7 @@ from hypervisors.placement import (
     fits,
     links_of,
     place_of,
+    place_of_host,
     recommend,
     suggest,
 )
@@ -320,3 +321,50 @@ def test_zones_of_a_cloud_are_places():
     assert (told.rooms[0].free.cpus, told.rooms[0].free.memory_mib, told.rooms[1].free) == (2, 0, None)
     assert not place_of(Zone("z", hosts=hosts[1:3])).up
     assert place_of(Zone("nova")) == Place("nova")
+
+
+HOSTS = st.lists(
+    st.builds(
+        Host,
+        st.sampled_from(["w1", "w2", "w3", "w4"]),
+        st.just("z"),
+        st.booleans(),
+        st.booleans(),
+        st.integers(0, 16),
+        st.integers(0, 8),
+        st.integers(0, 16_384),
+        st.integers(0, 8192),
+        st.integers(0, 160),
+        st.integers(0, 80),
+    ),
+    max_size=4,
+    unique_by=lambda host: host.name,
+)
+
+
+@quick
+@given(st.lists(sizes, max_size=12), HOSTS, st.booleans())
+def test_workers_are_never_overfilled_and_closed_ones_get_none(needs, hosts, pack):
+    nodes = [Node(f"n{number}", size) for number, size in enumerate(needs)]
+    places = [place_of_host(host) for host in hosts]
+    told = suggest(nodes, [], places, pack=pack)
+    assert told == suggest(nodes, [], reversed(places), pack=pack)
+    for host in hosts:
+        here = [size for size, placement in zip(needs, told, strict=True) if placement.place == host.name]
+        assert not here or (host.up and host.enabled)
+        for name in RESOURCES:
+            more = sum(getattr(size, name) for size in here)
+            assert not more or getattr(host, f"{name}_used") + more <= getattr(host, f"{name}_total")
+    codes = {placement.reason.code for placement in told if placement.place is None}
+    assert codes <= ({"no_room"} if any(place.up for place in places) else {"none_up", "no_places"})
+
+
+def test_what_is_packed_goes_where_least_is_left_and_enough():
+    rest = {"memory_mib_total": 9, "disk_gib_total": 9}
+    places = [
+        place_of_host(Host(name, "z", cpus_total=total, **rest)) for name, total in (("a", 8), ("b", 4), ("c", 1))
+    ]
+    (told,) = suggest([Node("n", Size(2))], [], places, pack=True)
+    assert (told.place, told.reason.code) == ("b", "packed")
+    (told,) = suggest([Node("n", Size(2))], [], places)
+    assert (told.place, told.reason.code) == ("a", "roomiest")

@@ -10,9 +10,10 @@ import difflib
 import json
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ from hypervisors.drivers.base import (
     Checklist,
     Checks,
     Driver,
+    Hosts,
     NicSpec,
     Power,
     Setting,
@@ -37,6 +39,7 @@ from hypervisors.drivers.cloud import Image
 from hypervisors.drivers.mock import guest, store
 from hypervisors.drivers.mock.settings import SETTINGS
 from hypervisors.drivers.mock.store import Event, Store
+from hypervisors.drivers.mock.workers import Crew
 from olimpus.errors import (
     CapacityExceeded,
     HypervisorError,
@@ -53,6 +56,7 @@ __all__ = ["Event", "MockDriver", "create_by_hand", "events", "tamper"]
 VERSION = "mock 1.0"
 WRONG_TOKEN = "wrong"  # noqa: S105 - the one token that the mock refuses, so that failing logins can be rehearsed
 CONNECT_SECONDS = 0.05
+WATCH_SECONDS = 0.2
 #: Said when a bound is met, by the setting that sets it.
 NO_ROOM = {
     "capacity_vms": gettext_noop("No room: %(wanted)d VMs wanted, %(free)d free."),
@@ -71,10 +75,7 @@ class MockDriver(Driver):
     name: ClassVar[str] = "mock"
     label: ClassVar[str] = gettext_noop("Mock hypervisor")
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {
-        Capability.CONSOLE_VNC,
-        Capability.EVENTS,
-    }
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CONSOLE_VNC}
     steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("port", gettext_noop("Connect")),
         ("login", gettext_noop("Sign in")),
@@ -86,6 +87,8 @@ class MockDriver(Driver):
         super().__init__(hypervisor, settings, home)
         self._store = Store(store_path(home, hypervisor))
         self._random = random.Random(self.values["seed"])
+        self.places = bool(str(self.values["workers"]).strip())
+        self._crew = Crew(hypervisor, str(self.values["workers"]))
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -107,24 +110,32 @@ class MockDriver(Driver):
 
     def list(self) -> VmInfos:
         with self._read(float(self.values["listing_latency"])) as db:
-            return store.all_vms(db)
+            vms = store.all_vms(db)
+        return self._crew.listing(vms)
 
     def get(self, ref: str) -> VmInfo:
         with self._read() as db:
             return self._vm(db, ref)
 
-    def find(self, uid: str) -> VmInfo | None:
+    def find(self, uid: str, host: str = "") -> VmInfo | None:
         with self._read() as db:
-            return store.vm_by(db, "uid", uid) if uid else None
+            vm = store.vm_by(db, "uid", uid) if uid else None
+        return self._crew.found(vm, host)
+
+    def hosts(self) -> Hosts:
+        with self._read() as db:
+            return self._crew.hosts(db)
 
     def capacity(self) -> Capacity:
         with self._read() as db:
             vms, cpus, memory_mib, disk_gib = store.usage(db)
+            hosts = [host for host in self._crew.hosts(db) if host.up]
         return Capacity(
-            cpus_total=self.values["capacity_cpus"] or None,
+            cpus_total=self.values["capacity_cpus"] or sum(host.cpus_total or 0 for host in hosts) or None,
             cpus_used=cpus,
-            memory_mib_total=self.values["capacity_memory_mib"] or None,
+            memory_mib_total=self.values["capacity_memory_mib"] or sum(h.memory_mib_total or 0 for h in hosts) or None,
             memory_mib_used=memory_mib,
+            disk_gib_total=sum(host.disk_gib_total or 0 for host in hosts) or None,
             disk_gib_used=disk_gib,
             vms=vms,
             vms_max=self.values["capacity_vms"] or None,
@@ -137,10 +148,10 @@ class MockDriver(Driver):
         with self._effect() as db:
             present = store.vm_by(db, "uid", spec.uid)
             if present:
-                return present
+                return self._crew.heard(present)
             self._check_room(db, spec.cpus, spec.memory_mib, vms=1)
             values = {"uid": spec.uid, "name": spec.name, "disk_gib": spec.disk_gib, "image": spec.image}
-            ref = store.insert_vm(db, values | run_values(spec))
+            ref = store.insert_vm(db, values | run_values(spec), self._crew.host_for(db, spec))
             if self.values["created_power"] == Power.ON:
                 store.change_vm(db, ref, power=Power.ON.value, since=time.time(), boots=1)
             return self._done(db, "create", ref)
@@ -191,6 +202,7 @@ class MockDriver(Driver):
         with self._effect() as db:
             vm = store.vm_by(db, "ref", ref)
             if vm:
+                self._crew.heard(vm)
                 db.execute("DELETE FROM snapshots WHERE ref = ?", (ref,))
                 db.execute("DELETE FROM vms WHERE ref = ?", (ref,))
                 store.log(db, "destroy", ref, vm.uid, time.time())
@@ -200,6 +212,7 @@ class MockDriver(Driver):
             vm = self._vm(db, ref)
             self._require_power(vm, Power.OFF)
             self._check_room(db, spec.cpus - vm.cpus, spec.memory_mib - vm.memory_mib)
+            self._crew.check_room(db, vm.host, (spec.cpus - vm.cpus, spec.memory_mib - vm.memory_mib, 0))
             store.change_vm(db, ref, **run_values(spec))
             changed = self._vm(db, ref)
             return vm if changed == vm else self._done(db, "reconfigure", ref)
@@ -268,6 +281,12 @@ class MockDriver(Driver):
     def metrics(self, ref: str) -> dict[str, float]:
         return guest.metrics(self.get(ref), datetime.now(UTC))
 
+    def watch(self, changed: Callable[[str], None]) -> Callable[[], None]:
+        """Looks into the log of effects five times a second."""
+        ended = threading.Event()
+        threading.Thread(target=self._follow, args=(changed, ended), name="mock-watch", daemon=True).start()
+        return ended.set
+
     def close(self) -> None:
         self._store.close()
 
@@ -319,7 +338,7 @@ class MockDriver(Driver):
         vm = store.vm_by(db, "ref", ref)
         if vm is None:
             raise VMNotFound(_("No VM has the reference “%(ref)s”.") % {"ref": ref}, where=self.hypervisor)
-        return vm
+        return self._crew.heard(vm)
 
     def _require_power(self, vm: VmInfo, power: Power) -> None:
         if vm.power is not power:
@@ -334,6 +353,17 @@ class MockDriver(Driver):
         vm = self._vm(db, ref)
         store.log(db, verb, ref, vm.uid, time.time())
         return vm
+
+    def _follow(self, changed: Callable[[str], None], ended: threading.Event) -> None:
+        last: int | None = None
+        while not ended.wait(WATCH_SECONDS):
+            with suppress(HypervisorError), self._read() as db:
+                if last is None:
+                    last = store.last_event(db)
+                    changed("")
+                for event in store.events_of(db, last):
+                    last = event.id
+                    changed(event.ref)
 
     def _check_image(self, image: str) -> None:
         known = [name.strip() for name in self.values["images"].split(",") if name.strip()]
@@ -382,12 +412,13 @@ def create_by_hand(
     image: str = "",
     nics: tuple[NicSpec, ...] = (),
     power: Power = Power.OFF,
+    host: str = "",
 ) -> VmInfo:
     """A VM made on the hypervisor itself: it carries no `uid`, so it is not ours. Each call makes another one."""
     values = {"name": name, "cpus": cpus, "memory_mib": memory_mib, "disk_gib": disk_gib, "image": image}
     since = None if power == Power.OFF else time.time()
     values |= {"nics": store.dump_nics(nics), "power": Power(power).value, "since": since}
-    return _by_hand(home, hypervisor, "create_by_hand", lambda db: store.insert_vm(db, values))
+    return _by_hand(home, hypervisor, "create_by_hand", lambda db: store.insert_vm(db, values, host))
 
 
 def tamper(home: Path, hypervisor: str, ref: str, *, delete: bool = False, **changes: Any) -> VmInfo | None:

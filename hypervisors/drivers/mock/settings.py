@@ -90,6 +90,26 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         group=ROOM,
     ),
     Setting(
+        "workers",
+        gettext_noop("Workers"),
+        "lines",
+        "",
+        help=gettext_noop(
+            "One a line: name, CPUs, MiB, GiB, then perhaps “down” or “maintenance”. Empty: it is one host."
+        ),
+        group=ROOM,
+        example="worker-1 8 16384 200",
+    ),
+    Setting(
+        "placement",
+        gettext_noop("Placement"),
+        "choice",
+        "spread",
+        choices=("spread", "pack"),
+        help=gettext_noop("On which worker: spread = where most is free, pack = where least is, and enough."),
+        group=ROOM,
+    ),
+    Setting(
         "unreachable",
         gettext_noop("Unreachable"),
         "bool",

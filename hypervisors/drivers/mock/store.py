@@ -82,8 +82,14 @@ def vm_info(row: tuple[Any, ...]) -> VmInfo:
         nics=load_nics(nics),
         image=image,
         since=None if since is None else utc(since),
+        host=host_of(ref),
         extra={"boots": boots} | json.loads(extra),
     )
+
+
+def host_of(ref: str) -> str:
+    """The worker that a VM is on: its reference begins with it; "" where there are no workers."""
+    return ref.rpartition("/")[0]
 
 
 class Store:
@@ -165,9 +171,9 @@ def all_vms(db: sqlite3.Connection) -> list[VmInfo]:
     return [vm_info(row) for row in db.execute(f"SELECT {COLUMNS} FROM vms")]  # noqa: S608 - our own names
 
 
-def insert_vm(db: sqlite3.Connection, values: Mapping[str, Any]) -> str:
+def insert_vm(db: sqlite3.Connection, values: Mapping[str, Any], host: str = "") -> str:
     """Add a VM, powered off unless told otherwise; returns its new ref."""
-    row = {"ref": f"mock-{uuid.uuid4().hex[:12]}", "power": Power.OFF.value, "extra": "{}", **values}
+    row = {"ref": f"{host}/mock-{uuid.uuid4().hex[:12]}".lstrip("/"), "power": Power.OFF.value, "extra": "{}", **values}
     names = ", ".join(row)
     marks = ", ".join("?" * len(row))
     db.execute(f"INSERT INTO vms ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - our own names
@@ -191,6 +197,19 @@ def usage(db: sqlite3.Connection) -> tuple[int, int, int, float]:
     return db.execute(
         "SELECT count(*), coalesce(sum(cpus), 0), coalesce(sum(memory_mib), 0), coalesce(sum(disk_gib), 0.0) FROM vms"
     ).fetchone()
+
+
+def usage_by_host(db: sqlite3.Connection) -> list[tuple[str, int, int, int, float]]:
+    """The same for each worker: (its name, VMs, cpus, MiB, GiB)."""
+    return db.execute(
+        "SELECT substr(ref, 1, instr(ref, '/') - 1) AS host, count(*), sum(cpus), sum(memory_mib), sum(disk_gib) "
+        "FROM vms WHERE instr(ref, '/') GROUP BY host"
+    ).fetchall()
+
+
+def last_event(db: sqlite3.Connection) -> int:
+    """The number of the last effect, 0 before the first."""
+    return db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0]
 
 
 def snapshots_of(db: sqlite3.Connection, ref: str) -> dict[str, Snapshot]:

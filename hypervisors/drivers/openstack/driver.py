@@ -86,7 +86,7 @@ class OpenStackDriver(Driver):
     def get(self, ref: str) -> VmInfo:
         return self._info(self.servers.get(ref))
 
-    def find(self, uid: str) -> VmInfo | None:
+    def find(self, uid: str, host: str = "") -> VmInfo | None:
         server = self.servers.by_uid(uid)
         return self._info(server) if server else None
 

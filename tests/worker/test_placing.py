@@ -1,0 +1,151 @@
+"""Machines on hypervisors made of workers: which one they get, that none is oversubscribed, what a dead one does."""
+
+from __future__ import annotations
+
+import pytest
+
+from accounts.models import Entry
+from descriptors import actions
+from descriptors.models import Descriptor, Node, Status
+from descriptors.states import State
+from hypervisors.drivers import mock
+from hypervisors.gateway import gateway_for
+from hypervisors.models import Claim
+from tests import factories
+from tests.worker.conftest import begin, fresh, make_due
+
+TWO = "w1 4 8192 100\nw2 4 8192 100"
+
+
+def hosts_of(world):
+    return {info.uid: info.host for info in gateway_for(world.hypervisor).list()}
+
+
+@pytest.fixture
+def workers(tune):
+    return lambda text, **settings: tune(workers=text, **settings)
+
+
+def test_a_machine_gets_a_host_its_claim_and_the_reason(world, workers):
+    workers("w1 4 8192 100\nw2 8 8192 100")
+    operation = world.do("create", world.sam.web)
+    claim = Claim.objects.get()
+    assert (str(claim.uid), claim.host, claim.cpus) == (str(world.sam.web.uid), "w2", 1)
+    assert hosts_of(world) == {str(world.sam.web.uid): "w2"}
+    assert operation.result["host"] == "w2"
+    assert operation.result["why"]["code"] == "roomiest"
+    world.do("destroy", world.sam.web)
+    assert not Claim.objects.exists()
+
+
+@pytest.mark.parametrize(("policy", "shares"), [("spread", {"w1": 4, "w2": 4}), ("pack", {"w1": 4, "w2": 4})])
+def test_all_room_is_used_and_no_more(world, workers, class_of, policy, shares):
+    workers(TWO, placement=policy)
+    class_of(9, {"flavor": "nano"})
+    folder = Node.objects.get(path="/courses/class")
+    parent = begin(world, "create", folder)
+    world.perform()
+    parent.refresh_from_db()
+    assert (parent.succeeded, parent.failed) == (8, 1)
+    hosts = list(hosts_of(world).values())
+    assert {host: hosts.count(host) for host in set(hosts)} == shares
+    refused = parent.children.get(status=Status.FAILED)
+    assert refused.error["id"] == "hypervisor:capacity"
+    assert "w1 has 0 CPUs left" in refused.error["hint"]
+    assert Claim.objects.count() == 8
+
+
+def test_what_is_packed_fills_one_worker_first(world, workers):
+    workers(TWO, placement="pack")
+    world.do("create", world.sam.web, world.sam.db, world.ana.web)
+    assert set(hosts_of(world).values()) == {"w1"}
+
+
+def test_a_pin_is_kept_and_a_bad_one_refused(world, workers):
+    workers("w1 4 8192 100\nw2 8 8192 100\nw3 8 8192 100 maintenance")
+    pinned = factories.machine(f"{world.courses.path}/pinned", world.root, {"host": "w1"})
+    lost = factories.machine(f"{world.courses.path}/lost", world.root, {"host": "w9"})
+    drained = factories.machine(f"{world.courses.path}/drained", world.root, {"host": "w3"})
+    world.do("create", pinned, lost, drained)
+    assert hosts_of(world) == {str(pinned.uid): "w1"}
+    assert (lost.state, drained.state) == (State.FAILED, State.FAILED)
+    assert "w9" in lost.reason
+    assert "maintenance" in drained.reason
+    assert Claim.objects.count() == 1
+
+
+def test_what_others_use_is_no_room(world, workers, settings):
+    workers(TWO)
+    mock.create_by_hand(settings.OLIMPUS_HOME, "mock-1", "foreign", cpus=4, memory_mib=512, host="w1")
+    world.do("create", world.sam.web, world.sam.db, world.ana.web, world.ana.db)
+    assert list(hosts_of(world).values()).count("w2") == 4
+
+
+def test_a_retry_goes_to_the_same_worker(world, workers, tune):
+    workers("w1 4 8192 100\nw2 8 8192 100", failure_rate=1.0, seed=1)
+    begin(world, "create", world.sam.web)
+    world.perform()
+    assert Claim.objects.get().host == "w2"
+    tune(failure_rate=0.0, workers="w1 64 65536 900\nw2 8 8192 100")  # by now another has more room
+    make_due()
+    world.perform()
+    assert list(hosts_of(world).values()) == ["w2"]
+
+
+def test_a_create_that_is_refused_gives_its_room_back(world, workers):
+    workers(TWO, images="alpine")
+    world.do("create", world.sam.web)
+    assert fresh(world.sam.web).state == State.FAILED
+    assert not Claim.objects.exists()
+
+
+def test_a_machine_grows_only_where_it_is(world, workers):
+    workers("w1 2 8192 100\nw2 1 8192 100")
+    world.do("create", world.sam.web, world.sam.db)
+    web = Descriptor.objects.get(uid=Claim.objects.get(host="w1").uid)
+    resize(world, web, 3)
+    operation = world.do("reapply", web)
+    assert operation.error["id"] == "hypervisor:capacity"
+    assert "w1" in operation.error["message"]
+    resize(world, web, 2)
+    assert world.do("reapply", web).status == Status.SUCCEEDED
+    assert Claim.objects.get(host="w1").cpus == 2
+    resize(world, web, 1)
+    world.do("reapply", web)
+    assert Claim.objects.get(host="w1").cpus == 1
+
+
+def resize(world, machine, cpus):
+    actions.edit(fresh(machine), {**fresh(machine).definition, "cpus": cpus}, actor=world.root)
+
+
+def test_with_a_dead_worker_the_others_go_on(world, workers):
+    workers("w1 8 16384 200\nw2 4 8192 100")
+    world.do("create", world.sam.web)
+    world.do("create", world.sam.db)
+    assert set(hosts_of(world).values()) == {"w1"}
+    workers("w1 8 16384 200 down\nw2 4 8192 100")
+    world.do("create", world.ana.web)
+    assert Claim.objects.get(uid=world.ana.web.uid).host == "w2"
+    assert world.do("start", world.ana.web).status == Status.SUCCEEDED
+    assert world.do("force_off", world.ana.web).status == Status.SUCCEEDED
+    assert world.do("destroy", world.ana.web).status == Status.SUCCEEDED  # the dead one is not asked for it
+    operation = world.do("start", world.sam.web)
+    assert (operation.status, operation.error["id"]) == (Status.QUEUED, "hypervisor:unreachable")
+
+
+def test_when_the_hosts_cannot_be_looked_at_it_is_tried_again(world, workers, tune):
+    workers(TWO, unreachable=True)
+    operation = world.do("create", world.sam.web)
+    assert (operation.status, operation.error["id"]) == (Status.QUEUED, "hypervisor:unreachable")
+    assert not Claim.objects.exists()
+    tune(unreachable=False)
+    make_due()
+    world.perform()
+    assert fresh(world.sam.web).state == State.CREATED
+
+
+def test_without_workers_nothing_is_claimed(world):
+    operation = world.do("create", world.sam.web)
+    assert (operation.result, Claim.objects.count()) == (None, 0)
+    assert not Entry.objects.filter(verb="vm.create.retry").exists()
