@@ -109,6 +109,10 @@ _FORMATS: Final = {
         gettext_noop("%(value)s is not a name"),
         gettext_noop("A name is not empty, on one line, without spaces around it."),
     ),
+    "ssh-key": (
+        gettext_noop("%(value)s is not a public key of SSH"),
+        gettext_noop("Paste the one line of a file such as ~/.ssh/id_ed25519.pub."),
+    ),
 }
 _QUANTITY = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*([KMGT])(?:i?B)?\s*", re.IGNORECASE)
 _MIB: Final = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024 * 1024}

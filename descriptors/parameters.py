@@ -5,6 +5,8 @@ Validation, editing rules, documentation and editor completion all read this tab
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import re
 from collections.abc import Callable
@@ -49,6 +51,19 @@ class Parameter:
     guarded: bool = False
 
 
+#: Kinds of public keys that machines may let in.
+KEY_KINDS: Final = frozenset(
+    {
+        "ssh-ed25519",
+        "ssh-rsa",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+        "sk-ssh-ed25519@openssh.com",
+        "sk-ecdsa-sha2-nistp256@openssh.com",
+    }
+)
+
 # Formats --------------------------------------------------------------------------------------------------------------
 
 _MAC = re.compile(r"[0-9a-f]{12}")
@@ -88,6 +103,18 @@ def canonical_name(text: str) -> str:
     return text
 
 
+def canonical_key(text: str) -> str:
+    """`text` as a public key of SSH (OpenSSH's line: kind, key, comment) on one line. ValueError if it is none."""
+    kind, key, *comment = text.split()
+    try:
+        data = base64.b64decode(key, validate=True)
+    except binascii.Error:
+        raise ValueError("not a key") from None
+    if kind not in KEY_KINDS or not data.startswith(len(kind).to_bytes(4, "big") + kind.encode()):
+        raise ValueError("not a key")
+    return canonical_name(" ".join([kind, key, *comment]))
+
+
 #: Format of a string → the function that brings it into its one canonical form, or raises ValueError.
 CANONICAL: Final[dict[str, Callable[[str], str]]] = {
     "mac": canonical_mac,
@@ -95,6 +122,7 @@ CANONICAL: Final[dict[str, Callable[[str], str]]] = {
     "ip": canonical_ip,
     "cidr": canonical_cidr,
     "name": canonical_name,
+    "ssh-key": canonical_key,
 }
 
 
@@ -131,6 +159,7 @@ MAC: Final[Schema] = {"type": "string", "format": "mac"}
 ADDRESS: Final[Schema] = {"type": "string", "format": "address"}
 ADDRESS_OR_AUTO: Final[Schema] = {"type": "string", "format": "ip"}
 CIDR: Final[Schema] = {"type": "string", "format": "cidr"}
+SSH_KEY: Final[Schema] = {"type": "string", "format": "ssh-key", "maxLength": 4096}
 GIB: Final[Schema] = {"type": "number", "exclusiveMinimum": 0, "maximum": 65536}
 
 
@@ -154,12 +183,15 @@ def _mapping(values: Schema) -> Schema:
     return {"type": "object", "additionalProperties": values}
 
 
+FORWARD: Final = _record(("port",), port=_whole(1, 65535), protocol=_one_of("tcp", "udp"), outside=_whole(1, 65535))
 NIC: Final = _record(
     network=NAME,
     mac=MAC,
     ip=ADDRESS_OR_AUTO,
     ip_mode=_one_of("dhcp", "mac", "cloud-init", "disk"),
     model=_one_of("virtio", "e1000", "e1000e", "vmxnet3", "rtl8139", "pcnet"),
+    forwards=_list(FORWARD, 32),
+    floating=FLAG,
 )
 DISK: Final = _record(("name", "size_gib"), name=NAME, size_gib=GIB, storage=NAME)
 NETWORK: Final = _record(
@@ -171,6 +203,7 @@ NETWORK: Final = _record(
     mtu=_whole(68, 65535),
     dhcp=FLAG,
     pool=_record(start=ADDRESS, end=ADDRESS),
+    reaches=_list(NAME, 64, unique=True),
     aliases=_mapping(NAME),
     description=TEXT,
 )
@@ -282,7 +315,10 @@ _RUN = (
         "nics",
         "run",
         _list(NIC, 32),
-        gettext_noop("Network cards in their order: network, mac, ip, ip_mode (dhcp, mac, cloud-init, disk), model."),
+        gettext_noop(
+            "Network cards in their order: network, mac, ip, ip_mode (dhcp, mac, cloud-init, disk), model; "
+            "ways in from outside: forwards (port, protocol, outside) and floating."
+        ),
         [{"network": "lan", "mac": "52:54:00:12:34:56", "ip": "10.0.0.10", "ip_mode": "dhcp", "model": "virtio"}],
     ),
     Parameter(
@@ -306,6 +342,14 @@ _RUN = (
         gettext_noop("Devices in the order they are tried."),
         ["disk", "cdrom"],
         drivers=_driver_set("linux", "vmware", "proxmox", "virtualbox"),
+    ),
+    Parameter(
+        "ssh_keys",
+        "run",
+        _list(SSH_KEY, 32, unique=True),
+        gettext_noop("Public keys that the machine, and the gateway before it, let in by SSH."),
+        [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43} student@home"],
+        drivers=_driver_set("linux"),
     ),
     Parameter("description", "run", TEXT, gettext_noop("Text shown beside the VM on its hypervisor."), "Web server"),
 )
@@ -340,7 +384,10 @@ _FREE = (
         "networks",
         "free",
         _mapping(NETWORK),
-        gettext_noop("Networks offered in this branch, with their names on each hypervisor under aliases."),
+        gettext_noop(
+            "Networks offered in this branch, with their names on each hypervisor under aliases, "
+            "and the other networks that their machines reach."
+        ),
         {"lan": {"cidr": "10.0.0.0/24", "type": "private", "vlan": 120, "aliases": {"proxmox-1": "vmbr1"}}},
     ),
     Parameter(

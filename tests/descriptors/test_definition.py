@@ -83,6 +83,11 @@ def test_macs_of_any_notation(mac: str):
     assert validate({"nics": [{"mac": mac}]})["nics"][0]["mac"] == "52:54:00:ab:cd:ef"
 
 
+def test_a_public_key_is_one_line():
+    key = f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI{'A' * 43}"
+    assert validate({"ssh_keys": [f"  {key}   ana@home \n"]})["ssh_keys"] == [f"{key} ana@home"]
+
+
 def test_prototypes_hold_parameters_in_normal_form_and_nulls():
     content = {"extends": "base", "image": None, "nics": [{"mac": "525400ABCDEF"}]}
     result = validate({"prototypes": {"web": content, "old": None}})
@@ -132,6 +137,15 @@ def test_all_faults_are_told_at_once_and_the_message_names_the_first():
         ({"nics": [{"mac": "00:00:00:00:00:00"}]}, "nics[0].mac"),
         ({"nics": [{"ip_mode": "static"}]}, "nics[0].ip_mode"),
         ({"nics": [{}] * 33}, "nics"),
+        ({"nics": [{"forwards": [{"protocol": "tcp"}]}]}, "nics[0].forwards[0]"),
+        ({"nics": [{"forwards": [{"port": 22, "protocol": "icmp"}]}]}, "nics[0].forwards[0].protocol"),
+        ({"nics": [{"forwards": [{"port": 22, "outside": 65536}]}]}, "nics[0].forwards[0].outside"),
+        ({"nics": [{"floating": "yes"}]}, "nics[0].floating"),
+        ({"networks": {"lan": {"reaches": ["dmz", "dmz"]}}}, "networks.lan.reaches"),
+        ({"ssh_keys": ["ssh-ed25519"]}, "ssh_keys[0]"),
+        ({"ssh_keys": ["ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAI"]}, "ssh_keys[0]"),  # another kind than it says
+        ({"ssh_keys": ["-----BEGIN OPENSSH PRIVATE KEY-----"]}, "ssh_keys[0]"),
+        ({"ssh_keys": [f"ssh-rsa AAAAB3NzaC1yc2E= {'x' * 4096}"]}, "ssh_keys[0]"),
         ({"disks": [{"size_gib": 1}]}, "disks[0]"),
         ({"boot_order": ["disk", "disk"]}, "boot_order"),
         ({"networks": {"lan": {"cidr": "10.0.0.1/24"}}}, "networks.lan.cidr"),

@@ -177,12 +177,27 @@ def refuse_what_cannot_be(spec: VmSpec) -> None:
     if any(nic.ip_mode == "disk" for nic in spec.nics):
         message = _("OpenStack gives no access to the inside of a disk, so that no address can be written there.")
         raise Rejected(message, where="nics", hint=_("Use dhcp, mac or cloud-init as ip_mode."))
+    _refuse_ways_in(spec)
     if spec.cdroms:
         message = _("OpenStack gives its machines no virtual CDs.")
         raise Rejected(message, where="cdroms", hint=_("Make an image of the files, or put them into user_data."))
     if len(str(spec.parameters.get("user_data") or "").encode()) > USER_DATA_BYTES:
         message = _("OpenStack takes %(limit)d bytes of user data at most.") % {"limit": USER_DATA_BYTES}
         raise Rejected(message, where="user_data", hint=_("Let the guest fetch what is long, or make an image of it."))
+
+
+def _refuse_ways_in(spec: VmSpec) -> None:
+    if any(nic.get("forwards") or nic.get("floating") for nic in spec.parameters.get("nics") or []):
+        message = _("Ways in from outside are not made on OpenStack.")
+        raise Rejected(
+            message, where="nics", hint=_("Take “forwards” and “floating” out, or associate a floating IP there.")
+        )
+    networks = spec.parameters.get("networks") or {}
+    if any((networks.get(nic.network) or {}).get("reaches") for nic in spec.nics):
+        message = _("On OpenStack no network reaches another by its definition.")
+        raise Rejected(
+            message, where="networks", hint=_("Take “reaches” out, and join the networks by a router there.")
+        )
 
 
 def _extra(disk: memory.Disk) -> Json:
