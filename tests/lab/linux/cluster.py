@@ -112,7 +112,6 @@ class Cluster:
             "workers": "\n".join(f"{one.name} {one.address} user={one.user} port={one.port}" for one in workers),
             "worker_key_file": str(self.key_file),
             "worker_host_keys": "\n".join(self.host_keys(name) for name in self.workers),
-            "pool_path": self.inventory["workers"][0]["images_dir"],
             "bridge": self.inventory["workers"][0]["ovs_bridge"],
             "vlans": VLANS,
             "virt_type": self.inventory["virt_type"],
