@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Final
 from xml.etree import ElementTree as ET
@@ -11,7 +12,7 @@ import libvirt
 
 from hypervisors.drivers.linux.connection import Worker
 from hypervisors.drivers.linux.errors import translated
-from olimpus.errors import HypervisorError, Missing
+from olimpus.errors import HypervisorError, Missing, Rejected
 from olimpus.words import gettext as _
 
 NAME: Final = "olimpus"
@@ -19,6 +20,9 @@ GIB: Final = 1024**3
 CHUNK: Final = 256 * 1024
 #: Of a new volume; QEMU takes it over when the machine starts.
 MODE: Final = "0600"
+#: Seconds that a look at the folder waits while volumes are being made: libvirt does not look then.
+PATIENCE: Final = 3.0
+BUSY: Final = "asynchronous jobs"
 
 
 class Pool:
@@ -53,19 +57,34 @@ class Pool:
         except Missing:
             return None
 
-    def make(self, name: str, size: int, format: str = "qcow2", backing: str = "") -> None:
-        """An empty volume, or one upon another (a name of this pool, qcow2). One that is there stays as it is."""
-        described = _volume_xml(name, size, format, self.path_of(backing) if backing else "")
-        self._create(name, lambda pool: pool.createXML(described, 0))
+    def length(self, name: str) -> int | None:
+        """Bytes of the file now; None when there is no such volume, or somebody took its file away."""
+        try:
+            described = self._with_volume(name, lambda volume: volume.XMLDesc())
+        except (Missing, Rejected):
+            return None
+        return int(ET.fromstring(str(described)).findtext("physical") or 0)  # noqa: S314 - libvirt's own
 
-    def copy(self, name: str, source: str, format: str = "qcow2") -> None:
-        """A whole copy of a volume, without any backing file, made by the worker. One that is there stays as it is."""
+    def make(
+        self, name: str, size: int, format: str = "qcow2", backing: str = "", backing_format: str = "qcow2"
+    ) -> bool:
+        """An empty volume, or one upon another of this pool. One that is there stays as it is: False."""
+        described = _volume_xml(name, size, format, self.path_of(backing) if backing else "", backing_format)
+        return self._create(name, lambda pool: pool.createXML(described, 0))
+
+    def mark(self, name: str) -> bool:
+        """A volume that takes no room, also where there is none; False when it is there already."""
+        described = _volume_xml(name, 1, "raw", allocation=0)
+        return self._create(name, lambda pool: pool.createXML(described, 0))
+
+    def copy(self, name: str, source: str, format: str = "qcow2") -> bool:
+        """A whole copy of a volume, without any backing file, made by the worker. One that is there stays: False."""
 
         def make(pool: libvirt.virStoragePool) -> None:
             volume = pool.storageVolLookupByName(source)
             pool.createXMLFrom(_volume_xml(name, int(volume.info()[1]), format), volume, 0)
 
-        self._create(name, make)
+        return self._create(name, make)
 
     def grow(self, name: str, size: int) -> None:
         """Let a volume have this virtual size; one that is larger is left alone."""
@@ -89,7 +108,7 @@ class Pool:
             _send(stream, chunks)
 
         self.worker.do(ask)
-        self._with_pool(_refreshed)  # its format and virtual size are read from its content
+        self._with_pool(lambda pool: _refreshed(pool, PATIENCE))  # format and virtual size are read from its content
 
     def read(self, name: str) -> Iterator[bytes]:
         """The content in pieces. `Missing`."""
@@ -115,15 +134,17 @@ class Pool:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _create(self, name: str, make: Callable[[libvirt.virStoragePool], object]) -> None:
-        def ask(pool: libvirt.virStoragePool) -> None:
+    def _create(self, name: str, make: Callable[[libvirt.virStoragePool], object]) -> bool:
+        def ask(pool: libvirt.virStoragePool) -> bool:
             try:
                 make(pool)
             except libvirt.libvirtError as error:
                 if error.get_error_code() != libvirt.VIR_ERR_STORAGE_VOL_EXIST:
                     raise
+                return False
+            return True
 
-        self._with_pool(ask)
+        return bool(self._with_pool(ask))
 
     def _with_pool(self, ask: Callable[[libvirt.virStoragePool], object]) -> object:
         return self.worker.ask(lambda connection: ask(self._pool(connection)))
@@ -161,9 +182,19 @@ def _start(pool: libvirt.virStoragePool) -> None:
         pool.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
 
 
-def _refreshed(pool: libvirt.virStoragePool) -> libvirt.virStoragePool:
-    pool.refresh(0)
-    return pool
+def _refreshed(pool: libvirt.virStoragePool, patience: float = 0.0) -> libvirt.virStoragePool:
+    """The pool, once libvirt looked at the folder; without a new look while volumes are being made for so long."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            pool.refresh(0)
+        except libvirt.libvirtError as error:
+            if BUSY not in str(error):
+                raise
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
+        return pool
 
 
 def _send(stream: libvirt.virStream, chunks: Iterator[bytes]) -> None:
@@ -185,17 +216,19 @@ def _pool_xml(path: str) -> str:
     return ET.tostring(pool, encoding="unicode")
 
 
-def _volume_xml(name: str, size: int, format: str, backing: str = "") -> str:
+def _volume_xml(
+    name: str, size: int, format: str, backing: str = "", backing_format: str = "qcow2", allocation: int | None = None
+) -> str:
     volume = ET.Element("volume")
     ET.SubElement(volume, "name").text = name
     ET.SubElement(volume, "capacity", unit="bytes").text = str(size)
-    if format == "qcow2":
-        ET.SubElement(volume, "allocation", unit="bytes").text = "0"
+    if format == "qcow2" or allocation is not None:
+        ET.SubElement(volume, "allocation", unit="bytes").text = str(allocation or 0)
     target = ET.SubElement(volume, "target")
     ET.SubElement(target, "format", type=format)
     ET.SubElement(ET.SubElement(target, "permissions"), "mode").text = MODE
     if backing:
         below = ET.SubElement(volume, "backingStore")
         ET.SubElement(below, "path").text = backing
-        ET.SubElement(below, "format", type="qcow2")
+        ET.SubElement(below, "format", type=backing_format)
     return ET.tostring(volume, encoding="unicode")
