@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from typing import Any
 
+from channels.auth import get_user
 from channels.db import database_sync_to_async
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from rest_framework_simplejwt.exceptions import TokenError
 
@@ -37,6 +40,16 @@ def _bearer_of(scope: Scope) -> str:
     header = dict(scope.get("headers", ())).get(b"authorization", b"").decode("latin-1")
     scheme, _space, rest = header.strip().partition(" ")
     return rest.strip() if scheme.lower() in ("bearer", "token") else ""
+
+
+async def is_still_signed_in(scope: Scope) -> bool:
+    """Whether who opened this socket may still use the token or the session that it was opened with."""
+    if bearer := scope.get("bearer"):
+        return await owner(bearer) is not None
+    # Read anew: the session of the handshake remembers what it was then.
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    fresh = {"session": store(scope["session"].session_key)}
+    return (await get_user(fresh)).is_authenticated
 
 
 @database_sync_to_async

@@ -15,6 +15,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts import sockets
 from accounts.models import User
+from descriptors.access import Access
 from descriptors.feed import feed, may_listen
 from descriptors.selectors import folder_path
 
@@ -77,10 +78,13 @@ class FeedConsumer(AsyncWebsocketConsumer):
             feed.leave(self)
             await self.close(code=NOT_SIGNED_IN)
 
-    async def lose(self, paths: list[str]) -> None:
-        """Rights were taken away: stop telling, and close when nothing is left."""
-        self.paths -= set(paths)
-        await self.send(json.dumps({"closed": paths}))
+    async def recheck(self, access: Access) -> None:
+        """Rights may have been taken away: stop telling, and close when nothing is left."""
+        lost = sorted(path for path in self.paths if not may_listen(access, path))
+        if not lost:
+            return
+        self.paths -= set(lost)
+        await self.send(json.dumps({"closed": lost}))
         if not self.paths:
             await self.close(code=NOT_ALLOWED)
 

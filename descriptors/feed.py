@@ -101,8 +101,8 @@ class Listener(Protocol):
     async def tell(self, text: str) -> None:
         """Send one message."""
 
-    async def lose(self, paths: list[str]) -> None:
-        """These paths may no longer be listened to."""
+    async def recheck(self, access: Access) -> None:
+        """Somebody's rights, or places in the tree, have changed: leave what may not be heard any more."""
 
     async def prove(self) -> None:
         """Leave when what it came in with (a token) is no good any more."""
@@ -228,10 +228,7 @@ class Feed:
 
     async def _recheck(self) -> None:
         for listener in list(self.listeners):
-            access = await self.access(listener.user)
-            lost = sorted(path for path in listener.paths if not may_listen(access, path))
-            if lost:
-                await self._reach(listener, listener.lose(lost))
+            await self._reach(listener, listener.recheck(await self.access(listener.user)))
 
 
 def may_listen(access: Access, path: str) -> bool:

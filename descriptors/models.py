@@ -357,3 +357,33 @@ class Unowned(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hypervisor_id}:{self.ref} {self.name}"
+
+
+class ConsoleSession(models.Model):
+    """One viewer of a machine's console: first a ticket, then an open socket. The row goes when the socket closes.
+
+    It counts until `valid_until`: a ticket soon runs out, an open socket's process renews it while it lives.
+    """
+
+    #: The digest of the ticket; "" once it was used. What opens the console is not kept.
+    ticket = models.CharField(max_length=64, blank=True, db_index=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("who"))
+    node = models.ForeignKey(Descriptor, models.CASCADE, related_name="consoles")
+    kind = models.CharField(max_length=16)
+    watch_only = models.BooleanField(default=False)
+    #: Through which door and from where it was asked for, for the journal.
+    via = models.CharField(max_length=16, blank=True)
+    source = models.CharField(max_length=64, blank=True)
+    valid_until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("open console")
+        verbose_name_plural = _("open consoles")
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.kind} {self.node_id}"
+
+    @property
+    def mode(self) -> str:
+        """`watch` or `drive`."""
+        return "watch" if self.watch_only else "drive"

@@ -30,6 +30,7 @@ OWN_VERBS = {name: verb.label for name, verb in VERBS.items() if verb.permission
 OPERATIONS: dict[str, Any] = {
     "see": gettext_lazy("see it"),
     "console": gettext_lazy("open its console"),
+    "watch_console": gettext_lazy("watch its console"),
     "edit": gettext_lazy("edit its definition"),
     "create_nodes": gettext_lazy("create folders and machines below"),
     "define_prototypes": gettext_lazy("define prototypes and networks"),

@@ -29,6 +29,7 @@ from hypervisors.drivers.base import (
     Capacity,
     Check,
     Checks,
+    Console,
     Driver,
     Hosts,
     Power,
@@ -194,9 +195,18 @@ class Gateway:
     def console_text(self, ref: str) -> str:
         return self._call_if(Capability.CONSOLE_TEXT, self.driver.console_text, ref)
 
-    def console_url(self, ref: str, kind: str = "vnc") -> str:
-        """The address, with its ticket, of a running VM's screen (`vnc`) or serial line (`serial`)."""
-        return self._call_if(Capability.CONSOLE_VNC, self.driver.console_url, ref, kind)
+    def console(self, ref: str, kind: str) -> Console:
+        """A new connection to a running VM's screen (`vnc`) or serial line (`serial`); the caller closes it.
+
+        A permit is held while connecting, none while it is open. `Unsupported` when the technology has no such console.
+        """
+        if kind not in self.driver.consoles:
+            return self.driver.console(ref, kind)  # which says so
+        return self._call(self.driver.console, ref, kind)
+
+    def screenshot(self, ref: str) -> bytes:
+        """What the screen of a running VM shows now, as PNG."""
+        return self._call_if(Capability.SCREENSHOT, self.driver.screenshot, ref)
 
     def metrics(self, ref: str) -> dict[str, float]:
         return self._call_if(Capability.METRICS, self.driver.metrics, ref)

@@ -9,6 +9,21 @@ from csp.constants import UNSAFE_INLINE
 from rest_framework import renderers
 
 
+class PngRenderer(renderers.BaseRenderer):
+    """For views that answer pictures to whoever asks for one; what else they say (problems) is JSON."""
+
+    media_type = "image/png"
+    format = "png"
+    charset = None
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> bytes:
+        """Of a problem; a picture does not come by here."""
+        told: bytes = renderers.JSONRenderer().render(data, renderer_context=renderer_context)
+        return told
+
+
 class BrowsableAPIRenderer(renderers.BrowsableAPIRenderer):
     """DRF's pages under our content security policy: its templates carry style attributes, and no inline script."""
 

@@ -7,6 +7,7 @@ Each action checks the actor's rights, changes rows in one transaction, writes t
 from descriptors.actions.adoption import adopt, preview_adoption
 from descriptors.actions.applying import ApplyPlan, apply, export, plan_apply
 from descriptors.actions.cancelling import cancel, retry_failed
+from descriptors.actions.consoles import Ticket, ask_console
 from descriptors.actions.deploying import deploy_machine, deploy_slice, require_place
 from descriptors.actions.editing import EditPlan, Preview, edit, plan_edit, preview_edit
 from descriptors.actions.granting import grant, grant_many, revoke, set_inherit_grants
@@ -23,8 +24,10 @@ __all__ = [
     "EditPlan",
     "Preview",
     "ShapePlan",
+    "Ticket",
     "adopt",
     "apply",
+    "ask_console",
     "break_machine",
     "cancel",
     "copy",

@@ -295,6 +295,26 @@ class ConsoleSerializer(Form):
     text = serializers.CharField(allow_blank=True)
 
 
+class ConsoleWishSerializer(Form):
+    """Which console, and whether to type or only to watch."""
+
+    kind = serializers.CharField(
+        max_length=16, default="", allow_blank=True, help_text="`vnc` or `serial`; without it the first that there is."
+    )
+    mode = serializers.ChoiceField(["drive", "watch"], default="drive")
+
+
+class ConsoleTicketSerializer(Form):
+    """What opens one console once."""
+
+    url = serializers.CharField(help_text="The WebSocket, with the ticket.")
+    page = serializers.CharField(help_text="The page of the portal with this console.")
+    ticket = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    mode = serializers.ChoiceField(["drive", "watch"])
+
+
 class MetricsSerializer(Form):
     """Measurements of one VM by name."""
 

@@ -41,6 +41,7 @@ class NodeViewSet(NodesViewSet, Briefing, Shaping, Defining, Doing, Granting, Lo
         "copy": serializers.CopySerializer,
         "inherit": serializers.InheritSerializer,
         "do": serializers.ArgumentsSerializer,
+        "open_console": serializers.ConsoleWishSerializer,
         "grants": serializers.NewGrantSerializer,
         "add_grant": serializers.NewGrantSerializer,
     }

@@ -9,6 +9,7 @@ from descriptors.selectors.branches import (
     tops,
     with_ancestors,
 )
+from descriptors.selectors.consoles import consoles_of, has_picture, may_drive, may_watch, require_watching, viewers
 from descriptors.selectors.definitions import (
     chain,
     computed,
@@ -68,6 +69,7 @@ __all__ = [
     "children",
     "computed",
     "computed_many",
+    "consoles_of",
     "counts",
     "counts_below",
     "drift",
@@ -82,6 +84,7 @@ __all__ = [
     "get_many",
     "granted_to",
     "grants_of",
+    "has_picture",
     "history",
     "in_trouble",
     "inheriting",
@@ -98,6 +101,8 @@ __all__ = [
     "losses",
     "matching",
     "matrix",
+    "may_drive",
+    "may_watch",
     "members_of",
     "my_machines",
     "nodes",
@@ -111,6 +116,7 @@ __all__ = [
     "people",
     "places",
     "readiness",
+    "require_watching",
     "results",
     "rewrites",
     "size_of",
@@ -121,6 +127,7 @@ __all__ = [
     "tops",
     "unable",
     "up_to_date",
+    "viewers",
     "waiting",
     "walk",
     "way_to",

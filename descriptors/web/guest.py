@@ -30,12 +30,12 @@ def snapshots(request: SignedIn, node_id: int) -> HttpResponse:
 
 
 @door
-def console(request: SignedIn, node_id: int) -> HttpResponse:
+def console_text(request: SignedIn, node_id: int) -> HttpResponse:
     """What the serial console said since the power came on."""
     machine = _machine(request, node_id)
     require(request.user, "console", machine)
     text, fault = _asked(machine, lambda gateway: gateway.console_text(machine.vm_ref))
-    return render(request, "portal/console.html", {"node": machine, "text": text, "fault": fault})
+    return render(request, "portal/console_text.html", {"node": machine, "text": text, "fault": fault})
 
 
 def _machine(request: SignedIn, node_id: int) -> Descriptor:

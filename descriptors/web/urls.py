@@ -6,6 +6,7 @@ from django.urls import path
 
 from descriptors.web import (
     access,
+    consoles,
     creating,
     doing,
     editing,
@@ -59,7 +60,10 @@ urlpatterns = [
     path("-/nodes/<int:node_id>/panel", machine.panel, name="node-panel"),
     path("-/nodes/<int:node_id>/ways", machine.ways, name="node-ways"),
     path("-/nodes/<int:node_id>/snapshots", guest.snapshots, name="node-snapshots"),
-    path("-/nodes/<int:node_id>/console", guest.console, name="node-console"),
+    path("-/nodes/<int:node_id>/console-text", guest.console_text, name="node-console-text"),
+    path("-/nodes/<int:node_id>/console", consoles.console, name="node-console"),
+    path("-/nodes/<int:node_id>/console/ticket", consoles.ticket, name="node-console-ticket"),
+    path("-/nodes/<int:node_id>/picture", consoles.picture, name="node-picture"),
     path("-/nodes/<int:node_id>/counts", folders.counts, name="node-counts"),
     path("-/nodes/<int:node_id>/tallies", folders.tallies, name="node-tallies"),
     path("-/nodes/<int:node_id>/hypervisors", folders.hypervisors, name="node-hypervisors"),

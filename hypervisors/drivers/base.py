@@ -58,7 +58,7 @@ class Capability(StrEnum):
     SNAPSHOT = "snapshot"  # snapshot, snapshots, delete_snapshot
     REVERT = "revert"
     CONSOLE_TEXT = "console_text"
-    CONSOLE_VNC = "console_vnc"
+    SCREENSHOT = "screenshot"
     METRICS = "metrics"
     RECONFIGURE = "reconfigure"
     ADOPT = "adopt"
@@ -73,7 +73,7 @@ CAPABILITY_WORDS: dict[Capability, str] = {
     Capability.SNAPSHOT: gettext_noop("snapshots"),
     Capability.REVERT: gettext_noop("revert to a snapshot"),
     Capability.CONSOLE_TEXT: gettext_noop("text console"),
-    Capability.CONSOLE_VNC: gettext_noop("graphical console"),
+    Capability.SCREENSHOT: gettext_noop("picture of the screen"),
     Capability.METRICS: gettext_noop("metrics"),
     Capability.RECONFIGURE: gettext_noop("change run parameters"),
     Capability.ADOPT: gettext_noop("adopt machines"),
@@ -411,13 +411,6 @@ class Driver(ABC):
         """What the serial console said since power-on; "" while off. `VMNotFound`. Needs `CONSOLE_TEXT`."""
         raise self._unsupported(Capability.CONSOLE_TEXT)
 
-    def console_url(self, ref: str, kind: str = "vnc") -> str:
-        """Where a browser finds the screen (`vnc`) or the serial line (`serial`) of a running VM, with its ticket.
-
-        The ticket opens the console to whoever has it, for a while. `Rejected` when off, `VMNotFound`. Needs `CONSOLE_VNC`.
-        """
-        raise self._unsupported(Capability.CONSOLE_VNC)
-
     def console(self, ref: str, kind: str) -> Console:
         """Connect to the screen (`vnc`) or the serial line (`serial`) of a running VM.
 
@@ -425,6 +418,10 @@ class Driver(ABC):
         """
         message = _("%(driver)s has no console of kind “%(kind)s”.") % {"driver": _(self.label), "kind": kind}
         raise Unsupported(message, where=self.hypervisor)
+
+    def screenshot(self, ref: str) -> bytes:
+        """What the screen of a running VM shows now, as PNG. `Rejected` when off, `VMNotFound`. Needs `SCREENSHOT`."""
+        raise self._unsupported(Capability.SCREENSHOT)
 
     def watch(self, changed: Callable[[str], None]) -> Callable[[], None]:
         """Call `changed` with the `ref` of each VM that changes, from now on, until the returned function is called.

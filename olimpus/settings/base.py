@@ -225,6 +225,11 @@ SIMPLE_JWT = {
     "CHECK_REVOKE_TOKEN": True,
 }
 
+#: An open console that nobody touches ends after so many minutes; how many may be open, for one person and in all.
+OLIMPUS_CONSOLE_IDLE_MINUTES = env.env.float("OLIMPUS_CONSOLE_IDLE_MINUTES", default=30)
+OLIMPUS_CONSOLES_PER_USER = env.env.int("OLIMPUS_CONSOLES_PER_USER", default=8)
+OLIMPUS_CONSOLES = env.env.int("OLIMPUS_CONSOLES", default=200)
+
 #: Folders above this size are refused where one document or upload is read, in bytes.
 OLIMPUS_UPLOAD_LIMIT = 5 * 1024 * 1024
 #: The largest image that is taken for a cloud, in bytes.

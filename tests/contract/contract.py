@@ -7,6 +7,7 @@ technology has of its own it says in the attributes and methods at the head of `
 from __future__ import annotations
 
 import itertools
+import socket
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -306,14 +307,48 @@ class DriverContract:
         driver.start(vm.ref)
         assert driver.console_text(vm.ref)
 
-    def test_a_graphical_console_has_an_address_while_on(self, driver, vm):
-        if self.refuses(driver, Capability.CONSOLE_VNC, lambda: driver.console_url(vm.ref)):
+    @pytest.mark.parametrize("kind", ["vnc", "serial", "telepathy"])
+    def test_a_console_is_a_stream_while_on(self, driver, vm, kind):
+        if kind not in driver.consoles:
+            with pytest.raises(Unsupported):
+                driver.console(vm.ref, kind)
             return
         with pytest.raises(Rejected):
-            driver.console_url(vm.ref)
+            driver.console(vm.ref, kind)
         driver.start(vm.ref)
-        assert driver.console_url(vm.ref) != driver.console_url(vm.ref)
-        assert driver.console_url(vm.ref, "vnc").startswith(("http", "ws"))
+        with driver.console(vm.ref, kind).sock as console:
+            assert console.gettimeout() is None
+            self.speaks(console, kind)
+        with pytest.raises(VMNotFound):
+            driver.console(self.missing, kind)
+
+    def speaks(self, console: socket.socket, kind: str) -> None:
+        """RFB begins with its version; a serial line answers to Enter."""
+        console.settimeout(30)
+        if kind == "serial":
+            console.sendall(b"\r")
+        assert console.recv(4096).startswith(b"RFB 003." if kind == "vnc" else b"")
+        console.settimeout(None)
+
+    def test_a_console_ends_with_the_power(self, driver, vm):
+        driver.start(vm.ref)
+        consoles = [driver.console(vm.ref, kind).sock for kind in driver.consoles]
+        driver.force_off(vm.ref)
+        for console in consoles:
+            with console:
+                console.settimeout(30)
+                while console.recv(4096):
+                    continue
+
+    def test_a_screenshot_is_a_picture_while_on(self, driver, vm):
+        if self.refuses(driver, Capability.SCREENSHOT, lambda: driver.screenshot(vm.ref)):
+            return
+        with pytest.raises(Rejected):
+            driver.screenshot(vm.ref)
+        driver.start(vm.ref)
+        assert driver.screenshot(vm.ref).startswith(b"\x89PNG\r\n")
+        with pytest.raises(VMNotFound):
+            driver.screenshot(self.missing)
 
     def test_metrics_are_numbers(self, driver, vm):
         if self.refuses(driver, Capability.METRICS, lambda: driver.metrics(vm.ref)):

@@ -382,7 +382,7 @@ def test_the_boot_log_grows_with_time(tmp_path):
 
 
 def test_declares_all_but_graphics():
-    assert frozenset(Capability) - MockDriver.capabilities == {Capability.CONSOLE_VNC}
+    assert frozenset(Capability) - MockDriver.capabilities == {Capability.SCREENSHOT}
 
 
 def test_drivers_import_neither_django_nor_the_tree():

@@ -17,6 +17,8 @@ STATIC, TEMPLATES = ROOT / "static", ROOT / "templates"
 MOST_SCRIPT = 150 * 1024
 #: Of the editor of definitions, on the pages that have one, beside the script of every page.
 MOST_EDITOR = 125 * 1024
+#: Of a screen or a terminal, on its own page.
+MOST_CONSOLE = 150 * 1024
 
 
 def used_icons() -> set[str]:
@@ -62,6 +64,14 @@ def test_an_editor_comes_with_its_own_script_where_there_is_one() -> None:
     for path in TEMPLATES.rglob("*.html"):
         if path.name in {"frame.html", "base.html", "base_plain.html"}:
             assert "editor" not in path.read_text(), path
+
+
+def test_a_console_comes_with_its_own_script_where_there_is_one() -> None:
+    vendor = STATIC / "vendor"
+    assert weight((vendor).glob("xterm-*/*.mjs")) < MOST_CONSOLE
+    assert weight((vendor).glob("novnc-*/**/*.js")) < MOST_CONSOLE
+    for path in TEMPLATES.rglob("*.html"):
+        assert path.name == "console.html" or not re.search("xterm|novnc|glass", path.read_text()), path
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -24,6 +24,7 @@ from hypervisors.drivers.base import (
     Capacity,
     Checklist,
     Checks,
+    Console,
     Driver,
     Hosts,
     NicSpec,
@@ -36,7 +37,7 @@ from hypervisors.drivers.base import (
     VmSpec,
 )
 from hypervisors.drivers.cloud import Image
-from hypervisors.drivers.mock import guest, store
+from hypervisors.drivers.mock import guest, serial, store
 from hypervisors.drivers.mock.settings import SETTINGS
 from hypervisors.drivers.mock.store import Event, Store
 from hypervisors.drivers.mock.workers import Crew
@@ -75,7 +76,8 @@ class MockDriver(Driver):
     name: ClassVar[str] = "mock"
     label: ClassVar[str] = gettext_noop("Mock hypervisor")
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.CONSOLE_VNC}
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.SCREENSHOT}
+    consoles: ClassVar[tuple[str, ...]] = ("serial",)
     steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("port", gettext_noop("Connect")),
         ("login", gettext_noop("Sign in")),
@@ -278,6 +280,14 @@ class MockDriver(Driver):
     def console_text(self, ref: str) -> str:
         return guest.console_text(self.get(ref), datetime.now(UTC))
 
+    def console(self, ref: str, kind: str) -> Console:
+        if kind not in self.consoles:
+            return super().console(ref, kind)
+        vm = self.get(ref)
+        if vm.power is Power.OFF:
+            self._require_power(vm, Power.ON)
+        return Console(serial.serve(vm, lambda: self._is_still_on(vm)))
+
     def metrics(self, ref: str) -> dict[str, float]:
         return guest.metrics(self.get(ref), datetime.now(UTC))
 
@@ -339,6 +349,12 @@ class MockDriver(Driver):
         if vm is None:
             raise VMNotFound(_("No VM has the reference “%(ref)s”.") % {"ref": ref}, where=self.hypervisor)
         return self._crew.heard(vm)
+
+    def _is_still_on(self, vm: VmInfo) -> bool:
+        """Whether it has been on all the time since it was seen: a line does not live on into the next boot."""
+        with self._store.reading() as db:
+            now = store.vm_by(db, "ref", vm.ref)
+        return now is not None and now.power is not Power.OFF and now.since == vm.since
 
     def _require_power(self, vm: VmInfo, power: Power) -> None:
         if vm.power is not power:

@@ -11,6 +11,7 @@ from hypervisors.drivers.base import (
     Capability,
     Capacity,
     Checks,
+    Console,
     Driver,
     Power,
     Setting,
@@ -24,6 +25,7 @@ from hypervisors.drivers.hops import BASTION, HEADNODE
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.check import STEPS, Checker
 from hypervisors.drivers.openstack.cloud import OpenStackCloud
+from hypervisors.drivers.openstack.consoles import KINDS, Consoles
 from hypervisors.drivers.openstack.create import Creator
 from hypervisors.drivers.openstack.disks import Disks
 from hypervisors.drivers.openstack.figures import Figures
@@ -43,12 +45,6 @@ from olimpus.words import gettext as _
 Json = dict[str, Any]
 
 POWER_SECONDS: Final = 115.0  # a little less than the gateway waits
-#: Protocol and type of a console, as Nova names them.
-CONSOLES: Final[Mapping[str, Mapping[str, str]]] = {
-    "vnc": {"protocol": "vnc", "type": "novnc"},
-    "serial": {"protocol": "serial", "type": "serial"},
-    "spice": {"protocol": "spice", "type": "spice-html5"},
-}
 
 
 class OpenStackDriver(Driver):
@@ -58,7 +54,11 @@ class OpenStackDriver(Driver):
     label: ClassVar[str] = "OpenStack"
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
     folded: ClassVar[frozenset[str]] = frozenset({BASTION, HEADNODE})
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.EVENTS}
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {
+        Capability.EVENTS,
+        Capability.SCREENSHOT,
+    }
+    consoles: ClassVar[tuple[str, ...]] = tuple(KINDS)
     steps: ClassVar[tuple[tuple[str, str], ...]] = STEPS
 
     def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
@@ -73,6 +73,7 @@ class OpenStackDriver(Driver):
         self._creator = Creator(self.servers, ports, disks, planner, self.values["created_power"])
         self._reconfigurer = Reconfigurer(self.servers, ports, disks, planner)
         self._snapshots = SnapshotService(self.session, self.servers)
+        self._consoles = Consoles(self.session, self.servers)
         self._figures = Figures(self.servers, whole_cloud=self.values["scope"] == "cloud")
 
     # -- looking ----------------------------------------------------------------------------------------------------
@@ -188,14 +189,11 @@ class OpenStackDriver(Driver):
             return ""
         return str(self.servers.act(ref, "os-getConsoleOutput", {})["output"])
 
-    def console_url(self, ref: str, kind: str = "vnc") -> str:
-        if kind not in CONSOLES:
-            message = _("There is no console of kind “%(kind)s”.") % {"kind": kind}
-            raise Rejected(message, where="kind", hint=", ".join(CONSOLES))
+    def console(self, ref: str, kind: str) -> Console:
+        if kind not in self.consoles:
+            return super().console(ref, kind)
         self._require(self.servers.get(ref), Power.ON)
-        path = at("/servers", ref) + "/remote-consoles"
-        body = {"remote_console": dict(CONSOLES[kind])}
-        return str(self.servers.rest.post("compute", path, body, missing=VMNotFound)["remote_console"]["url"])
+        return Console(self._consoles.connect(ref, kind))
 
     def metrics(self, ref: str) -> dict[str, float]:
         return self._figures.of(self.servers.get(ref))

@@ -73,6 +73,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         example="/etc/ssl/campus-ca.pem",
     ),
     Setting(
+        "console_hosts",
+        gettext_noop("Hosts of consoles"),
+        help=gettext_noop(
+            "Where its console proxies are, if neither in the catalog nor in the domain of a host there."
+        ),
+        group=ACCESS,
+        example="console.example.net",
+    ),
+    Setting(
         "timeout",
         gettext_noop("Timeout (seconds)"),
         "float",

@@ -5,6 +5,8 @@ While they are recorded, these tests make a network and machines in the lab, and
 
 from __future__ import annotations
 
+import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +17,7 @@ import openstack
 import pytest
 
 from hypervisors.drivers.base import NicSpec, Power, VmSpec
-from hypervisors.drivers.openstack import OpenStackDriver, create, rest, watch
+from hypervisors.drivers.openstack import OpenStackDriver, consoles, create, rest, watch
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, VMNotFound
 from tests.hypervisors.openstack import recorded
 
@@ -76,7 +78,27 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         driver.close()
 
 
-def test_a_machine_s_life(make: Make) -> None:
+def addresses_of_consoles(driver: OpenStackDriver, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Where consoles would be opened; a pretended proxy answers there."""
+    asked: list[str] = []
+
+    def pretend(address: str) -> Any:
+        asked.append(address)
+        return iter([b"RFB"])
+
+    monkeypatch.setattr(driver._consoles, "_open", pretend)
+    monkeypatch.setattr(consoles, "piped", lambda messages: _said(b"".join(messages)))
+    return asked
+
+
+def _said(data: bytes) -> socket.socket:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.sendall(data)
+    return ours
+
+
+def test_a_machine_s_life(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     driver, wanted = make(), spec(1)
     vm = driver.create(wanted)
     assert (vm.uid, vm.name, vm.power, vm.since) == (wanted.uid, wanted.name, Power.OFF, None)
@@ -87,7 +109,9 @@ def test_a_machine_s_life(make: Make) -> None:
     started = driver.start(vm.ref)
     assert (started.power, started.since is not None) == (Power.ON, True)
     assert driver.console_text(vm.ref)
-    assert "token" in driver.console_url(vm.ref)
+    asked = addresses_of_consoles(driver, monkeypatch)
+    assert driver.console(vm.ref, "vnc").sock.recv(8) == b"RFB"
+    assert re.fullmatch(r"ws://127\.0\.0\.1:6080/\?token=[\w-]+", asked[0])
     assert driver.metrics(vm.ref)["memory_used_mib"] > 0
     paused = driver.pause(vm.ref)
     assert (paused.power, paused.since) == (Power.PAUSED, started.since)

@@ -1,0 +1,1 @@
+"""Consoles: tickets, what may pass, sharing, and the socket from one end to the other."""

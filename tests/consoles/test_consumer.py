@@ -1,0 +1,239 @@
+"""The socket of a console on the mock: who may, until when, what passes, who else is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth.models import AnonymousUser
+
+from accounts.models import Entry
+from descriptors import actions, tree
+from descriptors.consoles import consumer, keeper
+from descriptors.consoles.consumer import ConsoleConsumer
+from descriptors.consoles.keeper import Keeper
+from descriptors.consoles.streams import Exchange
+from descriptors.feed import Feed
+from descriptors.models import ConsoleSession, Node
+from hypervisors.gateway import forget_gateways
+from olimpus.celery import app
+from tests.world import World
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SECONDS = 5
+
+
+@pytest.fixture
+async def own(monkeypatch) -> AsyncIterator[None]:
+    """Feed, keeper and lines of this test's event loop, as a fresh web process has them."""
+    feed, mine = Feed(), Keeper()
+    monkeypatch.setattr(consumer, "feed", feed)
+    monkeypatch.setattr(consumer, "keeper", mine)
+    monkeypatch.setattr(consumer, "exchange", Exchange())
+    monkeypatch.setattr(keeper, "TICK", 0.1)
+    yield
+    tasks = [task for task in (feed._task, mine._task) if task]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def campus(transactional_db, settings, tmp_path, monkeypatch, own):
+    """The world on committed rows; sam's web runs."""
+    settings.OLIMPUS_HOME = tmp_path
+    monkeypatch.setattr(app, "send_task", lambda *_args, **_options: None)
+    if not Node.objects.filter(path="/").exists():
+        tree.plant()
+    made = World(tmp_path)
+    assert made.mia
+    made.do("create", made.sam.web)
+    made.do("start", made.sam.web)
+    yield made
+    forget_gateways()
+
+
+class Socket(WebsocketCommunicator):
+    """A browser's end."""
+
+    def __init__(self, user: Any, ticket: str):
+        super().__init__(ConsoleConsumer.as_asgi(), f"/ws/console?ticket={ticket}")
+        self.scope["user"] = user
+        self.shown = b""
+        self.told: list[dict[str, Any]] = []
+
+    async def next(self) -> None:
+        """One more frame."""
+        frame = await self.receive_output(SECONDS)
+        if "bytes" in frame and frame["bytes"] is not None:
+            self.shown += frame["bytes"]
+        elif frame.get("text"):
+            self.told.append(json.loads(frame["text"]))
+        else:
+            self.told.append({"closed": frame.get("code")})
+
+    async def until_shown(self, text: str) -> None:
+        while text.encode() not in self.shown:
+            await self.next()
+
+    async def until_told(self, word: str) -> Any:
+        """The next message about this."""
+        while True:
+            for message in self.told:
+                if word in message:
+                    self.told.remove(message)
+                    return message[word]
+            await self.next()
+
+    async def type(self, text: str) -> None:
+        await self.send_to(bytes_data=text.encode())
+
+
+@sync_to_async
+def ticket_of(machine: Any, user: Any, **wish: Any) -> str:
+    return actions.ask_console(machine, actor=user, **wish).clear
+
+
+async def opened(machine: Any, user: Any, **wish: Any) -> Socket:
+    socket = Socket(user, await ticket_of(machine, user, **wish))
+    assert (await socket.connect())[0]
+    await socket.until_told("open")
+    return socket
+
+
+@sync_to_async
+def journal_of(verb: str) -> list[Entry]:
+    return list(Entry.objects.filter(verb=verb).order_by("pk"))
+
+
+async def test_a_command_is_answered_and_all_is_in_the_journal(campus):
+    socket = await opened(campus.sam.web, campus.sam.user)
+    await socket.until_shown("# ")
+    await socket.type("ip addr\r")
+    mac = await sync_to_async(lambda: campus.sam.web.cards.get().mac)()
+    await socket.until_shown(mac)
+    await socket.disconnect()
+    (came,), (went,) = await journal_of("console.open"), await journal_of("console.close")
+    assert (came.actor_name, came.path) == ("sam", campus.sam.web.path)
+    assert came.data == {"kind": "serial", "mode": "drive"}
+    assert went.data == {"kind": "serial", "mode": "drive", "seconds": 0, "reason": "left"}
+    assert await sync_to_async(ConsoleSession.objects.count)() == 0
+
+
+async def test_a_ticket_is_good_once_and_for_its_person(campus):
+    ticket = await ticket_of(campus.sam.web, campus.sam.user)
+    for user, code in ((AnonymousUser(), 4401), (campus.root, 4403), (campus.sam.user, 0), (campus.sam.user, 4403)):
+        socket = Socket(user, ticket)
+        assert (await socket.connect())[0]
+        if code:
+            assert (await socket.until_told("end"))["code"] == code
+            assert await socket.until_told("closed") == code
+        else:
+            await socket.until_told("open")
+            await socket.disconnect()
+
+
+async def test_an_old_ticket_opens_nothing(campus, monkeypatch):
+    monkeypatch.setattr(actions.consoles, "TICKET", -1)
+    socket = Socket(campus.sam.user, await ticket_of(campus.sam.web, campus.sam.user))
+    await socket.connect()
+    assert "too old" in (await socket.until_told("end"))["message"]
+
+
+async def test_several_share_one_line_and_see_what_was_before(campus):
+    first = await opened(campus.sam.web, campus.sam.user)
+    await first.type("echo before\r")
+    await first.until_shown("\r\nbefore")
+    second = await opened(campus.sam.web, campus.mia)
+    await second.until_shown("\r\nbefore")
+    await second.type("echo together\r")
+    await first.until_shown("\r\ntogether")
+    while [one["who"] for one in await first.until_told("viewers")] != ["sam", "mia"]:
+        continue
+    await second.disconnect()
+    while [one["who"] for one in await first.until_told("viewers")] != ["sam"]:
+        continue
+    await first.type("echo alone\r")
+    await first.until_shown("\r\nalone")
+    await first.disconnect()
+
+
+async def test_who_watches_sees_and_cannot_type(campus):
+    driver = await opened(campus.sam.web, campus.sam.user)
+    watcher = await opened(campus.sam.web, campus.mia, watch=True)
+    await watcher.until_shown("# ")
+    await watcher.type("echo intruder\r")
+    await driver.type("echo owner\r")
+    await watcher.until_shown("\r\nowner")
+    await driver.until_shown("\r\nowner")
+    assert b"intruder" not in watcher.shown + driver.shown
+    for socket in (driver, watcher):
+        await socket.disconnect()
+
+
+async def test_rights_that_are_taken_away_close_it_within_seconds(campus):
+    socket = await opened(campus.sam.web, campus.sam.user)
+    await sync_to_async(actions.edit)(
+        campus.tel141, {"rights": {"user": {"console": False}}}, actor=campus.root, version=None
+    )
+    end = await socket.until_told("end")
+    assert (end["code"], "You may not use this console any more." in end["message"]) == (4403, True)
+    assert await socket.until_told("closed") == 4403
+
+
+async def test_it_goes_on_where_the_machine_is_moved_and_ends_where_that_is_forbidden(campus):
+    socket = await opened(campus.sam.web, campus.mia)
+    move = sync_to_async(actions.move)
+    await move(await sync_to_async(Node.objects.get)(pk=campus.sam.web.pk), campus.courses, actor=campus.root)
+    await socket.type("echo still\r")
+    await socket.until_shown("\r\nstill")
+    await move(
+        await sync_to_async(Node.objects.get)(pk=campus.sam.web.pk),
+        await sync_to_async(lambda: campus.lab)(),
+        actor=campus.root,
+    )
+    assert (await socket.until_told("end"))["code"] == 4403
+
+
+async def test_it_ends_with_the_power(campus):
+    socket = await opened(campus.sam.web, campus.sam.user)
+    await sync_to_async(campus.do)("force_off", campus.sam.web)
+    end = await socket.until_told("end")
+    assert (end["code"], end["message"]) == (4410, "The machine was switched off.")
+
+
+async def test_an_idle_one_ends_and_a_touched_one_stays(campus, settings):
+    socket = await opened(campus.sam.web, campus.sam.user)
+    settings.OLIMPUS_CONSOLE_IDLE_MINUTES = 0.5 / 60
+    for _again in range(5):
+        await asyncio.sleep(0.2)
+        await socket.send_json_to({"here": True})
+    assert not [message for message in socket.told if "end" in message]
+    assert (await socket.until_told("end"))["code"] == 4408
+
+
+@pytest.mark.parametrize("bound", ["OLIMPUS_CONSOLES_PER_USER", "OLIMPUS_CONSOLES"])
+async def test_there_is_a_most(campus, settings, bound):
+    setattr(settings, bound, 1)
+    first = await opened(campus.sam.web, campus.sam.user)
+    second = Socket(campus.sam.user, await ticket_of(campus.sam.web, campus.sam.user))
+    await second.connect()
+    assert (await second.until_told("end"))["code"] == 4429
+    await first.disconnect()
+    third = await opened(campus.sam.web, campus.sam.user)
+    await third.disconnect()
+
+
+async def test_a_hypervisor_that_does_not_answer_is_told_in_words(campus):
+    ticket = await ticket_of(campus.sam.web, campus.sam.user)
+    await sync_to_async(campus.do)("force_off", campus.sam.web)
+    socket = Socket(campus.sam.user, ticket)
+    await socket.connect()
+    end = await socket.until_told("end")
+    assert end["code"] == 4502
+    assert "it must be on" in end["message"]
