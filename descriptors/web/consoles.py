@@ -42,8 +42,8 @@ def console(request: SignedIn, node_id: int) -> HttpResponse:
     return page(request, "portal/console.html", context)
 
 
-@require_POST
 @door
+@require_POST
 def ticket(request: SignedIn, node_id: int) -> HttpResponse:
     """What the page opens its socket with."""
     watch = request.POST.get("mode") == "watch"

@@ -174,7 +174,7 @@ class SettingSerializer(serializers.Serializer[Setting]):
 
     name = serializers.CharField()
     label = serializers.SerializerMethodField()
-    type = serializers.ChoiceField(["text", "int", "float", "bool", "choice"])
+    type = serializers.ChoiceField(["text", "lines", "int", "float", "bool", "choice"])
     default = serializers.JSONField(help_text="null: none.")
     required = serializers.BooleanField()
     secret = serializers.BooleanField()

@@ -45,7 +45,8 @@ RULES = {
         api/node-history api/node-inherit api/node-metrics api/node-move api/node-plan api/node-rights
         api/node-snapshots api/node-screenshot api/node-verbs api/operation-cancel api/operation-detail api/operation-results
         api/operation-retry ask ask-bulk do guide-break new-folder new-machine new-machine-preview node
-        node-access node-console node-console-text node-console-ticket node-picture node-copy node-counts node-delete node-draft node-duplicate node-edit
+        node-access node-console node-console-text node-console-ticket node-picture
+        node-copy node-counts node-delete node-draft node-duplicate node-edit
         node-export node-group node-hypervisors node-move node-panel node-people node-rename node-row
         node-selection node-snapshots node-tallies node-ways node-words operation operation-cancel
         operation-line operation-report operation-retry siblings sign_in_end token_revoke tree-level

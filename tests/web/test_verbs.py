@@ -123,10 +123,10 @@ def test_a_snapshot_needs_a_name_and_is_listed(world: World, browser: Browser) -
 
 def test_console_text_is_shown(world: World, browser: Browser) -> None:
     web, client = world.sam.web, browser(world.sam.user)
-    assert "machine is off" in client.get(f"/-/nodes/{web.pk}/console").content.decode()
+    assert "machine is off" in client.get(f"/-/nodes/{web.pk}/console-text").content.decode()
     world.do("create", web)
     world.do("start", web)
-    assert "<pre" in client.get(f"/-/nodes/{web.pk}/console").content.decode()
+    assert "<pre" in client.get(f"/-/nodes/{web.pk}/console-text").content.decode()
 
 
 def test_an_operation_shows_its_results_and_can_be_cancelled(world: World, browser: Browser) -> None:
