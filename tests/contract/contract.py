@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,8 @@ class DriverContract:
     missing = "no-such-vm"
     #: How many machines are made at once.
     crowd = 24
+    #: Seconds until a machine that was switched on says something.
+    boot_seconds = 0.0
     #: Whether the hypervisor gives an address to each card that asks for none.
     gives_addresses = False
 
@@ -305,6 +308,9 @@ class DriverContract:
             return
         assert driver.console_text(vm.ref) == ""
         driver.start(vm.ref)
+        end = time.monotonic() + self.boot_seconds
+        while not driver.console_text(vm.ref) and time.monotonic() < end:
+            time.sleep(0.2)
         assert driver.console_text(vm.ref)
 
     @pytest.mark.parametrize("kind", ["vnc", "serial", "telepathy"])

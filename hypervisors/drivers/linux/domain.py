@@ -35,10 +35,10 @@ class Disk:
 
 @dataclass(frozen=True)
 class Card:
-    """A network card, in the network that the tag names; None: untagged."""
+    """A network card, in the network that the tag names; 0: what has no tag. (Without any, a port carries all tags.)"""
 
     mac: str
-    tag: int | None
+    tag: int = 0
     model: str = "virtio"
 
 
@@ -148,8 +148,7 @@ def _card(card: Card, bridge: str) -> ET.Element:
     ET.SubElement(element, "mac", address=card.mac)
     ET.SubElement(element, "source", bridge=bridge)
     ET.SubElement(element, "virtualport", type="openvswitch")
-    if card.tag is not None:
-        ET.SubElement(ET.SubElement(element, "vlan"), "tag", id=str(card.tag))
+    ET.SubElement(ET.SubElement(element, "vlan"), "tag", id=str(card.tag))
     ET.SubElement(element, "model", type=card.model)
     if card.model == "virtio":
         driver = ET.SubElement(element, "driver")

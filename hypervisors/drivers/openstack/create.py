@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, Final
 
 from hypervisors.drivers.base import Power, VmSpec
+from hypervisors.drivers.locks import one_at_a_time
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.disks import Disks
 from hypervisors.drivers.openstack.errors import Clash, of_status
-from hypervisors.drivers.openstack.locks import one_at_a_time
 from hypervisors.drivers.openstack.plan import Blueprint, Planner
 from hypervisors.drivers.openstack.ports import Ports, project_of
 from hypervisors.drivers.openstack.rest import log_left, when

@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import BinaryIO, Final
 
 from hypervisors.drivers.cloud import Image
+from hypervisors.drivers.locks import one_at_a_time
 from hypervisors.drivers.openstack.catalogue import image_of
-from hypervisors.drivers.openstack.locks import one_at_a_time
 from hypervisors.drivers.openstack.plan import SNAPSHOT_OF
 from hypervisors.drivers.openstack.rest import Json, at, log_left, missing, wait_for
 from hypervisors.drivers.openstack.volumes import VolumeService

@@ -8,9 +8,9 @@ from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from hypervisors.drivers.cloud import Network, Networks, Router, Routers, Subnet
+from hypervisors.drivers.locks import one_at_a_time
 from hypervisors.drivers.openstack.addresses import Range, check_free, check_within, parse_range
 from hypervisors.drivers.openstack.errors import exceeded
-from hypervisors.drivers.openstack.locks import one_at_a_time
 from hypervisors.drivers.openstack.rest import Json, Part, at, log_left, missing
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected
 from olimpus.words import gettext as _

@@ -18,9 +18,9 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from hypervisors.drivers.cloud import Router
+from hypervisors.drivers.locks import one_at_a_time
 from hypervisors.drivers.openstack.addresses import check_within, last_host, parse_range, spare
 from hypervisors.drivers.openstack.errors import Clash
-from hypervisors.drivers.openstack.locks import one_at_a_time
 from hypervisors.drivers.openstack.networks import INTERFACES, OWN_PORTS, NetworkService, age
 from hypervisors.drivers.openstack.rest import Json, at, log_left
 from hypervisors.drivers.openstack.session import Session

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Final
 
 from hypervisors.drivers.cloud import Attachment, Volume, Volumes, VolumeSnapshot, VolumeSnapshots
+from hypervisors.drivers.locks import one_at_a_time
 from hypervisors.drivers.openstack.catalogue import Catalogue
-from hypervisors.drivers.openstack.locks import one_at_a_time
 from hypervisors.drivers.openstack.rest import PAGE, Json, at, log_left, missing, wait_for, when
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, VMNotFound
 from olimpus.words import gettext as _

@@ -7,8 +7,8 @@ import os
 import threading
 from pathlib import Path
 
-from hypervisors.drivers.openstack import locks
-from hypervisors.drivers.openstack.locks import one_at_a_time
+from hypervisors.drivers import locks
+from hypervisors.drivers.locks import one_at_a_time
 
 
 def add_one(home: Path, file: Path, times: int) -> None:

@@ -1,0 +1,298 @@
+"""Olimpus' verbs on a rack of Linux hosts, through libvirt."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import libvirt
+
+from hypervisors.drivers.base import (
+    POWER_WORDS,
+    Capability,
+    Capacity,
+    Checks,
+    Console,
+    Driver,
+    Hosts,
+    Power,
+    Setting,
+    Snapshot,
+    Snapshots,
+    VmInfo,
+    VmInfos,
+    VmSpec,
+)
+from hypervisors.drivers.hops import BASTION
+from hypervisors.drivers.linux import check
+from hypervisors.drivers.linux.cluster import Cluster, Member
+from hypervisors.drivers.linux.create import Maker
+from hypervisors.drivers.linux.figures import Figures
+from hypervisors.drivers.linux.gateway.client import Gateway
+from hypervisors.drivers.linux.gateway.settings import SETTINGS as GATEWAY_SETTINGS
+from hypervisors.drivers.linux.images import ImageStore
+from hypervisors.drivers.linux.settings import SETTINGS
+from hypervisors.drivers.linux.workers import hops_to_gateway, parse
+from hypervisors.drivers.locks import one_at_a_time
+from hypervisors.tunnels import Tunnels
+from olimpus.errors import Rejected, Unsupported, VMNotFound
+from olimpus.words import gettext as _
+
+#: Seconds between two looks whether the workers that are watched are still connected.
+LOOK: Final = 2.0
+
+
+class LinuxDriver(Driver):
+    """Machines on the workers of one cluster."""
+
+    name: ClassVar[str] = "linux"
+    label: ClassVar[str] = "Linux/KVM"
+    settings: ClassVar[tuple[Setting, ...]] = (*SETTINGS, *GATEWAY_SETTINGS)
+    folded: ClassVar[frozenset[str]] = frozenset({BASTION})
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {
+        Capability.CONSOLE_VNC,
+        Capability.PUBLISH,
+    }
+    places: bool = True
+    consoles: ClassVar[tuple[str, ...]] = ("vnc", "serial")
+    steps: ClassVar[tuple[tuple[str, str], ...]] = check.STEPS
+
+    def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
+        super().__init__(hypervisor, settings, home)
+        self._lock = threading.RLock()
+
+    # -- what it is made of: read from the settings at the first use, so that a fault of theirs is told then -----------
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        return Cluster(self.hypervisor, parse(str(self.values["workers"] or "")), self.values, self.home)
+
+    @cached_property
+    def images(self) -> ImageStore:
+        members = self.cluster.members.values()
+        workers = {member.name: member.worker for member in members}
+        return ImageStore(workers, {member.name: member.pool for member in members}, self.hypervisor)
+
+    @cached_property
+    def gateway_tunnels(self) -> Tunnels | None:
+        hops = hops_to_gateway(self.values)
+        return Tunnels(f"{self.hypervisor}.gateway", hops, self.home) if hops else None
+
+    @cached_property
+    def gateway(self) -> Gateway | None:
+        return Gateway(self.gateway_tunnels, self.values, self.hypervisor) if self.gateway_tunnels else None
+
+    @cached_property
+    def maker(self) -> Maker:
+        return Maker(self.images, self.gateway, str(self.values["bridge"]))
+
+    @cached_property
+    def figures(self) -> Figures:
+        return Figures(self.cluster, self.values)
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def check(self) -> Checks:
+        return check.run(lambda: self.cluster, lambda: self.gateway, self.gateway_tunnels)
+
+    def list(self) -> VmInfos:
+        return self.cluster.list()
+
+    def get(self, ref: str) -> VmInfo:
+        member, uuid = self.cluster.of(ref)
+        return member.machines.get(uuid)
+
+    def find(self, uid: str) -> VmInfo | None:
+        return self.cluster.find(uid)
+
+    def capacity(self) -> Capacity:
+        return self.figures.capacity()
+
+    def hosts(self) -> Hosts:
+        return self.figures.hosts()
+
+    # -- life cycle -------------------------------------------------------------------------------------------------
+
+    def create(self, spec: VmSpec) -> VmInfo:
+        """On `spec.host`, and there only; without one, on the worker that its uid falls to, unless it is on another."""
+        with one_at_a_time(self.home, self.hypervisor, spec.uid):
+            if not spec.host and (known := self.find(spec.uid)):
+                return known
+            member = self.cluster.named(spec.host) if spec.host else self._chosen(spec.uid)
+            return self.maker.create(member.site, spec)
+
+    def tidy(self, spec: VmSpec) -> None:
+        self.cluster.each(lambda member: self.maker.tidy(member.site, spec.uid))
+        self.maker.leave(spec.uid)
+
+    def start(self, ref: str) -> VmInfo:
+        def act(domain: libvirt.virDomain) -> None:
+            state, _reason = domain.state()
+            if state in (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED):
+                domain.resume()
+            elif not domain.isActive():
+                domain.create()
+
+        return self._act(ref, act)
+
+    def stop(self, ref: str) -> VmInfo:
+        return self._act(ref, _unless_off(libvirt.virDomain.shutdown))
+
+    def force_off(self, ref: str) -> VmInfo:
+        return self._act(ref, _unless_off(libvirt.virDomain.destroy))
+
+    def destroy(self, ref: str) -> None:
+        try:
+            member, uuid = self.cluster.of(ref)
+        except VMNotFound:
+            return
+        with one_at_a_time(self.home, self.hypervisor, uuid):
+            self.maker.destroy(member.site, uuid)
+
+    def pause(self, ref: str) -> VmInfo:
+        return self._switch(ref, Power.PAUSED, Power.ON, libvirt.virDomain.suspend)
+
+    def resume(self, ref: str) -> VmInfo:
+        return self._switch(ref, Power.ON, Power.PAUSED, libvirt.virDomain.resume)
+
+    def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:
+        member, uuid = self.cluster.of(ref)
+        with one_at_a_time(self.home, self.hypervisor, uuid):
+            return self.maker.reconfigure(member.site, uuid, spec)
+
+    def adopt(self, ref: str, uid: str) -> VmInfo:
+        member, uuid = self.cluster.of(ref)
+        with one_at_a_time(self.home, self.hypervisor, uid):
+            info = member.machines.get(uuid)
+            if info.uid == uid:
+                return info
+            if info.uid or self.find(uid):
+                message = _("This VM, or another with this uid, belongs to somebody already.")
+                raise Rejected(message, where=self.hypervisor)
+            return member.machines.mark(uuid, uid)
+
+    # -- snapshots --------------------------------------------------------------------------------------------------
+
+    def snapshot(self, ref: str, name: str, description: str = "") -> Snapshot:
+        member, uuid = self.cluster.of(ref)
+        return member.snapshots.take(uuid, name, description)
+
+    def snapshots(self, ref: str) -> Snapshots:
+        member, uuid = self.cluster.of(ref)
+        return member.snapshots.all(uuid)
+
+    def delete_snapshot(self, ref: str, name: str) -> None:
+        try:
+            member, uuid = self.cluster.of(ref)
+            member.snapshots.remove(uuid, name)
+        except VMNotFound:
+            return
+
+    def revert(self, ref: str, name: str) -> VmInfo:
+        member, uuid = self.cluster.of(ref)
+        return member.snapshots.revert(uuid, name)
+
+    # -- the guest --------------------------------------------------------------------------------------------------
+
+    def console_text(self, ref: str) -> str:
+        member, uuid = self.cluster.of(ref)
+        return member.guests.console_text(uuid)
+
+    def console(self, ref: str, kind: str) -> Console:
+        member, uuid = self.cluster.of(ref)
+        member.machines.get(uuid)
+        if kind not in self.consoles:
+            message = _("There is no console of kind “%(kind)s”.") % {"kind": kind}
+            raise Unsupported(message, where="kind", hint=", ".join(self.consoles))
+        return member.guests.screen(uuid) if kind == "vnc" else member.guests.serial(uuid)
+
+    def metrics(self, ref: str) -> dict[str, float]:
+        member, uuid = self.cluster.of(ref)
+        return member.guests.figures(uuid)
+
+    # -- listening --------------------------------------------------------------------------------------------------
+
+    def watch(self, changed: Callable[[str], None]) -> Callable[[], None]:
+        return Watch(self.cluster, changed).stop
+
+    def close(self) -> None:
+        with self._lock:
+            for part in ("cluster", "gateway_tunnels"):
+                if made := self.__dict__.get(part):
+                    made.close()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _act(self, ref: str, act: Callable[[libvirt.virDomain], object]) -> VmInfo:
+        member, uuid = self.cluster.of(ref)
+        return member.machines.act(uuid, act)
+
+    def _switch(self, ref: str, to: Power, needed: Power, act: Callable[[libvirt.virDomain], object]) -> VmInfo:
+        info = self.get(ref)
+        if info.power is to:
+            return info
+        if info.power is not needed:
+            told = {"name": info.name, "power": _(POWER_WORDS[info.power]), "wanted": _(POWER_WORDS[needed])}
+            raise Rejected(_("“%(name)s” is %(power)s; it must be %(wanted)s.") % told, where=self.hypervisor)
+        return self._act(ref, act)
+
+    def _chosen(self, uid: str) -> Member:
+        """The worker that this uid falls to, the same for ever; those in maintenance take part only when all are."""
+        members = self.cluster.members.values()
+        open_ones = [member for member in members if not member.line.maintenance] or list(members)
+        return max(open_ones, key=lambda member: blake2b(f"{member.name} {uid}".encode()).digest())
+
+
+class Watch:
+    """Tells changes from a thread of its own, and keeps the workers connected, which else tell nothing."""
+
+    def __init__(self, cluster: Cluster, changed: Callable[[str], None]):
+        self._cluster = cluster
+        self._changed = changed
+        self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._over = threading.Event()
+        self._ends = [self._listen(member) for member in cluster.members.values()]
+        for run in (self._tell, self._keep):
+            threading.Thread(target=run, name="linux-watch", daemon=True).start()
+
+    def stop(self) -> None:
+        """Tell nothing more."""
+        self._over.set()
+        for end in self._ends:
+            end()
+        self._heard.put(None)
+
+    def _listen(self, member: Member) -> Callable[[], None]:
+        return member.machines.watch(lambda uuid: self._heard.put(f"{member.name}/{uuid}" if uuid else ""))
+
+    def _tell(self) -> None:
+        while (ref := self._heard.get()) is not None:
+            self._changed(ref)
+
+    def _keep(self) -> None:
+        silent: set[str] = set()
+        while not self._over.is_set():
+            _answers, faults = self._cluster.each(lambda member: bool(member.worker.connect()))
+            if faults.keys() - silent:
+                self._heard.put("")  # what was there is unknown now
+            silent = set(faults)
+            self._over.wait(LOOK)
+
+
+def _unless_off(act: Callable[[libvirt.virDomain], object]) -> Callable[[libvirt.virDomain], None]:
+    """Act on a domain that is on; one that goes off meanwhile has had its way."""
+
+    def ask(domain: libvirt.virDomain) -> None:
+        try:
+            if domain.isActive():
+                act(domain)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID or domain.isActive():
+                raise
+
+    return ask

@@ -1,0 +1,237 @@
+"""The machines of one worker: what they are and do, all of them in one call to libvirt.
+
+What is defined is read once and kept until libvirt says that it has changed; how a machine is, is asked every time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+import libvirt
+
+from hypervisors.drivers.base import Power, VmInfo
+from hypervisors.drivers.linux.connection import Worker
+from hypervisors.drivers.linux.facts import Facts, facts_of
+from hypervisors.drivers.linux.marks import NAMESPACE, Mark
+from olimpus.errors import HypervisorError, VMNotFound
+from olimpus.words import gettext as _
+
+POWERS: Final = {
+    libvirt.VIR_DOMAIN_RUNNING: Power.ON,
+    libvirt.VIR_DOMAIN_BLOCKED: Power.ON,
+    libvirt.VIR_DOMAIN_SHUTDOWN: Power.ON,  # it is being shut down
+    libvirt.VIR_DOMAIN_PAUSED: Power.PAUSED,
+    libvirt.VIR_DOMAIN_PMSUSPENDED: Power.PAUSED,
+    libvirt.VIR_DOMAIN_SHUTOFF: Power.OFF,
+    libvirt.VIR_DOMAIN_CRASHED: Power.OFF,
+}
+#: After which events a machine's definition is read again.
+EVENTS: Final = (
+    libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE,
+    libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED,
+)
+#: When each machine was powered on: the time of the file in which libvirt keeps its process' number.
+PID_FILES: Final = ("find", "/run/libvirt/qemu", "-maxdepth", "1", "-name", "*.pid", "-printf", "%T@ %f\\n")
+
+Stats = Mapping[str, Any]
+Changed = Callable[[str], None]
+
+
+class Machines:
+    """Domains by their UUID. Thread-safe."""
+
+    def __init__(self, worker: Worker):
+        self.worker = worker
+        self._lock = threading.Lock()
+        self._facts: dict[str, Facts] = {}
+        self._changes: dict[str, int] = {}  # how often each was forgotten: what was read meanwhile is not kept
+        self._since: dict[tuple[str, int], datetime] = {}
+        self._watchers: list[Changed] = []
+        worker.on_connect(self._listen)
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def all(self) -> list[VmInfo]:
+        """Every machine of the worker, ours or not."""
+
+        def ask(connection: libvirt.virConnect) -> list[VmInfo]:
+            found = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+            infos = (self._info_unless_gone(domain, stats) for domain, stats in found)
+            return [info for info in infos if info]
+
+        return self.worker.ask(ask)
+
+    def get(self, uuid: str) -> VmInfo:
+        """One of them. `VMNotFound`."""
+        return self.worker.ask(lambda connection: self._of(self._domain(connection, uuid)))
+
+    def facts(self, uuid: str) -> Facts:
+        """What is defined. `VMNotFound`."""
+        return self.worker.ask(lambda connection: self._facts_of(self._domain(connection, uuid)))
+
+    def all_facts(self) -> list[Facts]:
+        """What is defined of every machine."""
+        return self.worker.ask(lambda connection: [self._facts_of(domain) for domain in connection.listAllDomains()])
+
+    def find(self, uid: str) -> VmInfo | None:
+        """The machine with this uid of ours: built here under this UUID, or adopted."""
+        if not uid:
+            return None
+        try:
+            info = self.get(uid)
+        except VMNotFound:
+            info = None
+        if info and info.uid == uid:
+            return info
+        return next((info for info in self.all() if info.uid == uid), None)
+
+    # -- changing ---------------------------------------------------------------------------------------------------
+
+    def act(self, uuid: str, act: Callable[[libvirt.virDomain], object]) -> VmInfo:
+        """Do something with the domain; the machine as it is then. `VMNotFound`, and what libvirt says."""
+
+        def ask(connection: libvirt.virConnect) -> VmInfo:
+            domain = self._domain(connection, uuid)
+            act(domain)
+            self.forget(uuid)
+            return self._of(self._domain(connection, uuid))  # what is held keeps its number, the machine may not
+
+        return self.worker.do(ask)
+
+    def define(self, xml: str) -> VmInfo:
+        """Define a machine, or define it anew; the machine as it is then."""
+
+        def ask(connection: libvirt.virConnect) -> VmInfo:
+            domain = connection.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+            self.forget(domain.UUIDString())
+            return self._of(domain)
+
+        return self.worker.do(ask)
+
+    def mark(self, uuid: str, uid: str) -> VmInfo:
+        """Let a machine that nobody owns carry our uid, on or off."""
+
+        def ask(domain: libvirt.virDomain) -> None:
+            facts = self._facts_of(domain)
+            element = ET.tostring(Mark(uid, facts.name, nics=facts.nics).element(), encoding="unicode")
+            kinds = libvirt.VIR_DOMAIN_AFFECT_CONFIG | (libvirt.VIR_DOMAIN_AFFECT_LIVE if domain.isActive() else 0)
+            domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, "olimpus", NAMESPACE, kinds)
+
+        return self.act(uuid, ask)
+
+    def forget(self, uuid: str) -> None:
+        """Read its definition again the next time."""
+        with self._lock:
+            self._facts.pop(uuid, None)
+            self._changes[uuid] = self._changes.get(uuid, 0) + 1
+
+    # -- listening --------------------------------------------------------------------------------------------------
+
+    def watch(self, changed: Changed) -> Callable[[], None]:
+        """Tell the UUID of each machine that changes, "" after a new connection; returns what ends it."""
+        self._watchers.append(changed)
+
+        def stop() -> None:
+            with contextlib.suppress(ValueError):
+                self._watchers.remove(changed)
+
+        return stop
+
+    def _listen(self, connection: libvirt.virConnect) -> None:
+        """What is known is of the connection before: libvirt may have forgotten to tell us."""
+        with self._lock:
+            self._facts.clear()
+            self._since.clear()
+        for event in EVENTS:
+            connection.domainEventRegisterAny(None, event, self._heard, None)
+        self._tell("")
+
+    def _heard(self, _connection: libvirt.virConnect, domain: libvirt.virDomain, *_details: object) -> None:
+        uuid = domain.UUIDString()
+        self.forget(uuid)
+        self._tell(uuid)
+
+    def _tell(self, uuid: str) -> None:
+        for changed in tuple(self._watchers):
+            changed(uuid)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _domain(self, connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain:
+        try:
+            return connection.lookupByUUIDString(uuid)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
+                raise
+            message = _("No VM has the reference “%(ref)s”.") % {"ref": uuid}
+            raise VMNotFound(message, where=self.worker.where) from None
+
+    def _of(self, domain: libvirt.virDomain) -> VmInfo:
+        state, reason = domain.state()
+        return self._info(domain, {"state.state": state, "state.reason": reason})
+
+    def _info_unless_gone(self, domain: libvirt.virDomain, stats: Stats) -> VmInfo | None:
+        try:
+            return self._info(domain, stats)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return None
+            raise
+
+    def _info(self, domain: libvirt.virDomain, stats: Stats) -> VmInfo:
+        facts = self._facts_of(domain)
+        power = POWERS.get(stats["state.state"], Power.UNKNOWN)
+        mark = facts.mark
+        extra: dict[str, Any] = {"domain": facts.domain}
+        if mark and mark.ways:
+            extra["ways"] = [dict(way) for way in mark.ways]
+        if power is Power.PAUSED and stats.get("state.reason") == libvirt.VIR_DOMAIN_PAUSED_IOERROR:
+            extra["reason"] = _("Its disk cannot be written: is the worker's disk full?")
+        return VmInfo(
+            ref=f"{self.worker.name}/{facts.uuid}",
+            uid=facts.uid,
+            name=facts.name,
+            power=power,
+            cpus=facts.cpus,
+            memory_mib=facts.memory_mib,
+            disk_gib=mark.disk_gib if mark else 0.0,
+            nics=facts.nics,
+            image=mark.image if mark else "",
+            since=None if power is Power.OFF else self._since_of(domain, facts.domain),
+            host=self.worker.name,
+            extra=extra,
+        )
+
+    def _facts_of(self, domain: libvirt.virDomain) -> Facts:
+        uuid = domain.UUIDString()
+        with self._lock:
+            known, changes = self._facts.get(uuid), self._changes.get(uuid, 0)
+        if known is None:
+            known = replace(facts_of(domain.XMLDesc(0)), uuid=uuid)
+            with self._lock:
+                if self._changes.get(uuid, 0) == changes:
+                    self._facts[uuid] = known
+        return known
+
+    def _since_of(self, domain: libvirt.virDomain, name: str) -> datetime | None:
+        """When it was powered on; None where the worker does not tell."""
+        key = (name, domain.ID())
+        if key not in self._since:
+            with contextlib.suppress(HypervisorError):  # then nobody knows; the machine itself is known
+                self._read_since({name: key})
+        return self._since.get(key)
+
+    def _read_since(self, wanted: Mapping[str, tuple[str, int]]) -> None:
+        for line in self.worker.run(PID_FILES).out.decode(errors="replace").splitlines():
+            stamp, _space, file = line.partition(" ")
+            name = file.removesuffix(".pid")
+            if name in wanted:
+                self._since[wanted[name]] = datetime.fromtimestamp(float(stamp), UTC)
