@@ -40,6 +40,8 @@ class Image:
     min_memory_mib: int = 0
     visibility: str = ""  # public, private, shared, community
     created_at: datetime | None = None
+    hosts: tuple[str, ...] = ()  # which have a copy, where copies are kept beside machines
+    sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,9 @@ class Pool:
         described = _volume_xml(name, size, format, self.path_of(backing) if backing else "", backing_format)
         return self._create(name, lambda pool: pool.createXML(described, 0))
 
-    def mark(self, name: str) -> bool:
-        """A volume that takes no room, also where there is none; False when it is there already."""
-        described = _volume_xml(name, 1, "raw", allocation=0)
+    def mark(self, name: str, size: int) -> bool:
+        """A volume of this size that takes no room, also where there is none; False when it is there already."""
+        described = _volume_xml(name, size, "raw", allocation=0)
         return self._create(name, lambda pool: pool.createXML(described, 0))
 
     def copy(self, name: str, source: str, format: str = "qcow2") -> bool:
