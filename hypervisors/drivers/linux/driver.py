@@ -40,7 +40,7 @@ from hypervisors.drivers.linux.settings import SETTINGS
 from hypervisors.drivers.linux.workers import hops_to_gateway, parse
 from hypervisors.drivers.locks import one_at_a_time
 from hypervisors.tunnels import Tunnels
-from olimpus.errors import Rejected, Unsupported, VMNotFound
+from olimpus.errors import Rejected, VMNotFound
 from olimpus.words import gettext as _
 
 #: Seconds between two looks whether the workers that are watched are still connected.
@@ -54,10 +54,7 @@ class LinuxDriver(Driver):
     label: ClassVar[str] = "Linux/KVM"
     settings: ClassVar[tuple[Setting, ...]] = (*SETTINGS, *GATEWAY_SETTINGS)
     folded: ClassVar[frozenset[str]] = frozenset({BASTION})
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {
-        Capability.CONSOLE_VNC,
-        Capability.PUBLISH,
-    }
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
     places: bool = True
     consoles: ClassVar[tuple[str, ...]] = ("vnc", "serial")
     steps: ClassVar[tuple[tuple[str, str], ...]] = check.STEPS
@@ -207,9 +204,13 @@ class LinuxDriver(Driver):
         member, uuid = self.cluster.of(ref)
         member.machines.get(uuid)
         if kind not in self.consoles:
-            message = _("There is no console of kind “%(kind)s”.") % {"kind": kind}
-            raise Unsupported(message, where="kind", hint=", ".join(self.consoles))
+            return super().console(ref, kind)
         return member.guests.screen(uuid) if kind == "vnc" else member.guests.serial(uuid)
+
+    def screenshot(self, ref: str) -> bytes:
+        member, uuid = self.cluster.of(ref)
+        member.machines.get(uuid)
+        return member.guests.screenshot(uuid)
 
     def metrics(self, ref: str) -> dict[str, float]:
         member, uuid = self.cluster.of(ref)

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final
 from xml.etree import ElementTree as ET
 
 import libvirt
+from defusedxml.ElementTree import fromstring
 
 from hypervisors.drivers.linux.connection import Worker
 from hypervisors.drivers.linux.errors import translated
@@ -162,9 +163,10 @@ class Pool:
         return self._with_pool(find)
 
     def _pool(self, connection: libvirt.virConnect) -> libvirt.virStoragePool:
-        """The pool, made and started when it is not there yet."""
+        """The pool, made and started when it is not there yet. `Rejected` when it lies in another folder."""
         try:
             pool = connection.storagePoolLookupByName(NAME)
+            self._require_here(pool)
         except libvirt.libvirtError as error:
             if error.get_error_code() != libvirt.VIR_ERR_NO_STORAGE_POOL:
                 raise
@@ -175,6 +177,14 @@ class Pool:
             with self._lock:
                 _start(pool)
         return pool
+
+    def _require_here(self, pool: libvirt.virStoragePool) -> None:
+        there = fromstring(pool.XMLDesc(0)).findtext("target/path", "")
+        if there != self.path:
+            message = _("The pool “%(name)s” of libvirt is in %(there)s; the settings say %(here)s.")
+            hint = _("Let the setting name that folder, or move the pool while no machine runs.")
+            told = {"name": NAME, "there": there, "here": self.path}
+            raise Rejected(message % told, where=self.worker.where, hint=hint)
 
 
 def _start(pool: libvirt.virStoragePool) -> None:
