@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,7 +47,7 @@ class Told:
     """A way to the gateway that has its answer already; what is asked is kept."""
 
     def __init__(self, code: int = 0, out: Any = None, err: str = ""):
-        self.ended = Ended(code, json.dumps(out).encode(), err.encode())
+        self.ended = Ended(code, json.dumps([out]).encode(), err.encode())
         self.argv: Sequence[str] = ()
         self.sent: dict[str, Any] = {}
 
@@ -87,7 +89,7 @@ class TestRequests:
         told = Told(out={"answer": {}})
         gateway(told).leave("u-1; reboot")
         assert told.argv == ("sudo", "-n", *parcel.ARGV)
-        assert told.sent["request"]["uid"] == "u-1; reboot"
+        assert told.sent["requests"][0]["uid"] == "u-1; reboot"
         gateway(told, headnode_user="root").leave("u-1")
         assert told.argv == parcel.ARGV
 
@@ -96,8 +98,12 @@ class TestTheParcel:
     def test_it_runs_with_nothing_installed(self, tmp_path: Path) -> None:
         request = {"command": "look", "settings": {"home": str(tmp_path), "outside_interface": "lo"}}
         argv = [sys.executable, *parcel.ARGV[1:]]
-        done = subprocess.run(argv, input=parcel.packed(request), cwd="/", capture_output=True, check=True)
-        assert json.loads(done.stdout)["answer"] == {
+        done = subprocess.run(
+            argv, input=parcel.packed([request, {"command": "dance"}]), cwd="/", capture_output=True, check=True
+        )
+        said, error = json.loads(done.stdout)
+        assert error == {"refused": "failed", "told": {"command": "dance", "error": "KeyError('dance')"}}
+        assert said["answer"] == {
             "networks": {},
             "machines": {},
             "leftovers": [],
@@ -111,6 +117,33 @@ class TestTheParcel:
             lines = [line for line in file.read_text().splitlines() if line.startswith(("import ", "from "))]
             own = [line.split()[1] for line in lines if line.split()[1].split(".")[0] not in sys.stdlib_module_names]
             assert all(name.startswith(parcel.program.__name__) for name in own), file
+
+
+class TestThePost:
+    def test_those_who_ask_at_once_travel_together_and_each_gets_his_answer(self) -> None:
+        parcels: list[int] = []
+
+        def send(requests: Sequence[Any]) -> list[Any]:
+            parcels.append(len(requests))
+            time.sleep(0.05)
+            return [{"said": request["number"]} for request in requests]
+
+        post = parcel.Post(send)
+        with ThreadPoolExecutor(30) as threads:
+            answers = list(threads.map(lambda number: post.ask({"number": number}), range(30)))
+        assert answers == [{"said": number} for number in range(30)]
+        assert sum(parcels) == 30
+        assert len(parcels) < 8
+
+    def test_what_is_lost_is_lost_for_all_in_it(self) -> None:
+        def send(requests: Sequence[Any]) -> list[Any]:
+            time.sleep(0.01)
+            raise Transient("lost")
+
+        post = parcel.Post(send)
+        with ThreadPoolExecutor(8) as threads:
+            asked = [threads.submit(post.ask, {}) for _ in range(8)]
+        assert all(isinstance(one.exception(), Transient) for one in asked)
 
 
 class TestErrors:

@@ -114,6 +114,8 @@ class Cluster:
             "worker_host_keys": "\n".join(self.host_keys(name) for name in self.workers),
             "bridge": self.inventory["workers"][0]["ovs_bridge"],
             "vlans": VLANS,
+            "outside_interface": "eth0",
+            "floating_pool": f"{self._outside}.220-{self._outside}.229",
             "virt_type": self.inventory["virt_type"],
         }
         return settings | changes
@@ -149,6 +151,11 @@ class Cluster:
     def leftovers(self) -> list[str]:
         """What machines and networks have left behind on the hosts, a line each."""
         return self._script("leftovers").stdout.splitlines()
+
+    @property
+    def _outside(self) -> str:
+        """The first three numbers of the network that the headnode and the bastion share: the outside of the gateway."""
+        return str(self.host("headnode").address).rpartition(".")[0]
 
     def _hop(self, role: str) -> dict[str, Any]:
         host = self.host(role)

@@ -12,24 +12,13 @@ from hypervisors.drivers.linux.gateway import parcel
 from hypervisors.drivers.linux.gateway.refusals import in_words
 from hypervisors.drivers.linux.gateway.settings import SETTINGS
 from hypervisors.drivers.linux.gateway.wishes import enter_request
+from hypervisors.tunnels import Ended
 from olimpus.errors import HypervisorError, Rejected, Transient
 from olimpus.words import gettext as _
 
 Json = dict[str, Any]
-SECONDS: Final = 60.0
-MEND_SECONDS: Final = 300.0
+SECONDS: Final = 300.0  # one parcel may carry many requests, and one of them may mend everything
 COMMAND_NOT_FOUND: Final = 127
-
-
-class Ended(Protocol):
-    """A program that ended: its code and what it said."""
-
-    @property
-    def code(self) -> int: ...
-    @property
-    def out(self) -> bytes: ...
-    @property
-    def err(self) -> bytes: ...
 
 
 class Runs(Protocol):
@@ -95,6 +84,7 @@ class Gateway:
         self.where = where
         self.settings = {one.name: settings.get(one.name, one.default) for one in SETTINGS}
         self.sudo = () if settings.get("headnode_user") == "root" else ("sudo", "-n")
+        self._post = parcel.Post(self._send)
 
     def enter(self, spec: VmSpec) -> Entered:
         """Put a machine into the networks of its cards, and take it out of all others: before it is built or changed.
@@ -115,7 +105,7 @@ class Gateway:
 
     def mend(self) -> list[str]:
         """Bring everything about again, after a reboot of the gateway or by hands that deleted. Says what could not be."""
-        told = self._ask({"command": "mend"}, MEND_SECONDS)
+        told = self._ask({"command": "mend"})
         return [str(in_words(one["refused"], one["told"], one["network"] or self.where)) for one in told["faults"]]
 
     def look(self, *, thorough: bool = False) -> Seen:
@@ -126,17 +116,23 @@ class Gateway:
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
-    def _ask(self, request: Json, seconds: float = SECONDS) -> Json:
-        values = {name: value for name, value in self.settings.items() if value is not None}
-        sent = {**values, "dns": _listed(values.get("dns")), "home": values["gateway_home"]}
-        ended = self.tunnels.run((*self.sudo, *parcel.ARGV), parcel.packed({**request, "settings": sent}), seconds)
-        if ended.code:
-            raise self._failed(ended)
-        said: Json = json.loads(ended.out)
+    def _ask(self, request: Json) -> Json:
+        said = self._post.ask({**request, "settings": self._told_settings()})
         if "refused" in said:
             raise in_words(said["refused"], said["told"], self.where)
         answer: Json = said["answer"]
         return answer
+
+    def _told_settings(self) -> Json:
+        values = {name: value for name, value in self.settings.items() if value is not None}
+        return {**values, "dns": _listed(values.get("dns")), "home": values["gateway_home"]}
+
+    def _send(self, requests: Sequence[Json]) -> list[Json]:
+        ended = self.tunnels.run((*self.sudo, *parcel.ARGV), parcel.packed(requests), SECONDS)
+        if ended.code:
+            raise self._failed(ended)
+        answers: list[Json] = json.loads(ended.out)
+        return answers
 
     def _failed(self, ended: Ended) -> HypervisorError:
         said = ended.err.decode(errors="replace").strip()

@@ -36,6 +36,8 @@ def answer(request: Mapping[str, Any]) -> Json:
             return {"answer": command(settings, request), "seconds": round(time.monotonic() - begun, 4)}
     except Refused as refused:
         return {"refused": refused.code, "told": refused.told}
+    except Exception as error:  # noqa: BLE001 - others travel in the same parcel: they shall have their answers
+        return {"refused": "failed", "told": {"command": request.get("command"), "error": repr(error)[:400]}}
 
 
 def enter(settings: Settings, request: Mapping[str, Any]) -> Json:
