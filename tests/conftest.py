@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 import pytest
 from django.utils import translation
@@ -23,9 +24,26 @@ DATABASE = {"db", "transactional_db"}
 REACHING = {"django_db", "processes"}
 #: Folders whose tests start servers of their own.
 SERVERS = {"processes"}
-#: What another database cannot change: the command line knows HTTP only, the schema is made of classes, a cloud's
-#: answers are kept as one JSON column, uploads pass by, and whoever starts processes again does not know what they store.
-SAME = {"cli", "test_schema.py", "test_cloud_api.py", "test_uploads.py", "test_embedded.py"}
+#: What another database cannot change, as patterns of a test's id.
+SAME = (
+    # The command line knows HTTP only, the schema is made of classes, uploads pass by, examples are examples.
+    *("cli/*", "docs/*", "*/test_schema.py*", "*/test_uploads.py*"),
+    # A cloud's answers are kept as one JSON column, of which only the inventory knows.
+    *(
+        "*/test_cloud_*",
+        "*/test_admin_cloud.py*",
+        "*/test_api_openstack.py*",
+        "*/test_api_slices.py*",
+        "*/test_tunnel*",
+    ),
+    # Doors: forms, words, rights and HTTP. What they ask is asked by the actions and selectors below them; those that
+    # search, filter or group stay, and web/test_queries.py opens every page with much to show.
+    *("*/test_admin*", "*/test_console.py*", "*/test_pages.py*", "*/test_sign_in.py*", "accounts/test_doors.py*"),
+    *("*/test_every_address.py*", "web/test_[!fqs]*"),
+    # Who kills, starts and waits for processes again does not know what they store; where writes meet is left in.
+    *("*/test_embedded.py*", "*/test_course.py*", "*/test_breaker.py*", "*::test_everything_killed_at_once"),
+    *("*::test_a_worker_told_to_stop_*", "*::test_nobody_listens_without_signing_in"),
+)
 
 
 def pytest_configure() -> None:
@@ -46,9 +64,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _asks_database(item: pytest.Item) -> bool:
-    fixtures, marks = set(getattr(item, "fixturenames", ())), {mark.name for mark in item.iter_markers()}
-    if SAME & set(item.path.parts):
+    if any(fnmatchcase(item.nodeid.removeprefix("tests/"), pattern) for pattern in SAME):
         return False
+    fixtures, marks = set(getattr(item, "fixturenames", ())), {mark.name for mark in item.iter_markers()}
     return bool(DATABASE & fixtures or REACHING & marks or SERVERS & set(item.path.parts))
 
 

@@ -24,6 +24,7 @@ import psutil
 from hypervisors.drivers import mock
 from olimpus.embedded import answers, web_command, worker_command
 
+DUMP = "dump.sql"
 ROOT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "a-password-for-tests"
 COURSE = "/courses/TEL141/2026-2"
@@ -142,12 +143,14 @@ class Installation:
 
     def load(self, **settings: Any) -> None:
         """Tables and demo: the course of 120 × 3 machines, not yet on the mock, which gets these settings."""
-        if self._template.exists() and not self._database.environment:
+        if self._template.exists():
             shutil.copytree(self._template, self.home)
+            self._database.read(self.home / DUMP)
         else:
             self.manage("migrate", "--verbosity", "0")
             self.manage("load_demo")
-            shutil.copytree(self.home, self._template, dirs_exist_ok=True)
+            self._database.write(self.home / DUMP)
+            shutil.copytree(self.home, self._template)
         if settings:
             self.tune(**settings)
 
@@ -218,6 +221,24 @@ class Database:
     def close(self) -> None:
         if self._mysql:
             self._execute(f"DROP DATABASE {self._name}")
+
+    def write(self, file: Path) -> None:
+        """All that is in it, for `read`; nothing where it is a file of the data folder."""
+        if self._mysql:
+            with file.open("wb") as out:
+                self._client("mariadb-dump", "--single-transaction", stdout=out)
+
+    def read(self, file: Path) -> None:
+        """What `write` wrote, several times faster than the migrations."""
+        if self._mysql:
+            with file.open("rb") as found:
+                self._client("mariadb", stdin=found)
+
+    def _client(self, program: str, *options: str, **streams: Any) -> None:
+        config = self._config
+        where = [f"--host={config['HOST']}", f"--port={config['PORT']}", f"--user={config['USER']}"]
+        secret = os.environ | {"MYSQL_PWD": config["PASSWORD"]}
+        subprocess.run([program, "--no-defaults", *where, *options, self._name], env=secret, check=True, **streams)
 
     def _execute(self, statement: str) -> None:
         import MySQLdb
