@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from hypervisors.drivers.base import NicSpec, VmSpec
-from hypervisors.drivers.linux.gateway import parcel
+from hypervisors.drivers.linux import faults, parcel
+from hypervisors.drivers.linux.gateway import program
 from hypervisors.drivers.linux.gateway.client import Gateway, Way
+from hypervisors.drivers.linux.gateway.post import Post
 from hypervisors.drivers.linux.gateway.refusals import REFUSALS, in_words
 from hypervisors.drivers.linux.gateway.wishes import enter_request
 from hypervisors.tunnels import Ended
@@ -99,7 +101,11 @@ class TestTheParcel:
         request = {"command": "look", "settings": {"home": str(tmp_path), "outside_interface": "lo"}}
         argv = [sys.executable, *parcel.ARGV[1:]]
         done = subprocess.run(
-            argv, input=parcel.packed([request, {"command": "dance"}]), cwd="/", capture_output=True, check=True
+            argv,
+            input=parcel.packed(program, [request, {"command": "dance"}]),
+            cwd="/",
+            capture_output=True,
+            check=True,
         )
         said, error = json.loads(done.stdout)
         assert error == {"refused": "failed", "told": {"command": "dance", "error": "KeyError('dance')"}}
@@ -111,12 +117,12 @@ class TestTheParcel:
         }
 
     def test_it_carries_the_whole_program_and_nothing_of_the_rest(self) -> None:
-        folder = Path(parcel.program.__file__).parent
-        assert {one.stem for one in folder.glob("*.py")} == {*parcel.program.MODULES, "__init__"}
+        folder = Path(program.__file__).parent
+        assert {one.stem for one in folder.glob("*.py")} == {*program.MODULES, "__init__"}
         for file in folder.glob("*.py"):
             lines = [line for line in file.read_text().splitlines() if line.startswith(("import ", "from "))]
             own = [line.split()[1] for line in lines if line.split()[1].split(".")[0] not in sys.stdlib_module_names]
-            assert all(name.startswith(parcel.program.__name__) for name in own), file
+            assert all(name.startswith((program.__name__, faults.__name__)) for name in own), file
 
 
 class TestThePost:
@@ -128,7 +134,7 @@ class TestThePost:
             time.sleep(0.05)
             return [{"said": request["number"]} for request in requests]
 
-        post = parcel.Post(send)
+        post = Post(send)
         with ThreadPoolExecutor(30) as threads:
             answers = list(threads.map(lambda number: post.ask({"number": number}), range(30)))
         assert answers == [{"said": number} for number in range(30)]
@@ -140,7 +146,7 @@ class TestThePost:
             time.sleep(0.01)
             raise Transient("lost")
 
-        post = parcel.Post(send)
+        post = Post(send)
         with ThreadPoolExecutor(8) as threads:
             asked = [threads.submit(post.ask, {}) for _ in range(8)]
         assert all(isinstance(one.exception(), Transient) for one in asked)
@@ -163,7 +169,7 @@ class TestErrors:
             gateway(Told(*ended)).enter(SPEC)
 
     def test_every_refusal_of_the_program_has_words(self) -> None:
-        folder = Path(parcel.program.__file__).parent
+        folder = Path(program.__file__).parent
         parts = "".join(file.read_text() for file in folder.glob("*.py")).split('Refused("')[1:]
         assert {part.split('"')[0] for part in parts} == set(REFUSALS)
 

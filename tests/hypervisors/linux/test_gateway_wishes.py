@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hypervisors.drivers.linux.faults import Refused
 from hypervisors.drivers.linux.gateway.program import state as states
-from hypervisors.drivers.linux.gateway.program.faults import Refused
 from hypervisors.drivers.linux.gateway.program.plan import network_plans, root_plan
 from hypervisors.drivers.linux.gateway.program.settings import settings_from
 from hypervisors.drivers.linux.gateway.program.state import Card, Forward, Machine, Network, State

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from hypervisors.drivers.base import VmSpec
-from hypervisors.drivers.linux.gateway import parcel
+from hypervisors.drivers.linux import parcel
+from hypervisors.drivers.linux.gateway import program
+from hypervisors.drivers.linux.gateway.post import Post
 from hypervisors.drivers.linux.gateway.refusals import in_words
 from hypervisors.drivers.linux.gateway.settings import SETTINGS
 from hypervisors.drivers.linux.gateway.wishes import enter_request
-from hypervisors.tunnels import Ended
-from olimpus.errors import HypervisorError, Rejected, Transient
-from olimpus.words import gettext as _
 
 Json = dict[str, Any]
 SECONDS: Final = 300.0  # one parcel may carry many requests, and one of them may mend everything
-COMMAND_NOT_FOUND: Final = 127
-
-
-class Runs(Protocol):
-    """What runs programs on the gateway: `Tunnels`, or whatever a test has instead."""
-
-    def run(self, argv: Sequence[str], stdin: bytes = b"", timeout: float = SECONDS) -> Ended: ...
 
 
 @dataclass(frozen=True)
@@ -79,12 +70,12 @@ class Gateway:
     Raises whatever `tunnels` raise (`Unreachable`, `TimedOut`), and what each method says.
     """
 
-    def __init__(self, tunnels: Runs, settings: Mapping[str, Any], where: str):
+    def __init__(self, tunnels: parcel.Runs, settings: Mapping[str, Any], where: str):
         self.tunnels = tunnels
         self.where = where
         self.settings = {one.name: settings.get(one.name, one.default) for one in SETTINGS}
-        self.sudo = () if settings.get("headnode_user") == "root" else ("sudo", "-n")
-        self._post = parcel.Post(self._send)
+        self.sudo = () if settings.get("headnode_user") == "root" else parcel.SUDO
+        self._post = Post(self._send)
 
     def enter(self, spec: VmSpec) -> Entered:
         """Put a machine into the networks of its cards, and take it out of all others: before it is built or changed.
@@ -128,21 +119,7 @@ class Gateway:
         return {**values, "dns": _listed(values.get("dns")), "home": values["gateway_home"]}
 
     def _send(self, requests: Sequence[Json]) -> list[Json]:
-        ended = self.tunnels.run((*self.sudo, *parcel.ARGV), parcel.packed(requests), SECONDS)
-        if ended.code:
-            raise self._failed(ended)
-        answers: list[Json] = json.loads(ended.out)
-        return answers
-
-    def _failed(self, ended: Ended) -> HypervisorError:
-        said = ended.err.decode(errors="replace").strip()
-        if "sudo:" in said and "password" in said:
-            hint = _("Let it run everything by sudo without a password, or name another account.")
-            return Rejected(_("The account on the gateway may not become root."), where=self.where, hint=hint)
-        if ended.code == COMMAND_NOT_FOUND or "python3: command not found" in said:
-            return in_words("tool", {"tool": "python3", "package": "python3"}, self.where)
-        lines = said.splitlines() or [f"{ended.code}"]
-        return Transient(_("The gateway's program broke off: %(error)s") % {"error": lines[-1]}, where=self.where)
+        return parcel.answers(self.tunnels, self.sudo, program, requests, SECONDS, self.where)
 
     # -- ways in ----------------------------------------------------------------------------------------------------
 

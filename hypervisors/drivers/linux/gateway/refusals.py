@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from hypervisors.drivers.linux.refusals import TOOL, UNKNOWN, Words
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, Transient
-from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
-
-
-class Words(NamedTuple):
-    """An error, what it says and what to do; both with the facts of the refusal. `place` is the setting or parameter."""
-
-    error: type[HypervisorError]
-    message: str
-    hint: str = ""
-    place: str = ""
-
 
 REFUSALS: Final[Mapping[str, Words]] = {
     "address-outside": Words(
@@ -121,11 +111,7 @@ REFUSALS: Final[Mapping[str, Words]] = {
     ),
     "setting": Words(Rejected, gettext_noop("The setting “%(name)s” cannot be “%(value)s”.")),
     "bridge": Words(Rejected, gettext_noop("The gateway has no Open vSwitch bridge “%(bridge)s”."), place="bridge"),
-    "tool": Words(
-        Rejected,
-        gettext_noop("The program “%(tool)s” is missing on the gateway."),
-        gettext_noop("Install the package %(package)s there."),
-    ),
+    "tool": TOOL,
     "state": Words(
         Rejected,
         gettext_noop("The gateway's memory cannot be read: %(file)s: %(error)s."),
@@ -137,9 +123,6 @@ REFUSALS: Final[Mapping[str, Words]] = {
 
 
 def in_words(code: str, told: Mapping[str, Any], where: str) -> HypervisorError:
-    """The error that a refusal is. A code that only a newer program knows is told as it is."""
-    words = REFUSALS.get(code, Words(Rejected, gettext_noop("The gateway refused: %(code)s.")))
-    facts = {"code": code, **told}
-    place = str(told.get("name") or "") if code == "setting" else words.place
-    hint = _(words.hint) % facts if words.hint else ""
-    return words.error(_(words.message) % facts, where=place or where, hint=hint)
+    """The error that a refusal is; about a setting, it names that one."""
+    place = str(told.get("name") or "") if code == "setting" else ""
+    return REFUSALS.get(code, UNKNOWN).error_of({"code": code, **told}, place or where)

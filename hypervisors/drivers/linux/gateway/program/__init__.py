@@ -6,7 +6,6 @@ It is written for Python 3.9 and later, whatever the gateway has. Its modules ar
 from __future__ import annotations
 
 MODULES = (
-    "faults",
     "state",
     "settings",
     "names",

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from hypervisors.drivers.linux.faults import Refused
 from hypervisors.drivers.linux.gateway.program import jump, system
-from hypervisors.drivers.linux.gateway.program.faults import Refused
 from hypervisors.drivers.linux.gateway.program.names import OUT, namespace, peer_link, port, root_link, tag_of
 from hypervisors.drivers.linux.gateway.program.plan import Links, NetworkPlan, RootPlan, folder
 from hypervisors.drivers.linux.gateway.program.settings import Settings

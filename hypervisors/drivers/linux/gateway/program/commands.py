@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from hypervisors.drivers.linux.faults import Refused
 from hypervisors.drivers.linux.gateway.program import state as states
 from hypervisors.drivers.linux.gateway.program import system
 from hypervisors.drivers.linux.gateway.program.build import Builder
-from hypervisors.drivers.linux.gateway.program.faults import Refused
 from hypervisors.drivers.linux.gateway.program.names import port
 from hypervisors.drivers.linux.gateway.program.plan import network_plans, root_plan
 from hypervisors.drivers.linux.gateway.program.settings import Settings, settings_from

@@ -6,8 +6,8 @@ import pwd
 import shutil
 from pathlib import Path
 
+from hypervisors.drivers.linux.faults import Refused
 from hypervisors.drivers.linux.gateway.program import system
-from hypervisors.drivers.linux.gateway.program.faults import Refused
 from hypervisors.drivers.linux.gateway.program.settings import Settings
 from hypervisors.drivers.linux.gateway.program.state import write
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypervisors.drivers.linux.gateway.program.faults import Refused
+from hypervisors.drivers.linux.faults import Refused
 
 #: The part of `transfer` that follows: 4096 pairs of the gateway with a network, 4096 ends between networks, jumps.
 PAIRS, ENDS, JUMPS = 0, 16384, 32768

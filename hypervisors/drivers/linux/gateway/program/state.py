@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from hypervisors.drivers.linux.gateway.program.faults import Refused
+from hypervisors.drivers.linux.faults import Refused
 
 LOCK_SECONDS = 30.0
 #: Types of networks whose machines get out through the gateway.

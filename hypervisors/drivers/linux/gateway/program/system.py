@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from hypervisors.drivers.linux.gateway.program.faults import Refused
+from hypervisors.drivers.linux.faults import Refused
 
 #: Program → the package that Debian and Ubuntu have it in.
 PACKAGES = {

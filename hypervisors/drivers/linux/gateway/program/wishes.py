@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 
-from hypervisors.drivers.linux.gateway.program.faults import Refused
+from hypervisors.drivers.linux.faults import Refused
 from hypervisors.drivers.linux.gateway.program.settings import Settings
 from hypervisors.drivers.linux.gateway.program.state import Card, Forward, Machine, Network, State
 from hypervisors.drivers.linux.gateway.program.ways import jump_card

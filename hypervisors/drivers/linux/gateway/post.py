@@ -1,42 +1,17 @@
-"""The program as it travels: all its modules and some requests in one text, which a few lines on the gateway unpack.
-
-Starting it takes longer than most requests: so those that many threads make at the same time travel together.
-"""
+"""Requests to the gateway that many threads make at the same time travel together: to start its program takes longer."""
 
 from __future__ import annotations
 
-import functools
-import json
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any, Final
 
-from hypervisors.drivers.linux.gateway import program
-
-#: Makes modules of the texts that arrive, and answers the requests.
-UNPACK: Final = (
-    "import json,sys,types\n"
-    "sent=json.load(sys.stdin)\n"
-    "for name,text in sent['modules']:\n"
-    " made=sys.modules[name]=types.ModuleType(name)\n"
-    " exec(compile(text,name,'exec'),made.__dict__)\n"
-    " package,_,short=name.rpartition('.')\n"
-    " setattr(sys.modules.setdefault(package,types.ModuleType(package)),short,made)\n"
-    "print(json.dumps([made.answer(one) for one in sent['requests']]))\n"
-)
-ARGV: Final = ("python3", "-IS", "-c", UNPACK)
 #: Requests that travel together, at most.
 MOST: Final = 64
 
 Json = dict[str, Any]
-
-
-def packed(requests: Sequence[Mapping[str, Any]]) -> bytes:
-    """What those lines read."""
-    return json.dumps({"modules": _modules(), "requests": requests}).encode()
 
 
 class Post:
@@ -70,9 +45,3 @@ class Post:
             raise
         for (_request, answer), said in zip(taken, answers, strict=True):
             answer.set_result(said)
-
-
-@functools.cache
-def _modules() -> list[tuple[str, str]]:
-    folder = Path(program.__file__).parent
-    return [(f"{program.__name__}.{name}", (folder / f"{name}.py").read_text()) for name in program.MODULES]
