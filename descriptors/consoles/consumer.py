@@ -12,6 +12,7 @@ import json
 import logging
 import time
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -250,9 +251,10 @@ def _code_of(error: OlimpusError) -> int:
 
 
 def _language(scope: dict[str, Any]) -> str:
-    """Of the person, else of the browser, else of the installation."""
-    chosen = getattr(scope["user"], "language", "") or scope.get("cookies", {}).get(settings.LANGUAGE_COOKIE_NAME, "")
-    return chosen if chosen in dict(settings.LANGUAGES) else settings.LANGUAGE_CODE
+    """As of a page that this browser asks for."""
+    accepted = dict(scope.get("headers", ())).get(b"accept-language", b"").decode("latin-1")
+    asking = SimpleNamespace(COOKIES=scope.get("cookies", {}), META={"HTTP_ACCEPT_LANGUAGE": accepted})
+    return translation.get_language_from_request(asking)  # type: ignore[arg-type]
 
 
 # -- in threads --------------------------------------------------------------------------------------------------------

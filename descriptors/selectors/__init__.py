@@ -9,7 +9,15 @@ from descriptors.selectors.branches import (
     tops,
     with_ancestors,
 )
-from descriptors.selectors.consoles import consoles_of, has_picture, may_drive, may_watch, require_watching, viewers
+from descriptors.selectors.consoles import (
+    consoles_of,
+    has_picture,
+    may_drive,
+    may_have_console,
+    may_watch,
+    require_watching,
+    viewers,
+)
 from descriptors.selectors.definitions import (
     chain,
     computed,
@@ -102,6 +110,7 @@ __all__ = [
     "matching",
     "matrix",
     "may_drive",
+    "may_have_console",
     "may_watch",
     "members_of",
     "my_machines",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.utils import timezone
 
@@ -20,22 +21,30 @@ LIVELY = frozenset({State.RUNNING, State.PAUSED, State.STARTING, State.STOPPING}
 
 def consoles_of(machine: Descriptor) -> tuple[str, ...]:
     """The kinds of console that its hypervisor offers, the better one first; none while it is on no hypervisor."""
-    if machine.hypervisor is None or not machine.vm_ref:
-        return ()
+    consoles: tuple[str, ...] = _driver_of(machine, "consoles") if machine.vm_ref else ()
+    return consoles
+
+
+def may_have_console(machine: Descriptor, user: User) -> bool:
+    """Whether a link to its console makes sense for this person, once it is on: where it will be may not be known yet."""
+    if not may_watch(user, machine):
+        return False
+    return machine.hypervisor is None or bool(_driver_of(machine, "consoles"))
+
+
+def _driver_of(machine: Descriptor, what: str) -> Any:
+    """What its technology declares; nothing when its library is missing here."""
     try:
-        return driver_class(machine.hypervisor.driver).consoles
-    except Invalid:  # its library is missing here
+        return getattr(driver_class(machine.hypervisor.driver), what) if machine.hypervisor else ()
+    except Invalid:
         return ()
 
 
 def has_picture(machine: Descriptor) -> bool:
     """Whether a picture of its screen can be taken now, as far as we know."""
-    if machine.hypervisor is None or not machine.vm_ref or machine.state not in LIVELY:
+    if not machine.vm_ref or machine.state not in LIVELY:
         return False
-    try:
-        return Capability.SCREENSHOT in driver_class(machine.hypervisor.driver).capabilities
-    except Invalid:
-        return False
+    return Capability.SCREENSHOT in _driver_of(machine, "capabilities")
 
 
 def may_drive(user: User, machine: Descriptor) -> bool:

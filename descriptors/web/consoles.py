@@ -15,7 +15,7 @@ from descriptors.models import Descriptor
 from descriptors.web.doors import SignedIn, door, page
 from hypervisors.gateway import gateway_for
 from hypervisors.screenshots import screenshot
-from olimpus.errors import Conflict, NotFound
+from olimpus.errors import HypervisorError, NotFound
 
 #: Kind → what people call it, and its icon.
 KINDS: Final = {
@@ -53,12 +53,16 @@ def ticket(request: SignedIn, node_id: int) -> HttpResponse:
 
 @door
 def picture(request: SignedIn, node_id: int) -> HttpResponse:
-    """What its screen shows now, small enough for a card."""
+    """What its screen shows now; 204 when it shows nothing, or the hypervisor does not say: a card does without."""
     machine = _machine(request, node_id)
     selectors.require_watching(request.user, machine)
     if machine.hypervisor is None or not selectors.has_picture(machine):
-        raise Conflict(_("Its screen shows nothing now."), where=machine.path)
-    return HttpResponse(screenshot(gateway_for(machine.hypervisor), machine.vm_ref), content_type="image/png")
+        return HttpResponse(status=204)
+    try:
+        shown = screenshot(gateway_for(machine.hypervisor), machine.vm_ref)
+    except HypervisorError:
+        return HttpResponse(status=204)
+    return HttpResponse(shown, content_type="image/png")
 
 
 def _machine(request: SignedIn, node_id: int) -> Descriptor:

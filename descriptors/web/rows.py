@@ -32,6 +32,13 @@ class Row:
     values: Mapping[str, Any] = field(default_factory=dict)
     pending: bool = False
     fault: str = ""
+    #: A link to its console makes sense; the page shows it while the machine is on.
+    console: bool = False
+
+    @property
+    def picture(self) -> bool:
+        """Whether its screen can be shown."""
+        return self.console and self.descriptor is not None and selectors.has_picture(self.descriptor)
 
     @property
     def state(self) -> str:
@@ -100,6 +107,7 @@ def _row(node: Node, machine: Descriptor | None, computed: Computed | OlimpusErr
         values=values,
         pending=bool(values and selectors.pending(machine, values)),
         fault=fault,
+        console=selectors.may_have_console(machine, user),
     )
 
 

@@ -8,6 +8,7 @@ import "./keys.js"
 import "./clip.js"
 import "./notifications.js"
 import "./drop.js"
+import "./pictures.js"
 import { connect } from "./live.js"
 
 connect()

@@ -40,10 +40,11 @@ async function open(opened) {
 }
 
 function viewers(all) {
-  const said = all.map(each => each.mode === "watch" ? words.watching.replace("{who}", each.who) : each.who)
+  const self = all.findIndex(each => each.who === words.me && each.mode === words.mode)
+  const said = all.filter((_each, place) => place !== self).map(each => each.mode === "watch" ? words.watching.replace("{who}", each.who) : each.who)
   const others = one("others")
-  others.textContent = all.length > 1 ? words.with.replace("{others}", said.join(", ")) : words.alone
-  others.classList.toggle("has-others", all.length > 1)
+  others.textContent = said.length ? words.with.replace("{others}", said.join(", ")) : words.alone
+  others.classList.toggle("has-others", said.length > 0)
 }
 
 function end({ message, hint }) {

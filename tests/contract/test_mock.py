@@ -41,6 +41,8 @@ class PlainDriver(MockDriver):
     """A technology that can do nothing beyond the minimum."""
 
     capabilities = frozenset()
+    consoles = ()
+    screenshot, console = Driver.screenshot, Driver.console
     pause, resume, reconfigure, adopt = Driver.pause, Driver.resume, Driver.reconfigure, Driver.adopt
     snapshot, snapshots, delete_snapshot = Driver.snapshot, Driver.snapshots, Driver.delete_snapshot
     revert, console_text, metrics = Driver.revert, Driver.console_text, Driver.metrics
@@ -381,8 +383,8 @@ def test_the_boot_log_grows_with_time(tmp_path):
     assert driver.metrics(ref)["uptime_seconds"] == pytest.approx(60, abs=5)
 
 
-def test_declares_all_but_graphics():
-    assert frozenset(Capability) - MockDriver.capabilities == {Capability.SCREENSHOT}
+def test_declares_all():
+    assert frozenset(Capability) == MockDriver.capabilities
 
 
 def test_drivers_import_neither_django_nor_the_tree():

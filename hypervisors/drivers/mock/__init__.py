@@ -37,7 +37,7 @@ from hypervisors.drivers.base import (
     VmSpec,
 )
 from hypervisors.drivers.cloud import Image
-from hypervisors.drivers.mock import guest, serial, store
+from hypervisors.drivers.mock import guest, screen, serial, store, vnc
 from hypervisors.drivers.mock.settings import SETTINGS
 from hypervisors.drivers.mock.store import Event, Store
 from hypervisors.drivers.mock.workers import Crew
@@ -76,8 +76,8 @@ class MockDriver(Driver):
     name: ClassVar[str] = "mock"
     label: ClassVar[str] = gettext_noop("Mock hypervisor")
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability) - {Capability.SCREENSHOT}
-    consoles: ClassVar[tuple[str, ...]] = ("serial",)
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    consoles: ClassVar[tuple[str, ...]] = ("serial", "vnc")
     steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("port", gettext_noop("Connect")),
         ("login", gettext_noop("Sign in")),
@@ -283,10 +283,15 @@ class MockDriver(Driver):
     def console(self, ref: str, kind: str) -> Console:
         if kind not in self.consoles:
             return super().console(ref, kind)
-        vm = self.get(ref)
-        if vm.power is Power.OFF:
-            self._require_power(vm, Power.ON)
+        vm = self._lit(ref)
+        if kind == "vnc":
+            return Console(vnc.serve(vm, lambda: self._is_still_on(vm)), vnc.PASSWORD)
         return Console(serial.serve(vm, lambda: self._is_still_on(vm)))
+
+    def screenshot(self, ref: str) -> bytes:
+        terminal = screen.Terminal()
+        terminal.write(guest.console_text(self._lit(ref), datetime.now(UTC)))
+        return screen.png(terminal.rows())
 
     def metrics(self, ref: str) -> dict[str, float]:
         return guest.metrics(self.get(ref), datetime.now(UTC))
@@ -349,6 +354,13 @@ class MockDriver(Driver):
         if vm is None:
             raise VMNotFound(_("No VM has the reference “%(ref)s”.") % {"ref": ref}, where=self.hypervisor)
         return self._crew.heard(vm)
+
+    def _lit(self, ref: str) -> VmInfo:
+        """The VM, which shows something: it is not off."""
+        vm = self.get(ref)
+        if vm.power is Power.OFF:
+            self._require_power(vm, Power.ON)
+        return vm
 
     def _is_still_on(self, vm: VmInfo) -> bool:
         """Whether it has been on all the time since it was seen: a line does not live on into the next boot."""

@@ -49,7 +49,7 @@ class Shell:
 
     def greeting(self) -> bytes:
         """What a terminal shows first."""
-        return _shown(f"\n{self._host} ttyS0 (mock guest; type “help”)\n\n{self._prompt}")
+        return _shown(f"\n{self._host} ttyS0 (mock guest; type help)\n\n{self._prompt}")
 
     def feed(self, data: bytes) -> bytes:
         """What the terminal shows after these keys."""
@@ -90,7 +90,7 @@ class Shell:
 
     def _answer(self, name: str, rest: str) -> str:
         command = self._commands.get(name)
-        return command(rest) if command else f"sh: {name}: command not found (try “help”)"
+        return command(rest) if command else f"sh: {name}: command not found (try help)"
 
     def _uname(self, rest: str) -> str:
         return f"Linux {self._host} 6.1.0-mock-amd64 #1 SMP x86_64 GNU/Linux" if "a" in rest else "Linux"
@@ -102,7 +102,7 @@ class Shell:
 
     def _ip(self, rest: str) -> str:
         if not "address".startswith(rest or "a"):
-            return f"ip: “{rest}” is not pretended here (try “ip addr”)"
+            return f"ip: {rest} is not pretended here (try ip addr)"
         lines = ["1: lo: <LOOPBACK,UP,LOWER_UP> mtu 65536", "    inet 127.0.0.1/8 scope host lo"]
         for number, nic in enumerate(self._vm.nics):
             lines.append(f"{number + 2}: eth{number}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500")
