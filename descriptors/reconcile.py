@@ -102,7 +102,8 @@ def observation(info: VmInfo | None) -> dict[str, Any]:
     """What is kept of a listing for one VM."""
     if info is None:
         return {"power": str(Power.ABSENT)}
-    return {
+    ways = {"ways": [dict(way) for way in info.extra["ways"]]} if info.extra.get("ways") else {}
+    return ways | {
         "power": str(info.power),
         "name": info.name,
         "cpus": info.cpus,

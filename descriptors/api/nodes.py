@@ -115,13 +115,14 @@ def detailed(node: Node, user: User) -> Response:
 def _detail(node: Node, user: User) -> dict[str, Any]:
     """What lists leave out."""
     if node.is_folder:
-        nothing = {"pending": None, "drift": [], "cards": [], "observed_at": None}
+        nothing = {"pending": None, "drift": [], "cards": [], "ways": [], "observed_at": None}
         return nothing | {"inherit_grants": node.folder.inherit_grants, "counts": selectors.counts(user, node)}
     machine = node.descriptor
     return {
         "pending": _pending(node),
         "drift": selectors.drift(machine),
         "cards": list(machine.cards.order_by("position").values("position", "network", "mac", "ip")),
+        "ways": selectors.entrances(machine),
         "observed_at": machine.observed_at,
         "inherit_grants": None,
         "counts": None,

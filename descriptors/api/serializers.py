@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 from rest_framework.utils import html
 
+from descriptors.api.parts import CardSerializer, DriftSerializer, WaySerializer
 from descriptors.models import NAME_LENGTH, PATH_LENGTH, Kind, Status
 from descriptors.permissions import ROLES
 from descriptors.states import CHOICES
@@ -79,29 +80,13 @@ class NodeSerializer(Form):
     operation = OpenOperation(allow_null=True)
 
 
-class CardSerializer(Form):
-    """A network card that was given to a machine."""
-
-    position = serializers.IntegerField()
-    network = serializers.CharField()
-    mac = serializers.CharField()
-    ip = serializers.CharField(allow_null=True)
-
-
-class DriftSerializer(Form):
-    """One field in which the hypervisor differs."""
-
-    field = serializers.CharField()
-    expected = serializers.JSONField()
-    observed = serializers.JSONField()
-
-
 class NodeDetailSerializer(NodeSerializer):
     """A node alone: more than in lists."""
 
     pending = serializers.BooleanField(allow_null=True, help_text="The definition has changed since it was applied.")
     drift = DriftSerializer(many=True)
     cards = CardSerializer(many=True)
+    ways = WaySerializer(many=True)
     observed_at = serializers.DateTimeField(allow_null=True)
     inherit_grants = serializers.BooleanField(allow_null=True, help_text="False: grants from above stop here.")
     counts = serializers.DictField(

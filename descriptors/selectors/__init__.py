@@ -29,6 +29,7 @@ from descriptors.selectors.definitions import (
     rewrites,
 )
 from descriptors.selectors.drift import drift, expectation, up_to_date
+from descriptors.selectors.entrances import Entrance, entrances
 from descriptors.selectors.instances import instance, instance_keys, instance_row, instance_rows, instances_named
 from descriptors.selectors.narrowing import UNKNOWN, Tally, granted_to, tallies, waiting, within_branches
 from descriptors.selectors.nodes import (
@@ -65,6 +66,7 @@ from descriptors.selectors.ways import Way, way_to
 __all__ = [
     "RELATED",
     "UNKNOWN",
+    "Entrance",
     "Loss",
     "Reason",
     "Tally",
@@ -82,6 +84,7 @@ __all__ = [
     "counts_below",
     "drift",
     "ended_since_seen",
+    "entrances",
     "expectation",
     "filtered",
     "first_children",

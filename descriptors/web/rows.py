@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from descriptors import selectors
@@ -17,6 +19,13 @@ from descriptors.states import State
 from descriptors.verbs import VERBS
 from hypervisors.models import Health
 from olimpus.errors import OlimpusError
+
+#: Kinds of ways in from outside, as a person says it.
+ENTRANCES: Final = {
+    "forward": gettext_lazy("Forwarded port"),
+    "floating": gettext_lazy("Floating address"),
+    "jump": gettext_lazy("SSH through the gateway"),
+}
 
 
 @dataclass
@@ -111,12 +120,35 @@ def _row(node: Node, machine: Descriptor | None, computed: Computed | OlimpusErr
     )
 
 
-def ways_in(row: Row) -> list[dict[str, str]]:
-    """How one gets in: {ip, ssh} of each address. `custom.ssh_user` names who signs in there, when somebody wrote it."""
-    custom = row.values.get("custom")
+def ways_in(row: Row) -> list[dict[str, Any]]:
+    """How one gets in, as {what, text, long}: by its own addresses, then from outside.
+
+    `custom.ssh_user` names who signs in at an address, when somebody wrote it.
+    """
+    user = _ssh_user(row.values)
+    found = []
+    for card in row.cards:
+        found += [_way(_("Address"), card.ip)] if card.ip else []
+        found += [_way("SSH", f"ssh {user}@{card.ip}", long=True)] if card.ip and user else []
+    for way in selectors.entrances(row.descriptor) if row.descriptor else []:
+        found.append(_way(str(ENTRANCES[way["kind"]]), _from_outside(way), long=True))
+    return found
+
+
+def _way(what: str, text: str, *, long: bool = False) -> dict[str, Any]:
+    return {"what": what, "text": text, "long": long}
+
+
+def _ssh_user(values: Mapping[str, Any]) -> str:
+    custom = values.get("custom")
     user = custom.get("ssh_user") if isinstance(custom, Mapping) else None
-    user = user if isinstance(user, str) and user.isprintable() and " " not in user else ""
-    return [{"ip": card.ip, "ssh": f"ssh {user}@{card.ip}" if user else ""} for card in row.cards if card.ip]
+    return user if isinstance(user, str) and user.isprintable() and " " not in user else ""
+
+
+def _from_outside(way: selectors.Entrance) -> str:
+    """What one types, or where it is and where it leads."""
+    at = f"{way['address']}:{way['port']}" if way["port"] else way["address"]
+    return way["command"] or f"{at} → {way['target']}"
 
 
 def offers_of(machine: Descriptor, user: User) -> list[dict[str, Any]]:

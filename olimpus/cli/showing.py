@@ -55,6 +55,8 @@ def _of_machine(node: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     yield _("Its id there"), node["vm_ref"]
     for card in node["cards"]:
         yield _("Network card"), f"{card['network']}  {card['mac']}  {card['ip'] or ''}".rstrip()
+    for way in node["ways"]:
+        yield _("Way in"), _way_in(way)
     yield _("Last seen"), ago(node["observed_at"])
     yield _("Definition"), Styled(node["fault"], "red")
     for name, change in node["pending_changes"].items():
@@ -70,6 +72,12 @@ def _not_now(node: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     for verb in node["verbs"]:
         if not verb["enabled"]:
             yield _("Not now"), Styled(f"{verb['verb']}: {verb['why']}", "dim")
+
+
+def _way_in(way: Mapping[str, Any]) -> str:
+    """What one types, or where it is and where it leads."""
+    at = f"{way['address']}:{way['port']}" if way["port"] else way["address"]
+    return way["command"] or f"{at} → {way['target']}"
 
 
 def _operation(operation: Mapping[str, Any] | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from descriptors import actions
+from descriptors.reconcile import reconcile
 from tests import factories
 from tests.web.conftest import Browser
 from tests.world import World
@@ -71,3 +72,25 @@ def test_snapshots_are_reverted_to_and_deleted_by_whom_may(world: World, browser
 
 def test_the_panel_of_a_folder_is_not_there(world: World, browser: Browser) -> None:
     assert browser(world.mia).get(f"/-/nodes/{world.sam.folder.pk}/panel").status_code == 404
+
+
+def test_ways_in_from_outside_are_there_to_copy(world: World, browser: Browser) -> None:
+    web = world.sam.web
+    nic = {
+        "network": "lan",
+        "ip": "10.0.0.7",
+        "floating": True,
+        "forwards": [{"port": 22, "outside": 20022}, {"port": 80}],
+    }
+    actions.edit(web, {**web.definition, "nics": [nic]}, actor=world.root)
+    world.do("create", web)
+    reconcile(world.hypervisor.pk)
+    page = browser(world.sam.user).get(f"/tree{web.path}").content.decode()
+    assert 'data-copy="ssh -p 20022 gateway.example"' in page
+    assert "→ 10.0.0.7:80/tcp" in page
+    assert "Floating address" in page
+    told = world.api(world.sam.user).get(f"/api/nodes/{web.pk}").json()["ways"]
+    assert [way["kind"] for way in told] == ["forward", "forward", "floating"]
+    assert told[0]["target"] == "10.0.0.7:22/tcp"
+    world.do("destroy", web)
+    assert world.api(world.sam.user).get(f"/api/nodes/{web.pk}").json()["ways"] == []

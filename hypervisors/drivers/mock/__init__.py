@@ -40,6 +40,7 @@ from hypervisors.drivers.cloud import Image
 from hypervisors.drivers.mock import guest, screen, serial, store, vnc
 from hypervisors.drivers.mock.settings import SETTINGS
 from hypervisors.drivers.mock.store import Event, Store
+from hypervisors.drivers.mock.ways import rehearsed_ways
 from hypervisors.drivers.mock.workers import Crew
 from olimpus.errors import (
     CapacityExceeded,
@@ -418,6 +419,7 @@ class MockDriver(Driver):
 def run_values(spec: VmSpec) -> dict[str, Any]:
     """The run parameters as columns."""
     extra = {"disks": list(spec.disks), "cdroms": list(spec.cdroms), "boot_order": list(spec.boot_order)}
+    extra["ways"] = list(rehearsed_ways(spec))
     return {
         "cpus": spec.cpus,
         "memory_mib": spec.memory_mib,
