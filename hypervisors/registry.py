@@ -16,6 +16,7 @@ from olimpus.errors import Invalid
 DRIVERS: dict[str, str] = {
     "mock": "hypervisors.drivers.mock.MockDriver",
     "openstack": "hypervisors.drivers.openstack.OpenStackDriver",
+    "linux": "hypervisors.drivers.linux.driver.LinuxDriver",
 }
 
 TEXT_LIMIT = 20_000  # characters: room for a private key

@@ -27,6 +27,8 @@ from olimpus.words import gettext as _
 
 log = logging.getLogger(__name__)
 
+#: The format of images that are CDs.
+CD: Final = "iso"
 #: VNC takes no longer passwords.
 PASSWORD_BYTES: Final = 6
 MODELS: Final = frozenset({"virtio", "e1000", "e1000e", "rtl8139", "pcnet", "vmxnet3"})
@@ -126,13 +128,16 @@ class Maker:
         if not spec.image:
             raise Rejected(_("The definition names no image."), where="image")
         base = self.images.ensure(site.name, spec.image)
+        if base.format == CD:
+            message, hint = _("The image “%(name)s” is a CD, not a disk."), _("Put it under “cdroms”.")
+            raise Rejected(message % {"name": spec.image}, where="image", hint=hint)
         size = round(spec.disk_gib * GIB)
         if size < base.virtual_bytes:
             told = {"image": spec.image, "needed": math.ceil(base.virtual_bytes / GIB), "disk": f"{spec.disk_gib:g}"}
             message = _("The image “%(image)s” needs a disk of %(needed)s GiB; there are %(disk)s.") % told
             raise Rejected(message, where="disk_gib")
         name = f"{prefix_of(spec.uid)}.qcow2"
-        site.pool.make(name, size, backing=base.volume)
+        site.pool.make(name, size, backing=base.volume, backing_format=base.format)
         return [Disk(site.pool.path_of(name)), *self._extra_disks(site, spec)]
 
     def _extra_disks(self, site: Site, spec: VmSpec) -> list[Disk]:
@@ -167,8 +172,13 @@ class Maker:
         yield Disk(site.pool.path_of(name), "raw")
 
     def _cdroms(self, site: Site, spec: VmSpec) -> list[Disk]:
-        bases = [self.images.ensure(site.name, str(cdrom["image"])) for cdrom in spec.cdroms]
-        return [Disk(site.pool.path_of(base.volume), "raw") for base in bases]
+        return [Disk(site.pool.path_of(self._cd(site, str(cdrom["image"]))), "raw") for cdrom in spec.cdroms]
+
+    def _cd(self, site: Site, name: str) -> str:
+        base = self.images.ensure(site.name, name)
+        if base.format != CD:
+            raise Rejected(_("The image “%(name)s” is a disk, not a CD.") % {"name": name}, where="cdroms")
+        return base.volume
 
     def _enter(self, spec: VmSpec) -> Entered:
         if self.gateway:

@@ -71,9 +71,9 @@ class LinuxDriver(Driver):
 
     @cached_property
     def images(self) -> ImageStore:
-        members = self.cluster.members.values()
-        workers = {member.name: member.worker for member in members}
-        return ImageStore(workers, {member.name: member.pool for member in members}, self.hypervisor)
+        members = self.cluster.members
+        workers = {name: member.worker for name, member in members.items()}
+        return ImageStore(workers, {name: member.pool for name, member in members.items()}, self.hypervisor)
 
     @cached_property
     def gateway_tunnels(self) -> Tunnels | None:

@@ -49,7 +49,7 @@ def facts_of(xml: str) -> Facts:
         domain=name,
         mark=mark,
         name=mark.name if mark else name,
-        cpus=int(domain.findtext("vcpu", "1")),
+        cpus=_cpus(domain.find("vcpu")),
         memory_mib=_memory(domain.find("memory")),
         nics=tuple(_nic(card, mark) for card in domain.iterfind("devices/interface")),
         disks=_files(domain, "disk"),
@@ -68,6 +68,11 @@ def screen_of(xml: str) -> tuple[int, str] | None:
 def volume_of(path: str) -> str:
     """The name of a volume by its path."""
     return PurePosixPath(path).name
+
+
+def _cpus(element: ET.Element | None) -> int:
+    """Those that are switched on; there may be room for more."""
+    return int(element.get("current") or element.text or "1") if element is not None else 1
 
 
 def _memory(element: ET.Element | None) -> int:

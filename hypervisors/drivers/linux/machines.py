@@ -1,12 +1,14 @@
 """The machines of one worker: what they are and do, all of them in one call to libvirt.
 
-What is defined is read once and kept until libvirt says that it has changed; how a machine is, is asked every time.
+How a machine is, is asked every time. What is defined is read once and kept until libvirt says that it has changed, until
+its CPUs or memory are others than we know, or for some minutes: of a few changes by hand libvirt tells nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -41,6 +43,12 @@ EVENTS: Final = (
 #: When each machine was powered on: the time of the file in which libvirt keeps its process' number.
 PID_FILES: Final = ("find", "/run/libvirt/qemu", "-maxdepth", "1", "-name", "*.pid", "-printf", "%T@ %f\\n")
 
+#: What is asked of all machines at once.
+STATS: Final = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
+#: Seconds for which a definition is believed.
+BELIEVED: Final = 300.0
+KIB_IN_MIB: Final = 1024
+
 Stats = Mapping[str, Any]
 Changed = Callable[[str], None]
 
@@ -51,7 +59,7 @@ class Machines:
     def __init__(self, worker: Worker):
         self.worker = worker
         self._lock = threading.Lock()
-        self._facts: dict[str, Facts] = {}
+        self._facts: dict[str, tuple[float, Facts]] = {}  # when they were read, and what they said
         self._changes: dict[str, int] = {}  # how often each was forgotten: what was read meanwhile is not kept
         self._since: dict[tuple[str, int], datetime] = {}
         self._watchers: list[Changed] = []
@@ -63,7 +71,7 @@ class Machines:
         """Every machine of the worker, ours or not."""
 
         def ask(connection: libvirt.virConnect) -> list[VmInfo]:
-            found = connection.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_STATE, 0)
+            found = connection.getAllDomainStats(STATS, 0)
             infos = (self._info_unless_gone(domain, stats) for domain, stats in found)
             return [info for info in infos if info]
 
@@ -188,6 +196,9 @@ class Machines:
 
     def _info(self, domain: libvirt.virDomain, stats: Stats) -> VmInfo:
         facts = self._facts_of(domain)
+        if _differ(facts, stats):
+            self.forget(facts.uuid)
+            facts = self._facts_of(domain)
         power = POWERS.get(stats["state.state"], Power.UNKNOWN)
         mark = facts.mark
         extra: dict[str, Any] = {"domain": facts.domain}
@@ -213,12 +224,12 @@ class Machines:
     def _facts_of(self, domain: libvirt.virDomain) -> Facts:
         uuid = domain.UUIDString()
         with self._lock:
-            known, changes = self._facts.get(uuid), self._changes.get(uuid, 0)
-        if known is None:
+            (read_at, known), changes = self._facts.get(uuid, (0.0, None)), self._changes.get(uuid, 0)
+        if known is None or time.monotonic() - read_at > BELIEVED:
             known = replace(facts_of(domain.XMLDesc(0)), uuid=uuid)
             with self._lock:
                 if self._changes.get(uuid, 0) == changes:
-                    self._facts[uuid] = known
+                    self._facts[uuid] = (time.monotonic(), known)
         return known
 
     def _since_of(self, domain: libvirt.virDomain, name: str) -> datetime | None:
@@ -235,3 +246,9 @@ class Machines:
             name = file.removesuffix(".pid")
             if name in wanted:
                 self._since[wanted[name]] = datetime.fromtimestamp(float(stamp), UTC)
+
+
+def _differ(facts: Facts, stats: Stats) -> bool:
+    """Whether CPUs or memory are others than the definition that we know has; where nothing is told, they are not."""
+    memory_mib = round(stats.get("balloon.maximum", facts.memory_mib * KIB_IN_MIB) / KIB_IN_MIB)
+    return (stats.get("vcpu.current", facts.cpus), memory_mib) != (facts.cpus, facts.memory_mib)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hypervisors.drivers.linux.sheets import look
 from tests.lab.linux.cluster import Cluster
 
 
@@ -11,3 +12,17 @@ from tests.lab.linux.cluster import Cluster
 def cluster() -> Cluster:
     """The running lab."""
     return Cluster.running()
+
+
+@pytest.fixture(scope="session")
+def image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name under which the cluster has the tiny guest's image; it stays there."""
+    driver = cluster.driver(tmp_path_factory.mktemp("image"))
+    with cluster.image.open("rb") as file:
+        sheet = look("tiny", file)
+        for member in driver.cluster.members.values():
+            file.seek(0)
+            member.pool.write(sheet.volume, file, sheet.size_bytes)
+            member.pool.write(f"{sheet.volume}.json", sheet.dump(), len(sheet.dump()))
+    driver.close()
+    return sheet.name

@@ -1,0 +1,40 @@
+"""The driver contract against the lab: real machines, on real workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hypervisors.drivers.base import Driver, VmSpec
+from tests.contract.contract import DriverContract, make_spec
+from tests.lab.linux.cluster import Cluster
+
+NETWORKS = {
+    "lan": {"cidr": "10.0.0.0/16", "type": "private"},
+    "wan": {"cidr": "10.1.0.0/16", "type": "private"},
+}
+
+
+class TestLinux(DriverContract):
+    """Memory is small and disks are thin, so that a crowd of them fits into the lab."""
+
+    crowd = 6
+    boot_seconds = 30.0
+    gives_addresses = True
+    missing = "worker-1/2f1d9c0e-0000-4000-8000-000000000000"
+
+    @pytest.fixture(autouse=True)
+    def begin(self, cluster: Cluster, image: str, tmp_path: Path) -> None:
+        self.cluster, self.image = cluster, image
+        driver = self.make_driver(tmp_path)
+        for vm in driver.list():
+            driver.destroy(vm.ref)
+        driver.close()
+
+    def make_driver(self, home: Path) -> Driver:
+        return self.cluster.driver(home)
+
+    def make_spec(self, cards: int = 1, **changes) -> VmSpec:
+        small = {"image": self.image, "parameters": {"networks": NETWORKS}}
+        return make_spec(cards, **(small | changes))

@@ -1,0 +1,210 @@
+"""What the contract does not ask: events, workers that die, machines that somebody touches by hand."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hypervisors.drivers.base import Driver, Listing, NicSpec, Power, VmInfo, VmSpec
+from olimpus.errors import HypervisorError, Rejected, Unreachable, VMNotFound
+from tests.contract.contract import make_spec
+from tests.lab.linux.cluster import Cluster
+
+LAN = {"lan": {"cidr": "10.0.0.0/16", "type": "private"}, "apart": {"cidr": "10.0.0.0/16", "type": "private"}}
+#: Seconds within which a change by hand is told.
+SOON = 2.0
+BOOT = 60.0
+
+
+@pytest.fixture
+def driver(cluster: Cluster, tmp_path: Path) -> Iterator[Driver]:
+    made = cluster.driver(tmp_path)
+    for vm in made.list():
+        made.destroy(vm.ref)
+    yield made
+    for vm in made.list():
+        made.destroy(vm.ref)
+    made.close()
+
+
+@pytest.fixture
+def spec(image: str) -> Callable[..., VmSpec]:
+    def make(cards: int = 1, **changes) -> VmSpec:
+        small = {"image": image, "cpus": 1, "memory_mib": 128, "disk_gib": 1, "parameters": {"networks": LAN}}
+        return make_spec(cards, **(small | changes))
+
+    return make
+
+
+def until(true: Callable[[], object], seconds: float = BOOT) -> bool:
+    end = time.monotonic() + seconds
+    while not true() and time.monotonic() < end:
+        time.sleep(0.1)
+    return bool(true())
+
+
+def domain(vm: VmInfo) -> str:
+    return str(vm.extra["domain"])
+
+
+def started(driver: Driver, spec: VmSpec) -> VmInfo:
+    return driver.start(driver.create(spec).ref)
+
+
+def is_ready(driver: Driver, vm: VmInfo) -> bool:
+    return "LAB-READY" in driver.console_text(vm.ref)
+
+
+def typed(driver: Driver, vm: VmInfo, *lines: str, until: str, seconds: float = 30.0) -> str:
+    """What the serial console says after these lines, up to `until`."""
+    with driver.console(vm.ref, "serial").sock as line:
+        line.settimeout(0.3)
+        said, end = "", time.monotonic() + seconds
+        for text in lines:
+            line.sendall(text.encode() + b"\r")
+            time.sleep(0.5)
+        while until not in said and time.monotonic() < end:
+            try:
+                said += line.recv(4096).decode(errors="replace")
+            except TimeoutError:
+                continue
+    return said
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def test_neighbours_on_two_workers_talk_and_strangers_do_not(driver, spec, cluster):
+    first, second = cluster.workers[:2]
+    cards = [NicSpec("lan", "52:54:00:0a:00:01", "10.0.0.11"), NicSpec("lan", "52:54:00:0a:00:02", "10.0.0.12")]
+    here, there = (
+        started(driver, spec(nics=(card,), host=host)) for card, host in zip(cards, (first, second), strict=True)
+    )
+    stranger = started(driver, spec(nics=(NicSpec("apart", "52:54:00:0a:00:03", "10.0.0.13"),), host=first))
+    assert [vm.host for vm in (here, there, stranger)] == [first, second, first]
+    for vm in (here, there, stranger):
+        assert until(lambda vm=vm: is_ready(driver, vm)), driver.console_text(vm.ref)
+        assert f"={vm.nics[0].ip}/" in driver.console_text(vm.ref)
+    pings = "ping -c 2 -W 2 10.0.0.12; echo got=$?; ping -c 1 -W 1 10.0.0.13; echo lost=$?"
+    said = typed(driver, here, "root", "lab", pings, until="lost=1")
+    assert "got=0" in said
+    assert "lost=1" in said
+
+
+# -- seen at once ------------------------------------------------------------------------------------------------------
+
+
+def test_what_somebody_does_by_hand_is_told_soon(driver, spec, cluster):
+    vm = driver.create(spec(cards=0))
+    heard: queue.SimpleQueue[str] = queue.SimpleQueue()
+    stop = driver.watch(heard.put)
+    try:
+        for verb, power in (
+            ("start", Power.ON),
+            ("suspend", Power.PAUSED),
+            ("resume", Power.ON),
+            ("destroy", Power.OFF),
+        ):
+            cluster.run(vm.host, "virsh", verb, domain(vm))
+            begun = time.monotonic()
+            while heard.get(timeout=SOON) != vm.ref or driver.get(vm.ref).power is not power:
+                assert time.monotonic() - begun < SOON
+        cluster.run(vm.host, "virsh", "setvcpus", domain(vm), "2", "--config", "--maximum")
+        cluster.run(vm.host, "virsh", "setvcpus", domain(vm), "2", "--config")
+        assert until(lambda: [each.cpus for each in driver.list()] == [2], SOON)
+        assert driver.get(vm.ref).cpus == 2
+        cluster.run(vm.host, "virsh", "undefine", domain(vm))
+        while heard.get(timeout=SOON) != vm.ref:
+            pass
+        with pytest.raises(VMNotFound):
+            driver.get(vm.ref)
+    finally:
+        stop()
+
+
+def test_a_listing_of_many_is_one_call_for_each_worker(driver, spec, cluster):
+    for _number in range(6):
+        driver.create(spec(cards=0, host=cluster.workers[0]))
+    driver.list()
+    member = driver.cluster.members[cluster.workers[0]]
+    calls: list[object] = []
+    ask = member.worker.ask
+    member.worker.ask = lambda call: (calls.append(call), ask(call))[1]
+    assert len(driver.list()) == 6
+    assert len(calls) == 1
+    assert len(member.machines._facts) == 6  # known without asking
+
+
+# -- faults ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_dead_worker_hides_its_machines_and_no_twin_is_made(driver, spec, cluster):
+    here, gone = cluster.workers[:2]
+    alive, lost = driver.create(spec(cards=0, host=here)), spec(cards=0, host=gone)
+    vm = driver.create(lost)
+    cluster.kill(gone)
+    try:
+        listing = driver.list()
+        assert isinstance(listing, Listing)
+        assert [each.ref for each in listing] == [alive.ref]
+        assert listing.unheard == (f"{gone}/",)
+        assert {host.name: host.up for host in driver.hosts()} == {name: name != gone for name in cluster.workers}
+        with pytest.raises(Unreachable):
+            driver.get(vm.ref)
+        with pytest.raises(Unreachable, match=gone):
+            driver.find(lost.uid)
+        for wanted in (lost, replace(lost, host="")):
+            with pytest.raises(Unreachable):
+                driver.create(wanted)
+        assert driver.create(spec(cards=0, host=here)).host == here
+    finally:
+        cluster.revive(gone)
+    assert until(lambda: not driver.list().unheard, 20)
+    assert driver.find(lost.uid) == driver.create(lost) == driver.get(vm.ref)
+
+
+def test_libvirt_restarts_below_us(driver, spec, cluster):
+    vm = started(driver, spec(cards=0))
+    pid = cluster.run(vm.host, "cat", "/run/libvirtd.pid").strip()
+    cluster.run(vm.host, "kill", pid)
+    cluster.run(vm.host, "sh", "-c", f"while [ -d /proc/{pid} ]; do sleep 0.1; done; libvirtd -d -p /run/libvirtd.pid")
+    assert until(lambda: driver.get(vm.ref).power is Power.ON, 15)
+    assert driver.get(vm.ref).since == vm.since
+
+
+def test_a_machine_that_is_undefined_by_hand_leaves_nothing(driver, spec, cluster):
+    wanted = spec()
+    vm = driver.create(wanted)
+    cluster.run(vm.host, "virsh", "undefine", domain(vm))
+    with pytest.raises(VMNotFound):
+        driver.get(vm.ref)
+    driver.tidy(wanted)
+    member = driver.cluster.members[vm.host]
+    assert [name for name in member.pool.names() if wanted.uid in name] == []
+    assert driver.gateway.look(thorough=True).networks == {}
+
+
+def test_what_cannot_be_is_refused_and_leaves_nothing(driver, spec, cluster):
+    taken = driver.create(spec(nics=(NicSpec("lan", "52:54:00:0b:00:01", "10.0.0.21"),)))
+    bad = {
+        "image": spec(image="no-such-image"),
+        "disk": spec(disk_gib=0.001),
+        "network": spec(nics=(NicSpec("nowhere", "52:54:00:0b:00:02"),)),
+        "address": spec(nics=(NicSpec("lan", "52:54:00:0b:00:03", "192.168.1.1"),)),
+        "twice": spec(nics=(NicSpec("lan", "52:54:00:0b:00:04", "10.0.0.21"),)),
+        "mac": spec(nics=(NicSpec("lan", "52:54:00:0b:00:01", "10.0.0.22"),)),
+        "host": spec(host="worker-99"),
+        "cd": spec(cdroms=({"image": "no-such.iso"},)),
+    }
+    before = {name: member.pool.names() for name, member in driver.cluster.members.items()}
+    for what, wanted in bad.items():
+        with pytest.raises(HypervisorError) as caught:
+            driver.create(wanted)
+        assert isinstance(caught.value, Rejected), (what, caught.value)
+    assert [vm.ref for vm in driver.list()] == [taken.ref]
+    assert {name: member.pool.names() for name, member in driver.cluster.members.items()} == before
