@@ -36,6 +36,18 @@ def driver_class(name: str) -> type[Driver]:
         raise Invalid(message, where="driver", hint=_("Install its library.")) from error
 
 
+def installed() -> dict[str, type[Driver]]:
+    """The drivers whose libraries are there, by name."""
+    return {name: found for name in sorted(DRIVERS) if (found := _found(name))}
+
+
+def _found(name: str) -> type[Driver] | None:
+    try:
+        return driver_class(name)
+    except Invalid:
+        return None
+
+
 def nearest(name: str, known: Collection[str]) -> str:
     """The known name most like this one."""
     return next(iter(difflib.get_close_matches(str(name)[:200], list(known), n=1, cutoff=0.0)), "")

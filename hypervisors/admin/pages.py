@@ -23,7 +23,7 @@ from hypervisors.admin import cloud, facts, steps, tunnels
 from hypervisors.admin.forms import HypervisorForm, form_for, typed_for_other
 from hypervisors.drivers.base import CAPABILITY_WORDS, Check
 from hypervisors.models import Health, Hypervisor
-from hypervisors.registry import DRIVERS, driver_class
+from hypervisors.registry import DRIVERS, driver_class, installed
 from olimpus import panels
 from olimpus.db import containing
 from olimpus.errors import Invalid, OlimpusError, Stale
@@ -152,7 +152,7 @@ class HypervisorAdmin(admin.ModelAdmin):
             "form",
             form.record,
             form=form,
-            drivers=[] if form.record else [(name, _label(name)) for name in sorted(DRIVERS)],
+            drivers=[] if form.record else [(name, gettext(driver.label)) for name, driver in installed().items()],
             driver_label=_label(form.driver),
             capabilities=sorted(gettext(CAPABILITY_WORDS[capability]) for capability in able),
             planned=steps.planned(form.driver),
@@ -280,7 +280,7 @@ class HypervisorAdmin(admin.ModelAdmin):
 
 def _driver(asked: Any, record: Hypervisor | None) -> str:
     name = record.driver if record else asked.get("driver", "")
-    return name if name in DRIVERS else next(iter(DRIVERS))
+    return name if record or name in installed() else next(iter(DRIVERS))
 
 
 def _label(driver: str) -> str:

@@ -25,7 +25,7 @@ from hypervisors.api.serializers import (
 )
 from hypervisors.drivers.base import Check, Driver
 from hypervisors.models import Hypervisor
-from hypervisors.registry import DRIVERS, driver_class
+from hypervisors.registry import installed
 from olimpus.api import etag, expected_version, problem_responses
 from olimpus.db import containing
 from olimpus.errors import Invalid
@@ -153,7 +153,7 @@ class DriverViewSet(mixins.ListModelMixin, viewsets.GenericViewSet):
     filter_backends = ()
 
     def get_queryset(self) -> list[type[Driver]]:  # type: ignore[override]
-        return list(filter(None, map(_installed, sorted(DRIVERS))))
+        return list(installed().values())
 
     @extend_schema(responses={200: DriverSerializer(many=True), **problem_responses(401, 403)})
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -164,11 +164,3 @@ def _tested(checks: Iterable[Check]) -> Response:
     checks = list(checks)
     answer = {"ok": all(check.ok for check in checks), "checks": checks}
     return Response(ConnectionTestSerializer(answer).data)
-
-
-def _installed(name: str) -> type[Driver] | None:
-    """None for a driver whose library is missing: the others are listed all the same."""
-    try:
-        return driver_class(name)
-    except Invalid:
-        return None
