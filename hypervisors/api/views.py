@@ -28,7 +28,6 @@ from hypervisors.models import Hypervisor
 from hypervisors.registry import installed
 from olimpus.api import etag, expected_version, problem_responses
 from olimpus.db import containing
-from olimpus.errors import Invalid
 
 READ = problem_responses(400, 401, 403, 404)
 IF_MATCH = OpenApiParameter(
