@@ -98,6 +98,8 @@ class LinuxDriver(Driver):
         return check.run(lambda: self.cluster, lambda: self.gateway, self.gateway_tunnels)
 
     def list(self) -> VmInfos:
+        if self.gateway:
+            self.gateway.tend()
         return self.cluster.list()
 
     def get(self, ref: str) -> VmInfo:

@@ -16,7 +16,7 @@ import pytest
 
 from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.drivers.linux import faults, parcel
-from hypervisors.drivers.linux.gateway import program
+from hypervisors.drivers.linux.gateway import client, program
 from hypervisors.drivers.linux.gateway.client import Gateway, Way
 from hypervisors.drivers.linux.gateway.post import Post
 from hypervisors.drivers.linux.gateway.refusals import REFUSALS, in_words
@@ -123,6 +123,33 @@ class TestTheParcel:
             lines = [line for line in file.read_text().splitlines() if line.startswith(("import ", "from "))]
             own = [line.split()[1] for line in lines if line.split()[1].split(".")[0] not in sys.stdlib_module_names]
             assert all(name.startswith((program.__name__, faults.__name__)) for name in own), file
+
+
+class TestTending:
+    def test_it_is_done_in_the_background_and_not_too_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        told = Told(out={"answer": {"faults": []}})
+        tended = gateway(told)
+        tended.tend()
+        assert told.sent == {}  # nobody needs it so soon
+        monkeypatch.setattr(client, "TEND_SECONDS", 0.0)
+        tended = gateway(told)
+        monkeypatch.setattr(client, "TEND_SECONDS", 60.0)
+        tended.tend()
+        deadline = time.monotonic() + 10
+        while not told.sent and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert told.sent["requests"][0]["command"] == "mend"
+        assert not told.sent["requests"][0]["thorough"]
+        told.sent = {}
+        tended.tend()
+        assert told.sent == {}
+
+    def test_what_is_in_the_way_is_told_to_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        fault = {"network": "lan", "refused": "bridge", "told": {"bridge": "br-x"}}
+        gateway(Told(out={"answer": {"faults": [fault]}}))._tend()
+        gateway(Told(1, None, "sudo: a password is required"))._tend()
+        assert "br-x" in caplog.records[0].message
+        assert "root" in caplog.records[1].message
 
 
 class TestThePost:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,9 +16,13 @@ from hypervisors.drivers.linux.gateway.post import Post
 from hypervisors.drivers.linux.gateway.refusals import in_words
 from hypervisors.drivers.linux.gateway.settings import SETTINGS
 from hypervisors.drivers.linux.gateway.wishes import enter_request
+from olimpus.errors import HypervisorError
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 SECONDS: Final = 300.0  # one parcel may carry many requests, and one of them may mend everything
+TEND_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,8 @@ class Gateway:
         self.settings = {one.name: settings.get(one.name, one.default) for one in SETTINGS}
         self.sudo = () if settings.get("headnode_user") == "root" else parcel.SUDO
         self._post = Post(self._send)
+        self._clock = threading.Lock()
+        self._tend_at = time.monotonic() + TEND_SECONDS
 
     def enter(self, spec: VmSpec) -> Entered:
         """Put a machine into the networks of its cards, and take it out of all others: before it is built or changed.
@@ -94,10 +103,32 @@ class Gateway:
         """
         self._ask({"command": "leave", "uid": uid})
 
-    def mend(self) -> list[str]:
-        """Bring everything about again, after a reboot of the gateway or by hands that deleted. Says what could not be."""
-        told = self._ask({"command": "mend"})
+    def mend(self, *, thorough: bool = True) -> list[str]:
+        """Bring everything about again, after a reboot of the gateway or by hands that deleted. Says what could not be.
+
+        Without `thorough` only networks are looked into that lack their namespace or their DHCP server, or were built
+        before a reboot: a matter of milliseconds.
+        """
+        told = self._ask({"command": "mend", "thorough": thorough})
         return [str(in_words(one["refused"], one["told"], one["network"] or self.where)) for one in told["faults"]]
+
+    def tend(self) -> None:
+        """Let the gateway be mended in the background, not thoroughly, once a minute at most: call it as often as you like.
+
+        Never raises: what is in the way goes to the log.
+        """
+        with self._clock:
+            if time.monotonic() < self._tend_at:
+                return
+            self._tend_at = time.monotonic() + TEND_SECONDS
+        threading.Thread(target=self._tend, name=f"tend-{self.where}", daemon=True).start()
+
+    def _tend(self) -> None:
+        try:
+            for fault in self.mend(thorough=False):
+                log.warning("%s: a network is not whole: %s", self.where, fault)
+        except HypervisorError as error:
+            log.warning("%s: the gateway cannot be looked after: %s", self.where, error)
 
     def look(self, *, thorough: bool = False) -> Seen:
         """What is wished for, with all ways in; `thorough`: and what is there that nobody wishes for."""

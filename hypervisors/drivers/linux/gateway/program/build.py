@@ -39,6 +39,8 @@ class Builder:
         faults: dict[str, Refused] = {}
         self._sweep({plan.tag for plan in plans}, thorough=thorough)
         wrong = {plan.tag for plan in plans if thorough or not self._is_built(plan)}
+        if wrong:
+            self._stamp("root").unlink(missing_ok=True)  # the other ends of their links are new, too
         wrong |= {peer for plan in plans if plan.tag in wrong for peer in plan.peers}
         stale = wrong | {plan.tag for plan in plans if self._stamped(plan.tag)[1:] != [plan.digest]}
         everywhere = {plan.tag for plan in plans}

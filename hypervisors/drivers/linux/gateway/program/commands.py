@@ -72,7 +72,8 @@ def leave(settings: Settings, request: Mapping[str, Any]) -> Json:
 def mend(settings: Settings, request: Mapping[str, Any]) -> Json:
     """Bring everything about that is wished for, whatever happened to it. Answers with what could not be."""
     system.need(*TOOLS)
-    return {"faults": _told(_converge(settings, states.load(settings.home), thorough=True))}
+    thorough = bool(request.get("thorough", True))
+    return {"faults": _told(_converge(settings, states.load(settings.home), thorough=thorough))}
 
 
 def look(settings: Settings, request: Mapping[str, Any]) -> Json:
