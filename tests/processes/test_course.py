@@ -67,8 +67,8 @@ def test_from_files_to_machines_and_a_worker_killed_while_they_stop(installation
 
 
 def test_the_worker_of_make_run_is_started_again_by_itself(installation):
+    installation.load(latency=0.2)
     process = installation.embedded()
-    installation.tune(latency=0.2)
     assert installation.wait_for(installation.do("create"))["counts"]["succeeded"] == MACHINES
     operation = installation.do("start", COURSE)
     assert until(lambda: installation.effects("power_on").total() > 50, 30, 0.01)

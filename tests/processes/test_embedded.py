@@ -59,6 +59,7 @@ def test_it_answers_restarts_what_dies_and_leaves_nothing_behind(installation):
 
 
 def test_when_it_is_killed_itself_its_children_end(installation):
+    installation.load()
     process = installation.embedded()
     assert until(lambda: child(process, "celery"))
     family = children(process)
@@ -101,6 +102,7 @@ def test_a_port_in_use_is_said_at_once(installation):
 
 
 def test_the_queue_stays_small_and_idle_processes_are_quiet(installation):
+    installation.load()
     process = installation.embedded()
     assert until(lambda: child(process, "celery"))
     queue = installation.home / "queue"
