@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,12 @@ from tests.processes.installation import ROOT
 
 SCRIPTS = ROOT / "tests" / "lab" / "linux" / "cluster"
 FOLDER = "/var/tmp/linux-lab"
-#: What a second lab beside the first is told; `Cluster.running(SECOND)` looks for it.
-SECOND = {
-    "LINUX_LAB_DIR": f"{FOLDER}-2",
-    "LINUX_LAB_NAME": "lab2",
-    "LINUX_LAB_EXT": "172.31.202",
-    "LINUX_LAB_MGMT": "192.168.202",
-    "LINUX_LAB_IMAGE": f"{FOLDER}/images/lab-guest.qcow2",
+#: What a lab of the tests' own beside the first is told: `Cluster.standing(OWN)`.
+OWN = {
+    "LINUX_LAB_DIR": f"{FOLDER}-own",
+    "LINUX_LAB_NAME": "labown",
+    "LINUX_LAB_EXT": "172.31.204",
+    "LINUX_LAB_MGMT": "192.168.204",
 }
 WHAT_TO_DO = "the Linux lab is down: `make lab-linux` brings it up (Debian 12, root), `make test-linux` too"
 #: Tags of the networks of slices.
@@ -66,6 +66,18 @@ class Cluster:
         found = cls(folder, YAML(typ="safe").load(file), variables)
         assert all(found.alive(host.name) for host in found.hosts()), WHAT_TO_DO
         return found
+
+    @classmethod
+    @contextmanager
+    def standing(cls, variables: dict[str, str]) -> Iterator[Cluster]:
+        """A lab of one's own beside the first, and of it nothing afterwards."""
+        _script(variables, "up", "--no-image").check_returncode()
+        try:
+            yield cls.running(variables)
+        finally:
+            _script(variables, "down", "--purge")
+        left = _script(variables, "leftovers").stdout
+        assert not left, left
 
     # -- what there is -------------------------------------------------------------------------------------------------
     @property
@@ -168,6 +180,13 @@ class Cluster:
         }
 
     def _script(self, name: str, *argv: str, data: str | None = None) -> subprocess.CompletedProcess[str]:
-        given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
-        command, environment = [str(SCRIPTS / name), *argv], os.environ | self.variables
-        return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=PATIENCE, **given)
+        return _script(self.variables, name, *argv, data=data)
+
+
+def _script(
+    variables: dict[str, str], name: str, *argv: str, data: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """One of the lab's own programs to its end."""
+    given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
+    command, environment = [str(SCRIPTS / name), *argv], os.environ | variables
+    return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=PATIENCE, **given)
