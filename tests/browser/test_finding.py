@@ -17,6 +17,7 @@ HOME = "/courses/TEL141/2026-2/student"
 @pytest.mark.parametrize(("language", "width"), [("en", "phone"), ("es", "desk")])
 def test_search_suggests_by_keyboard(visitors: Visitors, shots: Path, language: str, width: str) -> None:
     page = visitors.enter("manager", language=language, width=WIDTHS[width])
+    page.goto("/")
     page.keyboard.press("/")
     expect(page.locator("#search")).to_be_focused()
     page.keyboard.type("student/w", delay=40)

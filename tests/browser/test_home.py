@@ -37,6 +37,7 @@ def test_a_student_starts_a_machine_from_its_card(
 ) -> None:
     page = visitors.enter("paula", language=language, width=WIDTHS[width])
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/")
     live(page)
     card = page.locator(".home-card", has=page.locator(f"a[href='/tree{PLACE}/paula/web']")).first
     expect(page.locator(".home-card")).to_have_count(2)
@@ -61,6 +62,7 @@ def test_a_teacher_sees_who_is_not_ready(visitors: Visitors, shots: Path, api: A
     if api.node(f"{PLACE}/broken/web")["state"] != "failed":
         api.do("create", f"{PLACE}/broken/web")
     page = visitors.enter("profe", language=language, width=WIDTHS[width])
+    page.goto("/")
     trouble = page.locator(".trouble-list li")
     expect(trouble).to_have_count(1)
     expect(trouble).to_contain_text("The mock hypervisor refuses" if language == "en" else "home-bad")
@@ -76,6 +78,7 @@ def test_an_empty_home_says_what_to_expect(
     visitors: Visitors, shots: Path, api: Api, who: str, language: str, width: str
 ) -> None:
     page = visitors.enter(who, language=language, width=WIDTHS[width])
+    page.goto("/")
     expect(page.locator(".nothing-actions")).to_contain_text("nobody")
     expect(page.locator(".home-card, .guide")).to_have_count(0)
     look(page, shots / f"home-empty-{language}-{width}.png")
@@ -131,6 +134,7 @@ def test_the_guided_path_is_walked_and_closed(visitors: Visitors, shots: Path, a
     page.click(".guide form .btn")
     expect(page.locator(".guide")).to_have_count(0)
     again = visitors.enter("starter")
+    again.goto("/")
     expect(again.locator(".guide")).to_have_count(0)
     again.goto("/accounts/profile/")
     again.click("form[action='/-/guide/close'] button")

@@ -23,6 +23,7 @@ def test_a_student_starts_a_machine_and_sees_it_live(
     visitors: Visitors, shots: Path, language: str, width: str, machine: str
 ) -> None:
     page = visitors.enter("student", language=language, width=WIDTHS[width])
+    page.goto("/")
     expect(page.locator("html")).to_have_attribute("lang", language)
     page.screenshot(path=shots / f"home-{language}-{width}.png")
     page.click(f"a[href='/tree{HOME}/{machine}']")

@@ -33,6 +33,7 @@ def test_choices_hold_on_another_device(visitors: Visitors, shots: Path, api: Ap
     page.click(f"{FORM} .btn-primary")
     expect(page.locator("html")).to_have_attribute("lang", "es")
     other = visitors.enter("owner", language="en")
+    other.goto("/")
     expect(other.locator("html")).to_have_attribute("lang", "es")
     expect(other.locator("html")).to_have_attribute("data-bs-theme", "dark")
     other.goto("/accounts/profile/")
