@@ -66,7 +66,8 @@ def test_walk(visitors: Visitors, shots: Path, who: str, language: str, width: i
         assert answer.status == 200, address
         page.wait_for_load_state("networkidle")
         page.screenshot(path=shots / f"{who}-{name}-{language}-{width}-{theme}.png")
-        if faults := violations(page, markup=name not in LONG) + too_wide(page, {390: 360, 1440: 1920}[width]) + too_wide(page, width):
+        wide = too_wide(page, {390: 360, 1440: 1920}[width]) + too_wide(page, width)
+        if faults := violations(page, markup=name not in LONG) + wide:
             found[address] = faults
     assert not found, "\n".join(f"{address}: {fault}" for address, faults in found.items() for fault in faults)
 
