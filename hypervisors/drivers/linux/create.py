@@ -18,6 +18,8 @@ from hypervisors.drivers.linux import seed
 from hypervisors.drivers.linux.domain import Card, Disk, Hardware, domain_xml, name_of
 from hypervisors.drivers.linux.facts import Facts, volume_of
 from hypervisors.drivers.linux.gateway.client import Entered, Gateway
+from hypervisors.drivers.linux.guestdisk.client import write_network
+from hypervisors.drivers.linux.guestdisk.files import files_for
 from hypervisors.drivers.linux.images import ImageStore
 from hypervisors.drivers.linux.machines import Machines
 from hypervisors.drivers.linux.marks import mark_of
@@ -78,6 +80,7 @@ class Maker:
             undo.callback(self._leave_nothing, site, spec.uid)
             disks = self._disks(site, spec)
             entered = self._enter(spec)
+            self._write_addresses(site, spec, entered, disks[0].path)
             cdroms = [*self._seed(site, spec, entered), *self._cdroms(site, spec)]
             info = site.machines.define(self._xml(site, spec, entered, disks, cdroms))
             undo.pop_all()
@@ -92,6 +95,8 @@ class Maker:
         _check(spec)
         entered = self._enter(spec)
         system = [Disk(path) for path in facts.disks[:1]]
+        if system and facts.nics != _addressed(spec, entered):
+            self._write_addresses(site, spec, entered, system[0].path, facts.nics)
         disks = [*system, *self._extra_disks(site, spec)]
         seeds = [Disk(path, "raw") for path in facts.cdroms if volume_of(path) == _seed_name(spec.uid)]
         wanted = self._xml(site, spec, entered, disks, [*seeds, *self._cdroms(site, spec)], facts)
@@ -171,6 +176,14 @@ class Maker:
         site.pool.write(name, written, len(written))
         yield Disk(site.pool.path_of(name), "raw")
 
+    def _write_addresses(
+        self, site: Site, spec: VmSpec, entered: Entered, path: str, before: Sequence[NicSpec] = ()
+    ) -> None:
+        """Into the system disk, when a card wants its address there; or wanted it `before`, and what is there must go."""
+        nics = _addressed(spec, entered)
+        if any(nic.ip_mode == "disk" for nic in (*nics, *before)):
+            write_network(site.machines.worker, path, files_for(nics, _networks(spec, entered)))
+
     def _cdroms(self, site: Site, spec: VmSpec) -> list[Disk]:
         return [Disk(site.pool.path_of(self._cd(site, str(cdrom["image"]))), "raw") for cdrom in spec.cdroms]
 
@@ -249,9 +262,6 @@ def _seed_name(uid: str) -> str:
 def _check(spec: VmSpec) -> None:
     """`Rejected` for what no worker can do."""
     for nic in spec.nics:
-        if nic.ip_mode == "disk":
-            hint = _("Use dhcp or cloud-init.")
-            raise Rejected(_("The address cannot be written into the disk here."), where="nics", hint=hint)
         if nic.model not in MODELS:
             raise Rejected(_("There is no network card “%(model)s” here.") % {"model": nic.model}, where="nics")
 
