@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,27 @@ class TestAddresses:
         state = put(State(), "a", card(1), lan=lan(pool=["10.0.0.3", "10.0.0.5"]))
         assert state.machines["a"].cards[0].ip == "10.0.0.2"  # the gateway has .6
 
+    @pytest.mark.parametrize(
+        ("pool", "order"),
+        [
+            ([], [5, 4, 3, 2, 1]),
+            (["10.0.0.3", "10.0.0.5"], [2, 1, 5, 4, 3]),
+            (["10.0.0.1", "10.0.0.6"], [5, 4, 3, 2, 1]),
+            (["10.0.0.2", "10.0.0.2"], [5, 4, 3, 1, 2]),
+        ],
+    )
+    def test_every_address_is_given_in_the_end(self, pool: list[str], order: list[int]) -> None:
+        state = State()
+        for number in range(5):
+            state = put(state, f"vm-{number}", card(number), lan=lan(pool=pool))
+        assert [one.ip for _uid, one in state.cards()] == [f"10.0.0.{last}" for last in order]  # the gateway has .6
+
+    def test_a_huge_range_takes_no_longer(self) -> None:
+        begun = time.monotonic()
+        state = put(State(), "a", card(1), lan=lan(cidr="10.0.0.0/8", pool=["10.0.0.1", "10.255.255.0"]))
+        assert state.machines["a"].cards[0].ip == "10.255.255.253"
+        assert time.monotonic() - begun < 1
+
     def test_no_room(self) -> None:
         state = State()
         for number in range(5):
@@ -88,6 +110,10 @@ class TestAddresses:
     @pytest.mark.parametrize("address", ["10.0.1.1", "10.0.0.0", "10.0.0.7"])
     def test_none_of_a_host(self, address: str) -> None:
         assert refusal(State(), "a", card(1, ip=address)).code == "address-outside"
+
+    @pytest.mark.parametrize("cidr", ["2001:db8::/64", "10.0.0.0/31", "0.0.0.0/0", "100.64.8.0/24"])
+    def test_ranges_that_cannot_be(self, cidr: str) -> None:
+        assert refusal(State(), "a", card(1), lan=lan(cidr=cidr)).code == "cidr"
 
     def test_what_another_machine_has(self) -> None:
         state = put(State(), "a", card(1, ip="10.0.0.1"))

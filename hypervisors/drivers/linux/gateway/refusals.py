@@ -39,7 +39,10 @@ REFUSALS: Final[Mapping[str, Words]] = {
     "cidr": Words(
         Rejected,
         gettext_noop("Network “%(network)s” cannot have the range %(cidr)s here."),
-        gettext_noop("IPv4 from /8 to /30; without a “cidr” it is a wire that the gateway has no part in."),
+        gettext_noop(
+            "IPv4 from /8 to /30, outside of the setting “transfer”; "
+            "without a “cidr” it is a wire that the gateway has no part in."
+        ),
         "networks",
     ),
     "tags-used-up": Words(

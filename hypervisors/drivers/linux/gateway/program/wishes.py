@@ -10,6 +10,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
+from itertools import chain
 
 from hypervisors.drivers.linux.faults import Refused
 from hypervisors.drivers.linux.gateway.program.settings import Settings
@@ -79,7 +80,7 @@ def _join(state: State, key: str, wanted: Network, settings: Settings, used: Set
         raise Refused("tag-changed", network=wanted.name, tag=known.tag, wanted=tag)
     state.networks[key] = replace(wanted, tag=tag, service=known.service if known else "")
     for one in (key, *(other for other, network in state.networks.items() if key in network.reaches)):
-        _check_network(state, one)
+        _check_network(state, one, settings)
 
 
 def _tag(state: State, key: str, wanted: Network, settings: Settings, used: Set[int]) -> int:
@@ -99,14 +100,15 @@ def _tag(state: State, key: str, wanted: Network, settings: Settings, used: Set[
     raise Refused("tags-used-up", range=settings.vlans)
 
 
-def _check_network(state: State, key: str) -> None:
+def _check_network(state: State, key: str, settings: Settings) -> None:
     network = state.networks[key]
     if not network.served:
         if network.reaches:
             raise Refused("reach-unserved", network=network.name)
         return
     cidr = ipaddress.ip_network(network.cidr)
-    if cidr.version != 4 or cidr.prefixlen > 30 or cidr.prefixlen < 8:
+    inner = ipaddress.ip_network(settings.transfer)
+    if cidr.version != 4 or not 8 <= cidr.prefixlen <= 30 or cidr.overlaps(inner):
         raise Refused("cidr", network=network.name, cidr=network.cidr)
     if network.gateway and not _is_host(network.gateway, network.cidr):
         raise Refused("address-outside", address=network.gateway, cidr=network.cidr, network=network.name)
@@ -131,7 +133,7 @@ def _give_service(state: State, key: str) -> None:
         network.service = network.gateway
         return
     wanted = [network.service, network.gateway] if network.service else [network.gateway]
-    for address in (*filter(None, wanted), *_from_above(network.cidr)):
+    for address in chain(filter(None, wanted), _from_above(network.cidr)):
         if address not in taken and _is_host(address, network.cidr):
             network.service = address
             return
@@ -172,18 +174,19 @@ def _give_address(state: State, card: Card, before: Card) -> None:
         return
     taken = {one.ip for _machine, one in state.cards_of(card.network)}
     taken |= {network.service, network.gateway, *network.dns}
-    card.ip = next((one for one in (before.ip, *_spare(network)) if one and one not in taken), "")
+    card.ip = next((one for one in chain([before.ip], _spare(network)) if one and one not in taken), "")
     if not card.ip:
         raise Refused("addresses-used-up", network=network.name, cidr=network.cidr)
 
 
 def _spare(network: Network) -> Iterator[str]:
     """Addresses from above: first those outside of the pool that Olimpus gives from, which begins below."""
-    first, last = (int(ipaddress.IPv4Address(one)) for one in network.pool) if network.pool else (1, 0)
-    pooled = [one for one in _from_above(network.cidr) if first <= int(ipaddress.IPv4Address(one)) <= last]
-    kept = set(pooled)
-    yield from (one for one in _from_above(network.cidr) if one not in kept)
-    yield from pooled
+    cidr = ipaddress.IPv4Network(network.cidr)
+    least, most = int(cidr[1]), int(cidr[-2])
+    first, last = (int(ipaddress.IPv4Address(one)) for one in network.pool or (cidr[0], cidr[0]))
+    for high, low in ((most, last + 1), (first - 1, least), (last, first)):
+        for number in range(min(high, most), max(low, least) - 1, -1):
+            yield str(ipaddress.IPv4Address(number))
 
 
 # -- ways in -----------------------------------------------------------------------------------------------------------
@@ -234,7 +237,7 @@ def _give_port(state: State, forward: Forward, before: Card, settings: Settings)
     had = [one.outside for one in before.forwards if (one.port, one.protocol) == (forward.port, forward.protocol)]
     free = (port for first, last in offered for port in range(first, last + 1))
     kept = [port for port in had if any(first <= port <= last for first, last in offered)]
-    for port in (*kept, *free):
+    for port in chain(kept, free):
         if (forward.protocol, port) not in taken:
             forward.outside = port
             return
@@ -247,8 +250,8 @@ def _jump(state: State, uid: str, before: str, settings: Settings) -> str:
     if not (machine.keys and settings.jump_user and jump_card(state, machine)):
         return ""
     taken = {one.jump for other, one in state.machines.items() if other != uid}
-    addresses = (before, *settings.jumps()) if before else settings.jumps()
-    found = next((address for address in addresses if address not in taken), "")
+    addresses = chain([before], settings.jumps())
+    found = next((address for address in addresses if address and address not in taken), "")
     if not found:
         raise Refused("jumps-used-up", range=settings.transfer)
     return found
