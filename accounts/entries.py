@@ -19,7 +19,7 @@ OUTCOMES: Final = (
 )
 #: Endings of verbs, whole verbs: these went wrong.
 WRONG_ENDINGS: Final = (".failed", ".partial", ".cancelled", ".retry")
-WRONG: Final = ("hypervisor.unreachable", "hypervisor.error", "user.locked_out", "vm.drift")
+WRONG: Final = ("hypervisor.unreachable", "hypervisor.error", "user.locked_out", "vm.drift", "vm.unheard")
 
 
 def went_wrong() -> Q:

@@ -31,6 +31,8 @@ DEEDS: Final = {
     "rehearsal.break": _("switched off on purpose, behind Olimpus"),
     "vm.drift": _("drift found"),
     "vm.drift.cleared": _("drift gone"),
+    "vm.unheard": _("its host does not answer: what it does is unknown"),
+    "vm.heard": _("its host answers again"),
     "hypervisor.create": _("hypervisor added"),
     "hypervisor.update": _("hypervisor's settings changed"),
     "hypervisor.delete": _("hypervisor forgotten"),

@@ -18,7 +18,7 @@ from mptt.models import MPTTModel, TreeForeignKey
 
 from descriptors.fields import ExactCharField
 from descriptors.states import CHOICES, State
-from hypervisors.models import Hypervisor
+from hypervisors.models import Health, Hypervisor
 
 #: MariaDB bounds a unique utf8mb4 index to 3,072 bytes, hence 768 characters of path.
 PATH_LENGTH = 768
@@ -120,11 +120,27 @@ class Descriptor(Node):
     observed = models.JSONField(null=True, blank=True, editable=False)
     observed_at = models.DateTimeField(null=True, blank=True, editable=False)
     drifted = models.BooleanField(default=False, editable=False, db_index=True)
+    #: The part of the hypervisor that it is on did not answer when last asked: nothing is known about it now.
+    unheard = models.BooleanField(default=False, editable=False)
 
     class Meta:
         verbose_name = _("machine")
         verbose_name_plural = _("machines")
         indexes = [models.Index(fields=["hypervisor", "vm_ref"], name="descriptor_vm")]
+
+    @property
+    def host(self) -> str:
+        """The host of its hypervisor that it was last seen on; "" where there is no such thing."""
+        return (self.observed or {}).get("host") or ""
+
+    @property
+    def silent(self) -> str:
+        """What does not answer, so that its state is unknown: its host or its hypervisor; "" while both do."""
+        if self.hypervisor is None or self.state == State.PROVISIONED:
+            return ""
+        if self.hypervisor.health == Health.UNREACHABLE:
+            return self.hypervisor.name
+        return (self.host or self.hypervisor.name) if self.unheard else ""
 
     # -- definition only: nothing on any hypervisor ------------------------------------------------------------
     @transition(state, source=State.PROVISIONED)

@@ -1,32 +1,35 @@
 """Comparing hypervisors with the tree: one listing for all VMs of a hypervisor, the only writer of what was observed.
 
-Drift is reported, never repaired here: repairing is a verb that somebody asks for. A hypervisor that does not answer changes
-nothing about its VMs: they are unknown, not off.
+Drift is reported, never repaired here: repairing is a verb that somebody asks for. A hypervisor that does not answer, or a
+part of it, changes nothing about its VMs but that they are unknown, not off.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts import journal
 from descriptors import selectors
-from descriptors.models import Descriptor, Operation, Unowned
-from hypervisors import health
+from descriptors.models import OPEN, Descriptor, Operation, Unowned
+from hypervisors import claims, health
 from hypervisors.drivers.base import Power, VmInfo
-from hypervisors.gateway import gateway_for
+from hypervisors.gateway import Gateway, gateway_for
 from hypervisors.models import Hypervisor
+from hypervisors.placement import Size
 from olimpus.db import retry_on_deadlock, update_each
-from olimpus.errors import HypervisorError
+from olimpus.errors import HypervisorError, VMNotFound
 
 log = logging.getLogger(__name__)
+#: More VMs than this are not asked for one by one.
+MANY = 16
 BATCH = 500
 CHUNK = 5000
 #: MySQL and MariaDB find the conflicting key by themselves and take no names.
@@ -43,6 +46,7 @@ class Report:
     descriptors: int = 0
     drifted: int = 0
     unowned: int = 0
+    unheard: int = 0
 
 
 def claim_due() -> list[tuple[int, str]]:
@@ -74,28 +78,99 @@ def reconcile(pk: int) -> Report | None:
     health.mark_ok(hypervisor)
     Hypervisor.objects.filter(pk=pk).update(capacity=capacity)
     with journal.context(via="worker"):
-        return _compare(hypervisor, infos, looked_at)
+        return _compare(hypervisor, infos, looked_at, places=gateway.places)
 
 
-def _compare(hypervisor: Hypervisor, infos: Sequence[VmInfo], looked_at: datetime) -> Report:
-    by_uid = {info.uid: info for info in infos if info.uid}
-    by_ref = {info.ref: info for info in infos}
-    machines = list(
-        Descriptor.objects.filter(hypervisor=hypervisor).select_related("open_operation").defer("definition")
-    )
-    owned: set[str] = set()
+def look(pk: int, refs: Collection[str]) -> bool:
+    """Compare only the VMs with these references, each asked for alone; may be repeated. False: too many, do it for all.
+
+    VMs that nobody owns are looked at, too, unless something is just being created: that is ours in a moment.
+    """
+    hypervisor = Hypervisor.objects.filter(pk=pk).first()
+    if hypervisor is None:
+        return True
+    looked_at, gateway = timezone.now(), gateway_for(hypervisor)
+    machines = list(_machines(hypervisor).filter(vm_ref__in=refs))
+    idle = [machine for machine in machines if not selectors.open_operation(machine)]
+    strange = set(refs) - {machine.vm_ref for machine in machines}
+    if strange and Operation.objects.filter(hypervisor=hypervisor, verb="create", status__in=OPEN).exists():
+        strange = set()
+    if len(idle) + len(strange) > MANY:
+        return False
+    seen = {ref: _observed(gateway, ref) for ref in (*(machine.vm_ref for machine in idle), *sorted(strange))}
+    with journal.context(via="worker"):
+        _note(idle, {machine.pk: seen[machine.vm_ref] for machine in idle}, (), looked_at)
+        _write_strangers(hypervisor, {ref: seen[ref] for ref in strange}, looked_at)
+    return True
+
+
+def _observed(gateway: Gateway, ref: str) -> VmInfo | None:
+    try:
+        return gateway.observe(ref)
+    except VMNotFound:
+        return None
+
+
+def _machines(hypervisor: Hypervisor) -> QuerySet[Descriptor]:
+    return Descriptor.objects.filter(hypervisor=hypervisor).select_related("open_operation").defer("definition")
+
+
+def _note(
+    machines: Sequence[Descriptor],
+    infos: Mapping[int, VmInfo | None],
+    unheard: tuple[str, ...],
+    looked_at: datetime,
+) -> None:
+    """Put what was seen into the rows, and write those that differ."""
     changed = []
     for machine in machines:
-        info = by_uid.get(str(machine.uid)) or by_ref.get(machine.vm_ref)
-        if info is not None:
-            owned.add(info.ref)
-        if _differs(machine, observation(info), looked_at):
+        info = infos[machine.pk]
+        lost = info is None and machine.vm_ref.startswith(unheard)
+        if _lose(machine) if lost else _differs(machine, observation(info), looked_at):
             changed.append(machine)
     _write(machines, changed, looked_at)
+
+
+def _lose(machine: Descriptor) -> bool:
+    """Where it is does not answer: its power is unknown, all else stays as it was last seen."""
+    if machine.unheard or selectors.open_operation(machine):
+        return False
+    machine.unheard = True
+    machine.observed = {**(machine.observed or {}), "power": str(Power.UNKNOWN)}
+    return True
+
+
+def _compare(hypervisor: Hypervisor, infos: Sequence[VmInfo], looked_at: datetime, *, places: bool) -> Report:
+    unheard = getattr(infos, "unheard", ())
+    by_uid = {info.uid: info for info in infos if info.uid}
+    by_ref = {info.ref: info for info in infos}
+    machines = list(_machines(hypervisor))
+    found = {machine.pk: by_uid.get(str(machine.uid)) or by_ref.get(machine.vm_ref) for machine in machines}
+    _note(machines, found, unheard, looked_at)
+    if places:
+        _check_claims(hypervisor, machines, found, unheard, looked_at)
+    owned = {info.ref for info in found.values() if info}
     strays = [info for info in infos if info.ref not in owned]
-    _write_unowned(hypervisor, strays, looked_at)
-    drifted = sum(machine.drifted for machine in machines)
-    return Report(hypervisor.name, True, len(infos), len(machines), drifted, len(strays))
+    _write_unowned(hypervisor, strays, unheard, looked_at)
+    drifted, silent = (sum(getattr(machine, name) for machine in machines) for name in ("drifted", "unheard"))
+    return Report(hypervisor.name, True, len(infos), len(machines), drifted, len(strays), silent)
+
+
+def _check_claims(
+    hypervisor: Hypervisor,
+    machines: Sequence[Descriptor],
+    found: Mapping[int, VmInfo | None],
+    unheard: Sequence[str],
+    looked_at: datetime,
+) -> None:
+    """Machines at rest hold a claim where they were seen; those that are being worked on keep theirs."""
+    idle = {machine: found[machine.pk] for machine in machines if not selectors.open_operation(machine)}
+    seen = {
+        str(machine.uid): claims.Seen(info.host, Size(info.cpus, info.memory_mib, info.disk_gib))
+        for machine, info in idle.items()
+        if info is not None and info.host
+    }
+    claims.check(hypervisor, seen, {str(machine.uid) for machine in machines}, unheard, looked_at)
 
 
 def observation(info: VmInfo | None) -> dict[str, Any]:
@@ -112,7 +187,7 @@ def observation(info: VmInfo | None) -> dict[str, Any]:
         "macs": [nic.mac for nic in info.nics],
         "addresses": [nic.ip for nic in info.nics if nic.ip],
         "since": info.since.isoformat() if info.since else None,
-    }
+    } | ({"host": info.host} if info.host else {})
 
 
 def _differs(machine: Descriptor, seen: dict[str, Any], looked_at: datetime) -> bool:
@@ -121,10 +196,10 @@ def _differs(machine: Descriptor, seen: dict[str, Any], looked_at: datetime) -> 
         return False
     if selectors.open_operation(machine):  # somebody works on it: whatever is seen now is on its way elsewhere
         return False
-    before = (machine.observed, machine.drifted)
-    machine.observed, machine.observed_at = seen, looked_at
+    before = (machine.observed, machine.drifted, machine.unheard)
+    machine.observed, machine.observed_at, machine.unheard = seen, looked_at, False
     machine.drifted = bool(selectors.drift(machine))
-    return before != (machine.observed, machine.drifted)
+    return before != (machine.observed, machine.drifted, machine.unheard)
 
 
 def _write(machines: Sequence[Descriptor], changed: Sequence[Descriptor], looked_at: datetime) -> None:
@@ -142,14 +217,15 @@ def _write_batch(machines: Sequence[Descriptor]) -> None:
     with transaction.atomic():
         now = _locked_facts([machine.pk for machine in machines])
         same = [machine for machine in machines if now.get(machine.pk, ())[:3] == _facts(machine)]
-        update_each(Descriptor, same, ["observed", "drifted"])
-        journal.record_many(_news(same, {pk: facts[3] for pk, facts in now.items()}))
+        update_each(Descriptor, same, ["observed", "drifted", "unheard"])
+        journal.record_many(_news(same, {pk: facts[3:] for pk, facts in now.items()}))
 
 
 def _locked_facts(ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """{id: (state, when it last settled, hypervisor, drifted)} of machines that nobody works on, locked."""
+    """{id: (state, when it last settled, hypervisor, drifted, unheard)} of machines that nobody works on, locked."""
     rows = Descriptor.objects.filter(pk__in=ids).order_by("pk").select_for_update()
-    facts = {row[0]: row[1:] for row in rows.values_list("pk", "state", "settled_at", "hypervisor_id", "drifted")}
+    columns = ("state", "settled_at", "hypervisor_id", "drifted", "unheard")
+    facts = {pk: tuple(row) for pk, *row in rows.values_list("pk", *columns)}
     busy = set(Operation.objects.filter(open_for__in=ids).values_list("open_for_id", flat=True))
     return {pk: row for pk, row in facts.items() if pk not in busy}
 
@@ -158,32 +234,53 @@ def _facts(machine: Descriptor) -> tuple[Any, ...]:
     return (machine.state, machine.settled_at, machine.hypervisor_id)
 
 
-def _news(machines: Iterable[Descriptor], drifted: Mapping[int, bool]) -> Iterable[journal.Draft]:
-    """Entries about drift that came or went."""
+def _news(machines: Iterable[Descriptor], before: Mapping[int, Sequence[bool]]) -> Iterable[journal.Draft]:
+    """Entries about drift that came or went, and about machines that are not heard any more, or again."""
     for machine in machines:
-        if machine.drifted == drifted[machine.pk]:
-            continue
-        verb = "vm.drift" if machine.drifted else "vm.drift.cleared"
-        data = {"state": machine.state, "drift": selectors.drift(machine)}
-        yield journal.Draft(None, verb, machine.path, machine.pk, data)
+        drifted, unheard = before[machine.pk]
+        if machine.drifted != drifted:
+            verb = "vm.drift" if machine.drifted else "vm.drift.cleared"
+            data = {"state": machine.state, "drift": selectors.drift(machine)}
+            yield journal.Draft(None, verb, machine.path, machine.pk, data)
+        if machine.unheard != unheard:
+            verb = "vm.unheard" if machine.unheard else "vm.heard"
+            shown = selectors.UNKNOWN if machine.unheard else machine.state
+            yield journal.Draft(None, verb, machine.path, machine.pk, {"state": shown, "host": machine.host})
 
 
 @retry_on_deadlock
-def _write_unowned(hypervisor: Hypervisor, strays: Sequence[VmInfo], looked_at: datetime) -> None:
-    """The table of VMs nobody owns becomes what was listed."""
+def _write_unowned(
+    hypervisor: Hypervisor, strays: Sequence[VmInfo], unheard: tuple[str, ...], looked_at: datetime
+) -> None:
+    """The table of VMs nobody owns becomes what was listed; of what was not heard it keeps what it has."""
     listed = {info.ref for info in strays}
     with transaction.atomic():
         known = Unowned.objects.filter(hypervisor=hypervisor).values_list("pk", "ref")
-        gone = [pk for pk, ref in known if ref not in listed]
+        gone = [pk for pk, ref in known if ref not in listed and not ref.startswith(unheard)]
         for start in range(0, len(gone), BATCH):
             Unowned.objects.filter(pk__in=gone[start : start + BATCH]).delete()
-        Unowned.objects.bulk_create(
-            [
-                Unowned(hypervisor=hypervisor, ref=info.ref, name=info.name, info=observation(info), seen_at=looked_at)
-                for info in strays
-            ],
-            batch_size=BATCH,
-            update_conflicts=True,
-            update_fields=["name", "info", "seen_at"],
-            unique_fields=UNIQUE,
-        )
+        _write_strays(hypervisor, strays, looked_at)
+
+
+@retry_on_deadlock
+def _write_strangers(hypervisor: Hypervisor, seen: Mapping[str, VmInfo | None], looked_at: datetime) -> None:
+    """The rows of these VMs that nobody owns become what was seen of each."""
+    gone = [ref for ref, info in seen.items() if info is None]
+    uids = [info.uid for info in seen.values() if info is not None and info.uid]
+    ours = {str(uid) for uid in Descriptor.objects.filter(uid__in=uids).values_list("uid", flat=True)}
+    Unowned.objects.filter(hypervisor=hypervisor, ref__in=gone).delete()
+    strays = [info for info in seen.values() if info is not None and info.uid not in ours]
+    _write_strays(hypervisor, strays, looked_at)
+
+
+def _write_strays(hypervisor: Hypervisor, strays: Sequence[VmInfo], looked_at: datetime) -> None:
+    Unowned.objects.bulk_create(
+        [
+            Unowned(hypervisor=hypervisor, ref=info.ref, name=info.name, info=observation(info), seen_at=looked_at)
+            for info in strays
+        ],
+        batch_size=BATCH,
+        update_conflicts=True,
+        update_fields=["name", "info", "seen_at"],
+        unique_fields=UNIQUE,
+    )

@@ -9,6 +9,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutting_down
 
 from descriptors import reconcile as reconciling
+from descriptors import watching
 from descriptors.worker import claims, engine, outcomes
 from hypervisors.gateway import forget_gateways
 from hypervisors.models import Hypervisor
@@ -53,9 +54,11 @@ def reconcile_due() -> None:
 
 
 @worker_ready.connect
-def _on_ready(**_signal: Any) -> None:
-    """A worker that comes up takes over at once what its predecessor left."""
+def _on_ready(sender: Any = None, **_signal: Any) -> None:
+    """A worker that comes up takes over at once what its predecessor left, and watches what tells its changes."""
     sweep()
+    watching.begin(sender.app.amqp.queues.consume_from if sender is not None else ())
 
 
 worker_shutting_down.connect(engine.shut_down)
+worker_shutting_down.connect(watching.shut_down)

@@ -27,7 +27,6 @@ from descriptors.names import above
 from descriptors.permissions import can
 from descriptors.states import CHOICES, State
 from descriptors.verbs import VERBS
-from hypervisors.models import Health
 from olimpus.db import containing
 from olimpus.errors import Invalid, NotFound, OlimpusError
 
@@ -71,10 +70,9 @@ class Line:
     @property
     def shown_state(self) -> str:
         """`unknown` while the hypervisor does not answer."""
-        machine = self.machine
-        if machine is None or machine.hypervisor is None or machine.state == State.PROVISIONED:
-            return machine.state if machine else ""
-        return UNKNOWN if machine.hypervisor.health == Health.UNREACHABLE else str(machine.state)
+        if self.machine is None:
+            return ""
+        return UNKNOWN if self.machine.silent else str(self.machine.state)
 
     @property
     def busy(self) -> str:

@@ -115,10 +115,12 @@ def detailed(node: Node, user: User) -> Response:
 def _detail(node: Node, user: User) -> dict[str, Any]:
     """What lists leave out."""
     if node.is_folder:
-        nothing = {"pending": None, "drift": [], "cards": [], "ways": [], "observed_at": None}
+        nothing = {"pending": None, "drift": [], "cards": [], "ways": [], "observed_at": None, "host_reason": None}
         return nothing | {"inherit_grants": node.folder.inherit_grants, "counts": selectors.counts(user, node)}
     machine = node.descriptor
+    seat = selectors.seat(machine)
     return {
+        **({"host": seat.host, "host_reason": seat.why} if seat else {"host_reason": None}),
         "pending": _pending(node),
         "drift": selectors.drift(machine),
         "cards": list(machine.cards.order_by("position").values("position", "network", "mac", "ip")),

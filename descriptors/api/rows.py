@@ -27,6 +27,7 @@ PLAIN = {
     "descriptor__hypervisor__name": "hypervisor",
     "descriptor__vm_ref": "vm_ref",
     "descriptor__drifted": "drifted",
+    "descriptor__unheard": "unheard",
 }
 OBSERVED = "descriptor__observed"
 OPERATION = ("descriptor__open_operation__id", "descriptor__open_operation__verb", "descriptor__open_operation__status")
@@ -49,6 +50,7 @@ def _node(row: tuple[Any, ...], given: list[str]) -> dict[str, Any]:
     shown = dict(zip(PLAIN.values(), row, strict=False))
     observed, operation = row[len(PLAIN)], row[len(PLAIN) + 1 :]
     seen = (observed or {}).get("addresses") or []
+    shown["host"] = (observed or {}).get("host")
     shown["addresses"] = list(dict.fromkeys([*given, *seen]))
     known = operation[0] is not None
     shown["operation"] = dict(zip(("id", "verb", "status"), operation, strict=True)) if known else None

@@ -76,6 +76,11 @@ class NodeSerializer(Form):
     hypervisor = serializers.CharField(allow_null=True, help_text="Where the VM is.")
     vm_ref = serializers.CharField(allow_null=True, help_text="The hypervisor's own id of the VM.")
     drifted = serializers.BooleanField(allow_null=True, help_text="The hypervisor differs from what was last applied.")
+    unheard = serializers.BooleanField(
+        allow_null=True,
+        help_text="The part of the hypervisor that it is on does not answer: nothing is known of it now.",
+    )
+    host = serializers.CharField(allow_null=True, help_text="The host of the hypervisor that it was last seen on.")
     addresses = serializers.ListField(child=serializers.CharField(), help_text="Given and seen.")
     operation = OpenOperation(allow_null=True)
 
@@ -88,6 +93,7 @@ class NodeDetailSerializer(NodeSerializer):
     cards = CardSerializer(many=True)
     ways = WaySerializer(many=True)
     observed_at = serializers.DateTimeField(allow_null=True)
+    host_reason = serializers.CharField(allow_null=True, help_text="Why it was put on its host.")
     inherit_grants = serializers.BooleanField(allow_null=True, help_text="False: grants from above stop here.")
     counts = serializers.DictField(
         child=serializers.IntegerField(), allow_null=True, help_text="Folders: machines below, by state."

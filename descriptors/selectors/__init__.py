@@ -59,6 +59,7 @@ from descriptors.selectors.records import (
     with_running,
 )
 from descriptors.selectors.rights import Loss, Reason, losses, matrix, members_of, people, why
+from descriptors.selectors.seats import seat
 from descriptors.selectors.sizes import forget_sizes, known_size, size_of
 from descriptors.selectors.walks import matching, walk
 from descriptors.selectors.ways import Way, way_to
@@ -131,6 +132,7 @@ __all__ = [
     "require_watching",
     "results",
     "rewrites",
+    "seat",
     "size_of",
     "sources",
     "tallies",

@@ -31,7 +31,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Entry, User
 from descriptors.models import OPEN, Descriptor, Operation, Status
 from descriptors.permissions import access_of, visible
-from descriptors.selectors.narrowing import UNKNOWN
+from descriptors.selectors.narrowing import COUNTED, UNKNOWN, is_silent
 from descriptors.selectors.records import operations
 from descriptors.states import CHOICES, State
 from hypervisors.models import Health, Hypervisor
@@ -100,7 +100,7 @@ class Census:
 
 def census(user: User) -> Census:
     """The machines this person may see, counted. On a hypervisor that does not answer a state is `unknown`."""
-    rows = visible(user, Descriptor.objects.order_by()).values("state", "hypervisor", "drifted", "hypervisor__health")
+    rows = visible(user, Descriptor.objects.order_by()).values("hypervisor", *COUNTED)
     if user.is_superuser:
         rows = rows.annotate(**{f"sum_{name}": _observed(name) for name in ("cpus", "memory_mib")})
     counted = Census({state: 0 for state, _label in CHOICES} | {UNKNOWN: 0})
@@ -116,7 +116,7 @@ def _observed(name: str) -> Sum:
 
 
 def _count(counted: Census, row: dict[str, Any]) -> None:
-    silent = row["hypervisor__health"] == Health.UNREACHABLE and row["state"] != State.PROVISIONED
+    silent = is_silent(row["state"], row["unheard"], row["hypervisor__health"])
     counted.states[UNKNOWN if silent else row["state"]] += row["n"]
     counted.drifted += row["n"] if row["drifted"] else 0
     if row["hypervisor"] is None:

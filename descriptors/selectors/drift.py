@@ -8,6 +8,7 @@ from descriptors.models import Descriptor
 from descriptors.selectors.offers import open_operation
 from descriptors.selectors.sizes import known_size
 from descriptors.states import EXPECTED_POWER, State
+from hypervisors.drivers.base import Power
 
 
 def drift(descriptor: Descriptor, *, busy: bool | None = None) -> list[dict[str, Any]]:
@@ -20,7 +21,7 @@ def drift(descriptor: Descriptor, *, busy: bool | None = None) -> list[dict[str,
     return [
         {"field": field, "expected": value, "observed": seen.get(field)}
         for field, value in expected.items()
-        if seen.get(field) != value
+        if seen.get(field) != value and seen.get(field) != Power.UNKNOWN
     ]
 
 

@@ -57,6 +57,17 @@ def _differing(machines: Iterable[Descriptor], computed: dict[int, object]) -> I
             yield machine.pk
 
 
+#: Columns of a machine that a tally counts by.
+COUNTED = ("state", "drifted", "unheard", "hypervisor__health")
+#: Machines of which nothing is known now: their hypervisor, or their part of it, does not answer.
+SILENT = (Q(hypervisor__health=Health.UNREACHABLE) | Q(unheard=True)) & ~Q(state=State.PROVISIONED)
+
+
+def is_silent(state: str, unheard: bool, health: str | None) -> bool:
+    """The same of facts that were read."""
+    return (unheard or health == Health.UNREACHABLE) and state != State.PROVISIONED
+
+
 @dataclass
 class Tally:
     """How many machines of a branch are in each state (`unknown` where the hypervisor does not answer), how many drift."""
@@ -65,6 +76,12 @@ class Tally:
     #: As the state machine holds them, for the question which verbs apply.
     held: Counter[str] = field(default_factory=Counter)
     drifted: int = 0
+
+    def add(self, number: int, state: str, drifted: bool, unheard: bool, health: str | None) -> None:
+        """Count machines that have these `COUNTED`."""
+        self.states[UNKNOWN if is_silent(state, unheard, health) else state] += number
+        self.held[state] += number
+        self.drifted += number if drifted else 0
 
     @property
     def total(self) -> int:
@@ -91,12 +108,9 @@ def tallies(rows: QuerySet[Node], base: str) -> dict[str, Tally]:
     rest = Substr("path", len(key_of(base)) + 1)
     child = Case(When(Q(slash__gt=1), then=Substr(rest, 1, StrIndex(rest, Value("/")) - 1)), default=Value(""))
     machines = rows.select_related(None).filter(kind=Kind.DESCRIPTOR).order_by()
-    columns = ("child", "descriptor__state", "descriptor__drifted", "descriptor__hypervisor__health")
+    columns = ("child", *(f"descriptor__{name}" for name in COUNTED))
     counted = machines.alias(slash=StrIndex(rest, Value("/"))).annotate(child=child).values_list(*columns)
     found: dict[str, Tally] = {}
-    for name, state, drifted, health, n in counted.annotate(n=Count("pk")):
-        tally = found.setdefault(name, Tally())
-        tally.states[UNKNOWN if health == Health.UNREACHABLE and state != State.PROVISIONED else state] += n
-        tally.held[state] += n
-        tally.drifted += n if drifted else 0
+    for name, *facts, n in counted.annotate(n=Count("pk")):
+        found.setdefault(name, Tally()).add(n, *facts)
     return found

@@ -13,9 +13,8 @@ from descriptors.models import Descriptor, Kind, Node
 from descriptors.names import above
 from descriptors.permissions import visible
 from descriptors.selectors.branches import tops
-from descriptors.selectors.narrowing import UNKNOWN, Tally, within_branches
+from descriptors.selectors.narrowing import COUNTED, SILENT, Tally, within_branches
 from descriptors.states import State
-from hypervisors.models import Health
 
 #: A folder with more folders of folders than this is one place, not as many.
 MOST_INSIDE: Final = 12
@@ -53,13 +52,10 @@ def _outermost(folders: Iterable[Node]) -> list[Node]:
 def tallies_below(user: User, paths: Collection[str]) -> dict[str, Tally]:
     """The machines below each of these folders that this person may see, counted; one query for any number."""
     rows = visible(user, Descriptor.objects.all()).filter(within_branches(paths)).order_by()
-    columns = ("parent__path", "state", "drifted", "hypervisor__health")
     found = {path: Tally() for path in paths}
-    for folder, state, drifted, health, n in rows.values_list(*columns).annotate(n=Count("pk")):
+    for folder, *facts, n in rows.values_list("parent__path", *COUNTED).annotate(n=Count("pk")):
         for tally in (found[path] for path in (*above(folder), folder) if path in found):
-            tally.states[UNKNOWN if health == Health.UNREACHABLE and state != State.PROVISIONED else state] += n
-            tally.held[state] += n
-            tally.drifted += n if drifted else 0
+            tally.add(n, *facts)
     return found
 
 
@@ -67,7 +63,6 @@ def in_trouble(user: User) -> QuerySet[Descriptor]:
     """The machines that somebody should look at, with their rows joined: failed first, then changed behind our back,
     then those of a hypervisor that does not answer."""
     rows = Descriptor.objects.select_related("hypervisor", "open_operation")
-    silent = Q(hypervisor__health=Health.UNREACHABLE) & ~Q(state=State.PROVISIONED)
     order = Case(When(state=State.FAILED, then=0), When(drifted=True, then=1), default=2)
-    wrong = Q(state=State.FAILED) | Q(drifted=True) | silent
+    wrong = Q(state=State.FAILED) | Q(drifted=True) | SILENT
     return visible(user, rows.filter(wrong)).order_by(order, "-state_since")

@@ -60,6 +60,7 @@ def machine(request: SignedIn, node: Node) -> dict[str, Any]:
         "row": row,
         "verbs": grouped(row.offers),
         "offers": offers,
+        "seat": selectors.seat(descriptor),
         "state_words": STATE_WORDS,
         "drift": drift,
         "repair": mend,

@@ -15,9 +15,7 @@ from accounts.models import User
 from descriptors import selectors
 from descriptors.cascade import Computed
 from descriptors.models import Descriptor, Nic, Node, Operation
-from descriptors.states import State
 from descriptors.verbs import VERBS
-from hypervisors.models import Health
 from olimpus.errors import OlimpusError
 
 #: Kinds of ways in from outside, as a person says it.
@@ -56,10 +54,12 @@ class Row:
     @property
     def shown_state(self) -> str:
         """`unknown` while the hypervisor does not answer: its machines are not off."""
-        machine = self.descriptor
-        if machine is None or machine.hypervisor is None or machine.state == State.PROVISIONED:
-            return self.state
-        return "unknown" if machine.hypervisor.health == Health.UNREACHABLE else self.state
+        return "unknown" if self.silent else self.state
+
+    @property
+    def silent(self) -> str:
+        """What does not answer."""
+        return self.descriptor.silent if self.descriptor else ""
 
     @property
     def below(self) -> int:

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 #: Columns that an outcome may change.
 OPERATION = ("status", "open_for_id", "finished_at", "worker", "lease_until", "wake_at", "error", "result", "attempts")
-MACHINE = ("state", "state_since", "settled_at", "reason", "vm_ref", "hypervisor_id", "applied", "drifted")
+MACHINE = ("state", "state_since", "settled_at", "reason", "vm_ref", "hypervisor_id", "applied", "drifted", "unheard")
 COLUMNS: dict[type[models.Model], tuple[str, ...]] = {Operation: OPERATION, Descriptor: MACHINE}
 #: What else a verb writes when the hypervisor has done its part.
 CONCLUSIONS = {"publish": publishing.conclude}
@@ -159,6 +159,7 @@ def _succeed(result: Result, operation: Operation, machine: Descriptor, outcome:
     VERBS[operation.verb].finish(machine, outcome)
     if outcome.info is not None:
         machine.vm_ref = outcome.info.ref
+    machine.unheard = False  # what did its part was heard
     if machine.state == State.PROVISIONED:
         machine.vm_ref, machine.applied, machine.hypervisor_id = "", None, None
     elif outcome.applied:

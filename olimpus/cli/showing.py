@@ -58,6 +58,10 @@ def _of_machine(node: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     for way in node["ways"]:
         yield _("Way in"), _way_in(way)
     yield _("Last seen"), ago(node["observed_at"])
+    if node.get("host"):
+        yield _("Host"), f"{node['host']} {node.get('host_reason') or ''}".strip()
+    if node.get("unheard"):
+        yield _("Unknown"), Styled(_("Its host does not answer; what is told is what was last known."), "yellow")
     yield _("Definition"), Styled(node["fault"], "red")
     for name, change in node["pending_changes"].items():
         yield _("Pending"), Styled(_change(name, change["applied"], change["wanted"]), "yellow")
