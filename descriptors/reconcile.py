@@ -177,8 +177,10 @@ def observation(info: VmInfo | None) -> dict[str, Any]:
     """What is kept of a listing for one VM."""
     if info is None:
         return {"power": str(Power.ABSENT)}
-    ways = {"ways": [dict(way) for way in info.extra["ways"]]} if info.extra.get("ways") else {}
-    return ways | {
+    more: dict[str, Any] = {"ways": [dict(way) for way in info.extra["ways"]]} if info.extra.get("ways") else {}
+    if info.host:
+        more["host"] = info.host
+    return more | {
         "power": str(info.power),
         "name": info.name,
         "cpus": info.cpus,
@@ -187,7 +189,7 @@ def observation(info: VmInfo | None) -> dict[str, Any]:
         "macs": [nic.mac for nic in info.nics],
         "addresses": [nic.ip for nic in info.nics if nic.ip],
         "since": info.since.isoformat() if info.since else None,
-    } | ({"host": info.host} if info.host else {})
+    }
 
 
 def _differs(machine: Descriptor, seen: dict[str, Any], looked_at: datetime) -> bool:

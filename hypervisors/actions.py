@@ -12,12 +12,12 @@ from django.conf import settings as project
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 from django.utils.translation import gettext as _
 
 from accounts import journal
 from accounts.models import User
-from hypervisors import connection, health
+from hypervisors import aliases, connection, health
 from hypervisors.drivers.base import Check
 from hypervisors.gateway import Gateway, forget_gateways, gateway_for
 from hypervisors.models import Health, Hypervisor, Inventory
@@ -25,7 +25,7 @@ from hypervisors.registry import clean_settings, driver_class, nearest
 from olimpus.errors import Conflict, Forbidden, HypervisorError, Invalid, NotFound, OlimpusError, Stale
 
 #: What may be given; `settings` is the driver's, and `name` and `driver` are given once.
-FIELDS = ("name", "driver", "settings", "description", "concurrency", "queue", "reconcile_interval")
+FIELDS = ("name", "driver", "settings", "aliases", "description", "concurrency", "queue", "reconcile_interval")
 #: Who is in charge, by name: field → model and the column of the name.
 PEOPLE: dict[str, tuple[type[User] | type[Group], str]] = {
     "managers": (User, "username"),
@@ -44,6 +44,7 @@ def create(fields: Mapping[str, Any], *, actor: User) -> Hypervisor:
     require_superuser(actor)
     _require_known(fields)
     driver_class(str(fields.get("driver", "")))
+    fields = _with_clean_aliases(fields)
     people = _people(fields)
     hypervisor = Hypervisor(**{name: fields[name] for name in fields.keys() - {"settings", *PEOPLE}})
     hypervisor.set_settings(fields.get("settings") or {})
@@ -69,7 +70,7 @@ def update(
     `Forbidden`, `Invalid`, `Stale` when `expected_version` is no longer the record's, `NotFound` when it is gone.
     """
     require_superuser(actor)
-    changes = dict(changes)
+    changes = _with_clean_aliases(changes)
     forget = changes.pop(FORGET, ())
     _require_known(changes)
     fresh = _locked(hypervisor)
@@ -156,6 +157,16 @@ def require_superuser(actor: User) -> None:
         raise Forbidden(_("Only superusers may work on hypervisors."))
 
 
+def managed(actor: User) -> list[Hypervisor]:
+    """All hypervisors that the actor is in charge of, by name. One query."""
+    rows = Hypervisor.objects.order_by("name")
+    if not actor.is_active or actor.pk is None:
+        return []
+    return list(
+        rows if actor.is_superuser else rows.filter(Q(managers=actor) | Q(manager_groups__user=actor)).distinct()
+    )
+
+
 def manages(actor: User, hypervisor: Hypervisor) -> bool:
     """Whether the actor is in charge of the hypervisor: an active superuser or manager of it."""
     return hypervisor.managed_by(actor)
@@ -222,6 +233,10 @@ def _keep_capacity(hypervisor: Hypervisor, gateway: Gateway) -> None:
         health.mark_unreachable(hypervisor, error)
     else:
         Hypervisor.objects.filter(pk=hypervisor.pk).update(capacity=hypervisor.capacity)
+
+
+def _with_clean_aliases(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {**fields, "aliases": aliases.clean(fields["aliases"])} if "aliases" in fields else dict(fields)
 
 
 def _people(fields: Mapping[str, Any]) -> dict[str, list[Any]]:

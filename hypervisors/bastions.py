@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts import journal
 from accounts.models import User
-from hypervisors.actions import require_manager
+from hypervisors.actions import managed, require_manager
 from hypervisors.gateway import gateway_for
 from hypervisors.models import Hypervisor
 from hypervisors.registry import nearest
@@ -131,12 +130,8 @@ def catalog(hypervisor: Hypervisor) -> dict[str, tuple[str, int]]:
 
 
 def _managed(actor: User) -> list[Hypervisor]:
-    rows = Hypervisor.objects.order_by("name")
-    if actor.is_active and actor.is_superuser:
-        return list(rows)
-    named = Q(managers=actor) | Q(manager_groups__user=actor)
-    found = list(rows.filter(named).distinct()) if actor.is_active and actor.pk else []
-    if not found:
+    found = managed(actor)
+    if not found and not actor.is_superuser:
         raise Forbidden(_("Only managers of a hypervisor may look at its tunnels."))
     return found
 

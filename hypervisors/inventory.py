@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -83,11 +83,14 @@ def known(hypervisor: Hypervisor, *keys: str) -> dict[str, Answer]:
 
     Of what was never heard there is no entry. `cached` is fresh still, `last_known` is not.
     """
-    rows = {row.kind: row for row in Inventory.objects.filter(hypervisor=hypervisor, kind__in=keys)}
-    kinds = {key: KINDS[key.partition(":")[0]] for key in rows}
-    return {
-        key: _told(kinds[key], row, "cached" if _fresh(row, kinds[key]) else "last_known") for key, row in rows.items()
-    }
+    rows = Inventory.objects.filter(hypervisor=hypervisor, kind__in=keys)
+    return {row.kind: _recalled(row) for row in rows}
+
+
+def known_of(hypervisors: Sequence[Hypervisor], *keys: str) -> dict[tuple[int, str], Answer]:
+    """The same for many: (id, key) → answer. One query."""
+    rows = Inventory.objects.filter(hypervisor__in=[each.pk for each in hypervisors], kind__in=keys)
+    return {(row.hypervisor_id, row.kind): _recalled(row) for row in rows}
 
 
 def forget(hypervisor: Hypervisor, *kinds: str) -> None:
@@ -197,6 +200,7 @@ def host_rows(look: standing.Look, hypervisor: str) -> Rows:
 
 KINDS: Final[Mapping[str, Kind]] = {
     "hosts": Kind(_hosts, 5),
+    "capacity": Kind(lambda gateway, of: gateway.capacity(), 5),
     "flavors": Kind(_cloud(lambda cloud, of: cloud.flavors()), 300, list, _merged),
     "flavor_use": Kind(_cloud(lambda cloud, of: cloud.flavor_use()), 30),
     "images": Kind(_cloud(lambda cloud, of: cloud.images()), 60),
@@ -289,6 +293,11 @@ def _fresh(row: Inventory, asked: Kind) -> bool:
 def _told(asked: Kind, row: Inventory, source: Source, error: str = "") -> Answer:
     age = 0.0 if source == "live" else max(0.0, (timezone.now() - row.fetched_at).total_seconds())
     return Answer(asked.finish(row.data), source, round(age, 1), error)
+
+
+def _recalled(row: Inventory) -> Answer:
+    kind = KINDS[row.kind.partition(":")[0]]
+    return _told(kind, row, "cached" if _fresh(row, kind) else "last_known")
 
 
 def _fallback(asked: Kind, row: Inventory | None, error: HypervisorError) -> Answer:

@@ -43,6 +43,8 @@ class Hypervisor(models.Model):
     name = models.CharField(_("name"), max_length=NAME_LENGTH, unique=True, validators=[name_validator])
     driver = models.CharField(_("driver"), max_length=32)
     settings = models.JSONField(_("settings"), default=dict, blank=True)
+    #: What it calls the images, flavors and networks of definitions; see `hypervisors.aliases`.
+    aliases = models.JSONField(_("aliases"), default=dict, blank=True)
     secrets = models.TextField(_("secrets"), default="", blank=True, editable=False)
     description = models.TextField(_("description"), default="", blank=True, max_length=2000)
     concurrency = models.PositiveIntegerField(

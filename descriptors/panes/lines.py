@@ -53,6 +53,8 @@ class Line:
     #: What the hypervisor was given and what was last seen there, where they differ (None: they do not).
     applied: str | None = None
     observed: str | None = None
+    #: What its hypervisor calls it, where that is another name.
+    there: str = ""
 
     @property
     def unit(self) -> str:

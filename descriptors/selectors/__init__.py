@@ -60,7 +60,7 @@ from descriptors.selectors.records import (
 )
 from descriptors.selectors.rights import Loss, Reason, losses, matrix, members_of, people, why
 from descriptors.selectors.seats import seat
-from descriptors.selectors.sizes import forget_sizes, known_size, size_of
+from descriptors.selectors.sizes import forget_sizes, known_size, names_there, size_of
 from descriptors.selectors.walks import matching, walk
 from descriptors.selectors.ways import Way, way_to
 
@@ -118,6 +118,7 @@ __all__ = [
     "may_watch",
     "members_of",
     "my_machines",
+    "names_there",
     "nodes",
     "not_from_here",
     "open_operation",

@@ -59,6 +59,7 @@ MENU: Final[tuple[tuple[Promise | str, tuple[Entry, ...]], ...]] = (
             Entry(
                 _("Clouds"), "cloud", ("admin:hypervisors_hypervisor_clouds",), "hypervisors.Hypervisor", clouds.DRIVER
             ),
+            Entry(_("Resources"), "cpu", ("admin:hypervisors_hypervisor_resources",), "hypervisors.Hypervisor"),
             Entry(_("Tunnels"), "route", ("admin:hypervisors_hypervisor_tunnels",), "hypervisors.Hypervisor"),
             _list(_("Machines nobody owns"), "device-desktop-question", "descriptors.Unowned"),
         ),

@@ -114,6 +114,8 @@ def summary_of(node: Node, link: Link) -> list[Any]:
     except Invalid:
         return []
     known: dict[str, Any] = {line.key: line for line in definition_rows(computed, node.path, link)}
+    for name, there in selectors.names_there(computed.values).items():
+        known[name].there = there
     implied = _implied(computed)
     lines = [known.get(name) or implied.get(name) for name in SUMMARY]
     return [line for line in lines if line]

@@ -24,6 +24,7 @@ from descriptors.models import Descriptor, Operation, Status
 from descriptors.nics import Card, joined
 from descriptors.verbs import VERBS, Job
 from descriptors.worker import life
+from hypervisors import aliases
 from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.gateway import STOP_SECONDS, Gateway, Interrupted, gateway_for
 from hypervisors.models import Claim, Hypervisor
@@ -163,7 +164,8 @@ def _job(operation: Operation, machine: Descriptor, values: dict[str, Any], shou
     return Job(
         uid=str(machine.uid),
         ref=machine.vm_ref,
-        spec=spec_of(machine, values, size or NO_SIZE),  # what was made is still there, and nothing is rewritten then
+        # Without a size what was made is still there, and nothing is rewritten.
+        spec=spec_of(machine, _as_called_there(machine.hypervisor, values), size or NO_SIZE),
         started_at=operation.started_at,
         arguments=operation.arguments,
         stop_timeout=float(values.get("stop_timeout") or STOP_SECONDS),
@@ -180,6 +182,11 @@ def wants_reapply(machine: Descriptor, values: Mapping[str, Any]) -> bool:
     if wish is not None:
         return bool(wish)
     return machine.drifted or selectors.rewrites(machine, values)
+
+
+def _as_called_there(hypervisor: Hypervisor | None, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The definition in the names that the hypervisor has for images, flavors and networks; only drivers see it."""
+    return aliases.translated(values, hypervisor.aliases, hypervisor.name) if hypervisor else values
 
 
 def spec_of(machine: Descriptor, values: Mapping[str, Any], size: Size) -> VmSpec:

@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from hypervisors import aliases
 from hypervisors.drivers.base import Setting
 from hypervisors.models import NAME_LENGTH, Hypervisor, name_validator
 from hypervisors.registry import clean_settings, driver_class
@@ -19,7 +20,7 @@ PREFIX: Final = "setting_"
 FORGET: Final = "forget_"
 #: Fields of the record, below their headings.
 IDENTITY: Final = ("name", "description")
-WORK: Final = ("concurrency", "queue", "reconcile_interval")
+WORK: Final = ("aliases", "concurrency", "queue", "reconcile_interval")
 PEOPLE: Final = ("managers", "manager_groups")
 CHECKBOX: Final = {"class": "form-check-input"}
 CONTROL: Final = {"class": "form-control", "autocomplete": "off"}
@@ -44,6 +45,25 @@ class NamesField(forms.CharField):
     def to_python(self, value: Any) -> str:
         """Sorted, each once, without blank lines."""
         return "\n".join(sorted({line.strip() for line in super().to_python(value).splitlines()} - {""}))
+
+
+class AliasesField(forms.CharField):
+    """Names in definitions and names there, one pair a line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea({**CONTROL, "rows": 3, "spellcheck": "false", "placeholder": "images debian-12 = tiny"})
+        super().__init__(required=False, max_length=300_000, widget=widget, **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        """The mapping of the record as lines."""
+        return aliases.lines(value) if isinstance(value, dict) else value
+
+    def clean(self, value: Any) -> dict[str, dict[str, str]]:
+        """The mapping as the actions take it."""
+        try:
+            return aliases.of_lines(super().clean(value))
+        except Invalid as error:
+            raise forms.ValidationError(str(error.message)) from error
 
 
 class HypervisorForm(forms.Form):
@@ -82,6 +102,12 @@ class HypervisorForm(forms.Form):
         initial=Hypervisor._meta.get_field("reconcile_interval").default,
         help_text=_("How often the tree is compared with the hypervisor. Example: 60."),
         widget=forms.NumberInput(CONTROL),
+    )
+    aliases = AliasesField(
+        label=_("Names here"),
+        help_text=_(
+            "What it calls the images, flavors and networks of definitions, one a line. Example: images debian-12 = tiny"
+        ),
     )
     managers = NamesField(
         label=_("Managers"),

@@ -19,7 +19,7 @@ from django.utils.translation import gettext, ngettext
 
 from accounts.models import Entry
 from hypervisors import actions, breaker
-from hypervisors.admin import cloud, facts, steps, tunnels
+from hypervisors.admin import cloud, facts, resources, steps, tunnels
 from hypervisors.admin.forms import HypervisorForm, form_for, typed_for_other
 from hypervisors.drivers.base import CAPABILITY_WORDS, Check
 from hypervisors.models import Health, Hypervisor
@@ -62,6 +62,7 @@ class HypervisorAdmin(admin.ModelAdmin):
             page("<int:pk>/maintenance/", self.maintenance_view, "maintenance"),
             page("try/", self.try_view, "try"),
             *tunnels.addresses(),
+            *resources.addresses(),
             *cloud.addresses(),
             *super().get_urls(),
         ]

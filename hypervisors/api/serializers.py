@@ -75,6 +75,10 @@ class HypervisorSerializer(serializers.Serializer[Hypervisor]):
     health = serializers.ChoiceField(Health.choices)
     maintenance = serializers.BooleanField()
     settings = serializers.DictField(required=False, help_text="Without secrets.")
+    aliases = serializers.DictField(
+        required=False,
+        help_text="What it calls the images, flavors and networks of definitions: `{kind: {our name: its name there}}`.",
+    )
     secrets_set = serializers.ListField(
         child=serializers.CharField(), required=False, help_text="Names of the secrets that have a value."
     )
@@ -114,6 +118,10 @@ class HypervisorWriteSerializer(Strict):
     name = serializers.CharField(max_length=NAME_LENGTH, validators=[name_validator])
     driver = serializers.ChoiceField(sorted(DRIVERS))
     settings = serializers.DictField(required=False)
+    aliases = serializers.DictField(
+        required=False,
+        help_text="`{kind: {our name: its name there}}`; kinds: images, flavors, networks. Replaces those that were.",
+    )
     forget_secrets = serializers.ListField(
         child=serializers.CharField(max_length=NAME_LENGTH),
         required=False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import re_path
 
 from hypervisors.api.openstack.urls import urlpatterns as openstack
+from hypervisors.api.resources import ResourceStatusView
 from hypervisors.api.tunnels import TunnelReconnectView, TunnelStatusView
 from hypervisors.api.views import DriverViewSet, HypervisorViewSet
 from olimpus.api import Router
@@ -23,5 +24,6 @@ urlpatterns = [
     *router.urls,
     *openstack,
     re_path(r"^ssh-tunnel/status/?$", TunnelStatusView.as_view(), name="ssh-tunnel-status"),
+    re_path(r"^resources/status/?$", ResourceStatusView.as_view(), name="resources-status"),
     re_path(r"^ssh-tunnel/reconnect/?$", TunnelReconnectView.as_view(), name="ssh-tunnel-reconnect"),
 ]

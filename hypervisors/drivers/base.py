@@ -134,6 +134,12 @@ class VmSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
+def network_name(spec: VmSpec, name: str, hypervisor: str) -> str:
+    """What the hypervisor calls a network of the definition: under `aliases` there, else as the definition does."""
+    definition = (spec.parameters.get("networks") or {}).get(name) or {}
+    return str((definition.get("aliases") or {}).get(hypervisor) or name)
+
+
 @dataclass(frozen=True)
 class VmInfo:
     """What the hypervisor says about one VM."""

@@ -256,6 +256,30 @@ def adopt(
     here.out.done(f"{ref} → {row['path']}", row)
 
 
+@app.command("alias", help=_("Show or set what a hypervisor calls the images, flavors and networks of definitions."))
+def alias(
+    ctx: typer.Context,
+    name: Name,
+    kind: Annotated[str, typer.Argument(metavar="[KIND]", help=_("images, flavors or networks."))] = "",
+    ours: Annotated[str, typer.Argument(metavar="[NAME]", help=_("The name in definitions."))] = "",
+    there: Annotated[str, typer.Argument(metavar="[THERE]", help=_("The name there; left out: forget the pair."))] = "",
+    output: Output = Format.TABLE,
+) -> None:
+    """Without NAME, all of them."""
+    here = Context.of(ctx, output)
+    row = lookups.hypervisor(here, name)
+    known: dict[str, dict[str, str]] = row.get("aliases") or {}
+    if not ours:
+        pairs = [(which, *pair) for which in known if kind in ("", which) for pair in known[which].items()]
+        columns = [Column(_("Kind"), "kind"), Column(_("Name"), "name"), Column(_("Name there"), "there")]
+        here.out.rows(columns, [dict(zip(("kind", "name", "there"), pair, strict=True)) for pair in pairs])
+        return
+    names = {key: value for key, value in known.get(kind, {}).items() if key != ours} | ({ours: there} if there else {})
+    body = {"aliases": {**known, kind: names}}
+    saved = here.client.patch(f"/hypervisors/{row['id']}", body, if_match=f'"{row["version"]}"')
+    here.out.done(_("%(name)s: saved.") % {"name": name}, saved)
+
+
 @app.command("delete", help=_("Forget a hypervisor that no machine refers to; what runs there stays."))
 def delete(ctx: typer.Context, name: Name, yes: Yes = False) -> None:
     """Its settings and secrets are gone."""

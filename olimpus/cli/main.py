@@ -60,6 +60,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
     "people": ("user",),
     "groups": ("group",),
     "hypervisors": ("hypervisor",),
+    "resources": ("resources",),
 }
 #: Options before the command that take a value.
 VALUED: Final = frozenset({"--server", "-s", "--lang"})

@@ -213,6 +213,7 @@ SPECTACULAR_SETTINGS = {
         "NodeKind": "descriptors.models.Kind",
         "TunnelState": "hypervisors.api.tunnels.STATES",
         "CircuitState": "hypervisors.api.serializers.CIRCUIT_STATES",
+        "ResourceSource": "hypervisors.api.resources.SOURCES",
         "MachineState": "descriptors.states.CHOICES",
         "OperationStatus": "descriptors.models.Status",
         "GrantedRole": "descriptors.permissions.ROLES",

@@ -98,7 +98,8 @@ RULES = {
         api/hypervisor-tree-unowned api/hypervisor-try-settings api/user-activate api/user-deactivate
         api/user-import-file api/user-invite api/user-unlock metrics api/ssh-tunnel-status api/ssh-tunnel-reconnect
         admin:hypervisors_hypervisor_tunnels admin:hypervisors_hypervisor_tunnels_now
-        admin:hypervisors_hypervisor_tunnels_reconnect
+        admin:hypervisors_hypervisor_tunnels_reconnect api/resources-status
+        admin:hypervisors_hypervisor_resources admin:hypervisors_hypervisor_resources_now
     """,
 }
 RULE = {name: rule for rule, names in RULES.items() for name in names.split()}

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,6 +36,7 @@ from hypervisors.drivers.base import (
     VmInfo,
     VmInfos,
     VmSpec,
+    network_name,
 )
 from hypervisors.drivers.cloud import Image
 from hypervisors.drivers.mock import guest, screen, serial, store, vnc
@@ -154,7 +156,7 @@ class MockDriver(Driver):
                 return self._crew.heard(present)
             self._check_room(db, spec.cpus, spec.memory_mib, vms=1)
             values = {"uid": spec.uid, "name": spec.name, "disk_gib": spec.disk_gib, "image": spec.image}
-            ref = store.insert_vm(db, values | run_values(spec), self._crew.host_for(db, spec))
+            ref = store.insert_vm(db, values | run_values(spec, self.hypervisor), self._crew.host_for(db, spec))
             if self.values["created_power"] == Power.ON:
                 store.change_vm(db, ref, power=Power.ON.value, since=time.time(), boots=1)
             return self._done(db, "create", ref)
@@ -216,7 +218,7 @@ class MockDriver(Driver):
             self._require_power(vm, Power.OFF)
             self._check_room(db, spec.cpus - vm.cpus, spec.memory_mib - vm.memory_mib)
             self._crew.check_room(db, vm.host, (spec.cpus - vm.cpus, spec.memory_mib - vm.memory_mib, 0))
-            store.change_vm(db, ref, **run_values(spec))
+            store.change_vm(db, ref, **run_values(spec, self.hypervisor))
             changed = self._vm(db, ref)
             return vm if changed == vm else self._done(db, "reconfigure", ref)
 
@@ -416,14 +418,15 @@ class MockDriver(Driver):
                 raise CapacityExceeded(_(NO_ROOM[setting]) % told, where=self.hypervisor)
 
 
-def run_values(spec: VmSpec) -> dict[str, Any]:
+def run_values(spec: VmSpec, hypervisor: str) -> dict[str, Any]:
     """The run parameters as columns."""
+    nics = (replace(nic, network=network_name(spec, nic.network, hypervisor)) for nic in spec.nics)
     extra = {"disks": list(spec.disks), "cdroms": list(spec.cdroms), "boot_order": list(spec.boot_order)}
     extra["ways"] = list(rehearsed_ways(spec))
     return {
         "cpus": spec.cpus,
         "memory_mib": spec.memory_mib,
-        "nics": store.dump_nics(spec.nics),
+        "nics": store.dump_nics(nics),
         "extra": json.dumps({name: value for name, value in extra.items() if value}),
     }
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hypervisors.drivers.base import NicSpec, VmSpec
+from hypervisors.drivers.base import NicSpec, VmSpec, network_name
 from hypervisors.drivers.openstack.known import Known
 from hypervisors.drivers.openstack.memory import Card
 from hypervisors.drivers.openstack.networks import age
@@ -61,7 +61,7 @@ class Ports(Part):
             hint = _("Name one, or set a default network in the hypervisor's settings.")
             raise Rejected(_("A network card names no network."), where="nics", hint=hint)
         definition = (spec.parameters.get("networks") or {}).get(name) or {}
-        wanted = (definition.get("aliases") or {}).get(self.where) or name
+        wanted = network_name(spec, name, self.where)
         if found := self._network(wanted, project):
             return found
         if not definition.get("cidr"):
@@ -80,7 +80,7 @@ class Ports(Part):
         project, networks = project_of(spec), spec.parameters.get("networks") or {}
         for name in sorted(names):
             definition = networks.get(name) or {}
-            wanted = (definition.get("aliases") or {}).get(self.where) or name
+            wanted = network_name(spec, name, self.where)
             if definition.get("cidr") and remove_network(self.session, wanted, project=project):
                 self._networks_in(project).forget()
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('descriptors', '0004_fields_have_names'),
+        ('descriptors', '0005_consoles'),
     ]
 
     operations = [
