@@ -214,6 +214,7 @@ SPECTACULAR_SETTINGS = {
         "TunnelState": "hypervisors.api.tunnels.STATES",
         "CircuitState": "hypervisors.api.serializers.CIRCUIT_STATES",
         "ResourceSource": "hypervisors.api.resources.SOURCES",
+        "InventorySource": ["live", "cached", "last_known", "predefined"],
         "MachineState": "descriptors.states.CHOICES",
         "OperationStatus": "descriptors.models.Status",
         "GrantedRole": "descriptors.permissions.ROLES",

@@ -106,7 +106,9 @@ class LinuxDriver(Driver):
         member, uuid = self.cluster.of(ref)
         return member.machines.get(uuid)
 
-    def find(self, uid: str) -> VmInfo | None:
+    def find(self, uid: str, host: str = "") -> VmInfo | None:
+        if member := self.cluster.members.get(host):
+            return member.machines.find(uid)
         return self.cluster.find(uid)
 
     def capacity(self) -> Capacity:

@@ -99,6 +99,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         help=gettext_noop("Disks grow as they are filled."),
         group=MACHINES,
     ),
+    Setting(
+        "placement",
+        gettext_noop("Placement"),
+        "choice",
+        "spread",
+        choices=("spread", "pack"),
+        help=gettext_noop("On which worker: spread = where most is free, pack = where least is, and enough."),
+        group=MACHINES,
+    ),
     *hop_settings("bastion", BASTION, "bastion.example.org"),
     *hop_settings("headnode", HEADNODE, "192.168.201.1"),
 )
