@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -28,7 +29,7 @@ ABANDONED = timedelta(minutes=10)
 #: Headers kept with an answer.
 HEADERS = ("Content-Type", "Location", "ETag", "Content-Language")
 #: Answers of these paths carry secrets, which are never stored; images are too large to be compared.
-EXCEPT = ("/api/auth/", "/api/openstack/images")
+EXCEPT = re.compile(r"/api/(auth/|openstack/images|nodes/\d+/console/?$)")
 
 
 class IdempotencyMiddleware:
@@ -44,7 +45,7 @@ class IdempotencyMiddleware:
         key = request.headers.get(HEADER)
         if key is None or request.method != "POST" or not request.path.startswith("/api/"):
             return self.get_response(request)
-        if request.path.startswith(EXCEPT):
+        if EXCEPT.match(request.path):
             return self.get_response(request)
         if not 0 < len(key) <= 255 or not key.isprintable():
             return problem_response("input:invalid", 400, _("Use 1 to 255 printable characters."), where=HEADER)

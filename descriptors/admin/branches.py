@@ -283,8 +283,14 @@ def panel_view(request: HttpRequest, pk: int) -> HttpResponse:
     if node.is_folder:
         context |= _offers(request.user, [node])
     else:
-        context |= {"offers": _verbs_on(node, request.user)}
+        context |= {"offers": _verbs_on(node, request.user), "seen": _seen(node, request.user)}
     return render(request, "admin/descriptors/tree_panel.html", context)
+
+
+def _seen(node: Node, user: User) -> dict[str, Any]:
+    """What the links to its console and to the picture of its screen ask."""
+    console = selectors.may_have_console(node.descriptor, user)
+    return {"node": node, "console": console, "picture": console and selectors.has_picture(node.descriptor)}
 
 
 @told

@@ -46,6 +46,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         *("create", "start", "stop", "force-off", "pause", "resume", "restart"),
         *("snapshot", "revert", "delete-snapshot", "reapply", "publish", "recover", "destroy"),
     ),
+    "console": ("console",),
     "cloud.flavors": ("flavor",),
     "cloud.zones": ("zone",),
     "cloud.images": ("image",),

@@ -22,6 +22,7 @@ from olimpus.cli.output import Format, printable, unsteering
 from olimpus.cli.panels import RECORDS
 from olimpus.cli.paths import below, checked
 from olimpus.cli.states import LOOKS, state
+from olimpus.cli.wire import Lost, connected
 from olimpus.cli.words import gettext as _
 from olimpus.cli.words import ngettext
 from olimpus.cli.yaml import as_yaml
@@ -37,10 +38,6 @@ PAUSES: Final = (0.5, 1, 2, 5, 10)
 TICK: Final = 0.5
 #: Rows of a terminal that are not machines.
 FRAME: Final = 6
-
-
-class Lost(Exception):
-    """The connection broke; what was missed will be told."""
 
 
 class Watch:
@@ -65,7 +62,7 @@ class Watch:
                 time.sleep(pause)
 
     def _listen(self) -> Iterator[list[Change]]:
-        with _connected(self._here) as socket:
+        with connected(self._here, "/ws/feed") as socket:
             with _losses():
                 socket.send(json.dumps({"subscribe": [self._path], "since": self.board.settled}))
                 first = self._received(socket)
@@ -117,27 +114,6 @@ class Watch:
             if failure.code == Exit.UNREACHABLE:
                 raise Lost(failure.message) from failure
             raise
-
-
-@contextlib.contextmanager
-def _connected(here: Context) -> Iterator[ClientConnection]:
-    """The socket of the live feed, opened with the token."""
-    from websockets.exceptions import InvalidHandshake, InvalidStatus  # loaded by this command alone
-    from websockets.sync.client import connect
-
-    address = f"ws{here.settings.address.removeprefix('http')}/ws/feed"
-    headers = {"Authorization": f"Bearer {here.settings.token}"}
-    try:
-        socket = connect(address, additional_headers=headers, open_timeout=10, close_timeout=1, max_size=None)
-    except InvalidStatus as error:
-        if error.response.status_code >= 500:
-            raise Lost(f"HTTP {error.response.status_code}") from error
-        why = _("The live feed is refused (HTTP %(status)d).") % {"status": error.response.status_code}
-        raise Failure(why, Exit.SERVER, where=address) from error
-    except (OSError, InvalidHandshake, TimeoutError, EOFError) as error:
-        raise Lost(str(error)) from error
-    with socket:
-        yield socket
 
 
 @contextlib.contextmanager

@@ -32,6 +32,7 @@ BENCHES = {
     "live": "live",
     "browse": "browsing",
     "cli": "cli",
+    "consoles": "consoles",
 }
 #: Seconds that one benchmark may take.
 LONGEST = 600
