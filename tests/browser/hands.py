@@ -59,7 +59,7 @@ class Api:
             if not grant["inherited"]:
                 self.ask("DELETE", f"nodes/{node}/grants/{grant['id']}")
 
-    def do(self, verb: str, path: str, **arguments: Any) -> dict[str, Any]:
+    def do(self, verb: str, path: str, /, **arguments: Any) -> dict[str, Any]:
         """A verb to its end; returns the operation."""
         operation = self.ask("POST", f"nodes/{self.node(path)['id']}/do/{verb}", json=arguments)["id"]
 

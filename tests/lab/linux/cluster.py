@@ -136,6 +136,15 @@ class Cluster:
         """A driver of this cluster that keeps its files in `home`; whoever makes one calls `close`."""
         return driver_class("linux")(name, self.settings(**changes), home)
 
+    def empty(self, home: Path) -> None:
+        """Destroy all machines, also those that a test left which ended badly; images stay."""
+        driver = self.driver(home)
+        for vm in driver.list():
+            driver.destroy(vm.ref)
+        for uid in driver.gateway.look().ways:
+            driver.gateway.leave(uid)
+        driver.close()
+
     # -- hands inside --------------------------------------------------------------------------------------------------
     def run(self, host: str, *argv: str, check: bool = True, data: str | None = None) -> str:
         """What a program says that root runs inside the host, not by SSH: `run("worker-1", "virsh", "list")`.

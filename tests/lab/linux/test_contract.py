@@ -27,10 +27,7 @@ class TestLinux(DriverContract):
     @pytest.fixture(autouse=True)
     def begin(self, cluster: Cluster, image: str, tmp_path: Path) -> None:
         self.cluster, self.image = cluster, image
-        driver = self.make_driver(tmp_path)
-        for vm in driver.list():
-            driver.destroy(vm.ref)
-        driver.close()
+        cluster.empty(tmp_path)
 
     def make_driver(self, home: Path) -> Driver:
         return self.cluster.driver(home)

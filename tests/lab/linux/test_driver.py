@@ -23,13 +23,11 @@ BOOT = 60.0
 
 @pytest.fixture
 def driver(cluster: Cluster, tmp_path: Path) -> Iterator[Driver]:
+    cluster.empty(tmp_path)
     made = cluster.driver(tmp_path)
-    for vm in made.list():
-        made.destroy(vm.ref)
     yield made
-    for vm in made.list():
-        made.destroy(vm.ref)
     made.close()
+    cluster.empty(tmp_path)
 
 
 @pytest.fixture
