@@ -29,3 +29,9 @@ def test_ways_in_and_between(parameters: dict[str, Any], where: str) -> None:
 def test_networks_of_others_may_reach_what_they_like() -> None:
     parameters = {"nics": [{"network": "lan"}], "networks": {"lan": {}, "dmz": {"reaches": ["lan"]}}}
     refuse_what_cannot_be(VmSpec("u-1", "web", 1, 128, 1, nics=(NicSpec("lan", ""),), parameters=parameters))
+
+
+def test_addresses_in_a_disk_that_nobody_can_look_into() -> None:
+    with pytest.raises(Rejected, match=r"inside of a disk.*dhcp, mac or cloud-init") as caught:
+        refuse_what_cannot_be(VmSpec("u-1", "web", 1, 128, 1, nics=(NicSpec("lan", "", "10.0.0.5", "disk"),)))
+    assert caught.value.where == "nics"

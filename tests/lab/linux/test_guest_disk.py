@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -68,7 +69,7 @@ def file_system(folder: Path, tree: Path, kind: str = "ext4", size: int = 16 * M
 
 
 def disk(folder: Path, content: bytes, table: str = "", start: int = 0) -> Path:
-    """A disk of 32 MiB with this partition table, and a file system somewhere."""
+    """A disk with this partition table, and a file system somewhere; it is larger than the table knows, as overlays are."""
     raw = folder / "raw"
     raw.write_bytes(b"")
     os.truncate(raw, 32 * MIB)
@@ -77,6 +78,8 @@ def disk(folder: Path, content: bytes, table: str = "", start: int = 0) -> Path:
     with raw.open("r+b") as file:
         file.seek(start)
         file.write(content)
+    if table:
+        os.truncate(raw, 48 * MIB)
     if not os.geteuid():
         os.chown(raw, 65534, 65534)
     return raw
@@ -202,7 +205,7 @@ class TestRefusals:
             file.write(fat.read_bytes())
             file.seek(10240 * 512)
             file.write(b"LUKS\xba\xbe\0\1")
-        assert [part.kind for part in parts_of(str(raw), 32 * MIB)] == ["vfat", "crypto_LUKS", "ext4", ""]
+        assert [part.kind for part in parts_of(str(raw), 48 * MIB)] == ["vfat", "crypto_LUKS", "ext4", ""]
         with pytest.raises(Refused) as refused:
             wrote(folder, raw)
         assert refused.value.code == "no-guest"
@@ -272,9 +275,8 @@ def address_after_boot(driver: Driver, vm: VmInfo) -> str:
 def test_a_machine_has_the_address_of_its_disk_and_is_reached_there(
     cluster: Cluster, driver: Driver, create: Callable[[str], VmInfo], image: str
 ) -> None:
-    spaces = set(cluster.run("headnode", "ls", "/run/netns", check=False).split())
     vm = create("10.78.0.10")
-    (space,) = set(cluster.run("headnode", "ls", "/run/netns").split()) - spaces
+    space = f"olg-{driver.gateway.look().networks['in-disk 10.78.0.0/24']['tag']}"
     assert address_after_boot(driver, vm) == "10.78.0.10/24"
     cluster.run("headnode", "ip", "netns", "exec", space, "ping", "-c", "3", "-i", "0.3", "-W", "2", "10.78.0.10")
 
@@ -308,3 +310,22 @@ def test_a_disk_that_a_machine_uses_is_left_alone(driver: Driver, create: Callab
     member, uuid = driver.cluster.of(vm.ref)
     with pytest.raises(Transient, match="lock"):
         write_network(member.worker, member.machines.facts(uuid).disks[0], FILES)
+
+
+#: Kills the program as soon as its daemon has the disk whose name is given.
+KILLER = 'until pid=$(pgrep -f "[q]emu-storage-daemon.*$0"); do sleep 0.01; done; kill -9 $(ps -o ppid= -p $pid)'
+
+
+def test_who_is_killed_in_the_middle_holds_nothing(
+    cluster: Cluster, driver: Driver, create: Callable[[str], VmInfo]
+) -> None:
+    vm = create("10.78.0.14")
+    member, uuid = driver.cluster.of(vm.ref)
+    path = member.machines.facts(uuid).disks[0]
+    with ThreadPoolExecutor(1) as threads:
+        killer = threads.submit(cluster.run, member.name, "timeout", "30", "sh", "-c", KILLER, vm.uid)
+        with pytest.raises(Transient, match="broke off"):
+            write_network(member.worker, path, FILES)
+        killer.result()
+    assert "olimpus-disk" not in cluster.run(member.name, "cat", "/proc/mounts")
+    write_network(member.worker, path, FILES)
