@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import defaultdict
 from typing import Any
 
@@ -11,6 +12,8 @@ import httpx
 import pytest
 import websockets
 
+from hypervisors.drivers.base import Power
+from hypervisors.drivers.mock import MockDriver, tamper
 from tests.processes.installation import COURSE, Installation, kill, until
 
 MACHINES = 360
@@ -98,3 +101,30 @@ async def test_nobody_listens_without_signing_in(installation):
         await websockets.connect(address, additional_headers=elsewhere)
     assert refused.value.response.status_code == 403
     assert httpx.get(f"{installation.address}/health").status_code == 200
+
+
+async def test_a_change_made_by_hand_reaches_the_browser_within_two_seconds(installation):
+    installation.load(latency=0)
+    installation.web()
+    installation.worker()
+    with installation.api() as api:
+        rows = api.get("/nodes", params={"path": COURSE}).json()["results"]
+    student = next(row["path"] for row in rows if row["kind"] == "folder")
+    done = await asyncio.to_thread(installation.do, "create", student)
+    await asyncio.to_thread(installation.wait_for, done)
+    locked = installation.home / "watching"
+    assert await asyncio.to_thread(until, lambda: any(locked.glob("*")), 20)
+    await asyncio.sleep(2)  # the first look at everything is over
+    vm = MockDriver("mock", {"latency": 0}, installation.home).list()[0]
+    address = f"ws://127.0.0.1:{installation.port}/ws/feed"
+    headers = {"Cookie": await asyncio.to_thread(installation.sign_in), "Origin": installation.address}
+    async with websockets.connect(address, additional_headers=headers) as socket:
+        await socket.send(json.dumps({"subscribe": [COURSE], "since": None}))
+        await socket.recv()
+        begun = time.monotonic()
+        await asyncio.to_thread(tamper, installation.home, "mock", vm.ref, power=Power.ON)
+        verbs: set[str] = set()
+        while "vm.drift" not in verbs:
+            message = json.loads(await asyncio.wait_for(socket.recv(), 10))
+            verbs |= {event["verb"] for event in message.get("events", [])}
+    assert time.monotonic() - begun < 2
