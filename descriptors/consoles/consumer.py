@@ -81,7 +81,9 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         await asyncio.gather(self.work, return_exceptions=True)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """What the browser sends."""
+        """What the browser sends, until the end was told."""
+        if self.code:
+            return
         if text_data is not None:
             self._heed(text_data)
         elif bytes_data and self.stream:
@@ -175,6 +177,8 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         self.code = code
         await self.send(json.dumps({"end": {"code": code, "message": message, "hint": hint}}))
         await self.close(code=code)
+        if asyncio.current_task() is not self.work:
+            self.work.cancel()  # nothing more passes, whether the browser goes or not
 
     async def _tell_why_over(self) -> None:
         machine = await _fresh(self.node)

@@ -16,6 +16,8 @@ from typing import Final
 PIECE: Final = 65536
 KEPT: Final = 65536
 MOST_INPUT: Final = 1024 * 1024
+#: Seconds that a line stays connected without viewers: who reloads the page finds it as it was.
+LINGER: Final = 5.0
 #: Bytes that a browser may be owed until it says that it got them.
 WINDOW: Final = 4 * 1024 * 1024
 #: What tells a terminal to begin anew.
@@ -53,6 +55,10 @@ class Stream:
 
     async def close(self) -> None:
         """Hang up. May be repeated."""
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """At once."""
         self._writer.close()
 
 
@@ -76,13 +82,17 @@ class Line:
     def put(self, data: bytes) -> None:
         self._stream.put(data)
 
-    async def leave(self, end: Extension) -> None:
-        """One less; the last one hangs up."""
+    def leave(self, end: Extension) -> None:
+        """One less; when nobody has come for a while after the last one, it is hung up."""
         self._ends.discard(end)
+        if not self._ends:
+            asyncio.get_running_loop().call_later(LINGER, self._hang_up_when_alone)
+
+    def _hang_up_when_alone(self) -> None:
         if not self._ends:
             self.over = True
             self._task.cancel()
-            await self._stream.close()
+            self._stream.hang_up()
 
     async def _read(self) -> None:
         while data := await self._stream.take():
@@ -91,6 +101,7 @@ class Line:
             for end in self._ends:
                 end.hear(data, self._kept)
         self.over = True
+        self._stream.hang_up()
         for end in self._ends:
             end.hang_up()
 
@@ -130,7 +141,7 @@ class Extension:
 
     async def close(self) -> None:
         """Leave the line. May be repeated."""
-        await self._line.leave(self)
+        self._line.leave(self)
 
 
 Key = tuple[int, str, str]  # hypervisor, reference there, kind

@@ -7,6 +7,7 @@ import socket
 
 import pytest
 
+from descriptors.consoles import streams
 from descriptors.consoles.streams import ANEW, KEPT, MOST_INPUT, Exchange, Stream, TooMuch, Window
 
 KEY = (1, "vm", "serial")
@@ -28,7 +29,8 @@ class Guest:
         self.ends[-1].sendall(data)
 
 
-async def test_one_connection_serves_all_and_closes_with_the_last():
+async def test_one_connection_serves_all_and_closes_after_the_last(monkeypatch):
+    monkeypatch.setattr(streams, "LINGER", 0.1)
     guest, exchange = Guest(), Exchange()
     first, second = await asyncio.gather(*(exchange.join(KEY, guest.connect) for _each in range(2)))
     assert len(guest.ends) == 1
@@ -41,6 +43,9 @@ async def test_one_connection_serves_all_and_closes_with_the_last():
     guest.say(b"still")
     assert await second.take() == b"still"
     await second.close()
+    back = await exchange.join(KEY, guest.connect)
+    assert (len(guest.ends), await back.take()) == (1, b"hellostill")
+    await back.close()
     assert await asyncio.to_thread(guest.ends[0].recv, 10) == b""
     await exchange.join(KEY, guest.connect)
     assert len(guest.ends) == 2
