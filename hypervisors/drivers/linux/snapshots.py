@@ -1,4 +1,4 @@
-"""Snapshots inside the disks of a machine, with its memory when it is on."""
+"""Snapshots inside the disks of a machine. Of one that was on they have the memory, too, which nobody brings back."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SnapshotService:
         self.machines.act(uuid, ask)
 
     def revert(self, uuid: str, name: str) -> VmInfo:
-        """The disks as they were then, and the memory if it was on; cards, CPUs and memory stay as they are defined now."""
+        """The disks as they were then, and the machine off; cards, CPUs and memory stay as they are defined now."""
 
         def ask(domain: libvirt.virDomain) -> None:
             defined = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE)
@@ -66,9 +66,10 @@ class SnapshotService:
                     raise
                 message = _("There is no snapshot “%(name)s”.") % {"name": name}
                 raise Rejected(message, where=self.machines.worker.where) from None
-            domain.revertToSnapshot(snapshot, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE)
-            if not domain.isActive():
-                domain.connect().defineXML(defined)
+            domain.revertToSnapshot(snapshot, _revert_flags(snapshot.getXMLDesc()))
+            if domain.isActive():
+                domain.destroy()
+            domain.connect().defineXML(defined)
 
         return self.machines.act(uuid, ask)
 
@@ -84,6 +85,13 @@ def _snapshot(xml: str) -> Snapshot:
     told = fromstring(xml)
     created = datetime.fromtimestamp(int(told.findtext("creationTime", "0")), UTC)
     return Snapshot(told.findtext("name", ""), created, told.findtext("description") or "")
+
+
+def _revert_flags(xml: str) -> int:
+    """A machine that was on then does not run a step."""
+    was_off = fromstring(xml).findtext("state", "") == "shutoff"
+    force, paused = libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_FORCE, libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED
+    return force if was_off else force | paused
 
 
 def _depth(snapshot: libvirt.virDomainSnapshot) -> int:
