@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from hypervisors.drivers.linux.faults import Refused
 from hypervisors.drivers.linux.guestdisk.program import tools
-from hypervisors.drivers.linux.guestdisk.program.export import shown
+from hypervisors.drivers.linux.guestdisk.program.export import own_folder, shown
 from hypervisors.drivers.linux.guestdisk.program.ext import Ext, Wanted
 from hypervisors.drivers.linux.guestdisk.program.partitions import EXT, Part, parts_of
 
@@ -26,9 +25,8 @@ def answer(request: Mapping[str, Any]) -> Json:
     os.umask(0o022)
     try:
         tools.need()
-        with _folder() as folder:
-            disk = str(request["disk"])
-            return {"answer": write(lambda part: shown(disk, folder, part), folder, request)}
+        disk, folder = str(request["disk"]), own_folder()
+        return {"answer": write(lambda part: shown(disk, folder, part), folder, request)}
     except Refused as refused:
         return {"refused": refused.code, "told": refused.told}
 
@@ -71,11 +69,3 @@ def _bring(guest: Ext, folder: str, pattern: str, files: Sequence[Json]) -> None
 def _told(parts: Sequence[Part]) -> list[str]:
     """What there is instead, for a person: "1 vfat"."""
     return [f"{part.number or ''} {part.kind or '?'}".strip() for part in parts]
-
-
-@contextmanager
-def _folder() -> Iterator[str]:
-    """A folder of our own in which nobody can open what it is told the name of."""
-    with tempfile.TemporaryDirectory(prefix="olimpus-disk-") as folder:
-        os.chmod(folder, 0o711)  # noqa: S103 - for nobody, who is told the names
-        yield folder
