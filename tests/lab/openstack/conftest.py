@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hypervisors.drivers.openstack import OpenStackDriver
+from hypervisors.drivers.openstack import OpenStackDriver, watch
 from hypervisors.drivers.openstack.cloud import OpenStackCloud
 from hypervisors.drivers.openstack.session import Session
 from hypervisors.drivers.openstack.settings import SETTINGS
@@ -34,6 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return rank.get(item.path, len(LONG)), shares
 
     items.sort(key=key)
+
+
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for a server looks more often: here it takes a second or two, and there are hundreds of them."""
+    monkeypatch.setattr(watch, "PAUSE", 0.3)
 
 
 @pytest.fixture(scope="session")
