@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, Visitors, serving
 from tests.browser.hands import Api
+from tests.lab import document as anywhere
 from tests.lab.linux.cluster import Cluster
 from tests.processes.installation import until
 
@@ -131,6 +132,17 @@ def test_every_verb(rack: Rack) -> None:
     ):
         rack.do(verb, "web", **arguments)
         assert rack.machine("web")["state"] == state, verb
+
+
+def test_one_document_for_the_rehearsal_and_for_the_rack(rack: Rack, image: str) -> None:
+    api = rack.api.client
+    rack.api.hypervisor("rehearsal", images="bookworm")
+    anywhere.call(api, "rehearsal", images={"debian-12": "bookworm"})
+    anywhere.call(api, "rack", images={"debian-12": image})
+    anywhere.lay_out(api)
+    for hypervisor in ("rehearsal", "rack"):
+        made = anywhere.deploys_on(api, hypervisor)
+        assert [machine["state"] for machine in made] == ["created", "created"]
 
 
 def test_nothing_is_left_at_the_end(rack: Rack) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 from descriptors.verbs import VERBS
 from tests.cli.terminal import Terminal
+from tests.lab import document as anywhere
 from tests.lab.cloud import Cloud
 from tests.lab.openstack.campus import Campus
 from tests.processes.installation import PASSWORD, until
@@ -218,3 +219,12 @@ def test_every_verb_by_every_door(doors: list[Door], lab: Cloud) -> None:
     assert published(doors, lab) == {named(door, "gold") for door in doors}
     behind = [door for door in doors if door.hypervisor == "behind"]
     assert behind[0].campus.bastion.log().count("Accepted publickey") >= 1
+
+
+def test_the_document_of_all_hypervisors(campus: Campus) -> None:
+    """The one that the mock and the Linux lab get: what it calls debian-12 is cirros here."""
+    with campus.api() as api:
+        anywhere.call(api, "cloud", images={"debian-12": "cirros"})
+        anywhere.lay_out(api)
+        made = anywhere.deploys_on(api, "cloud")
+    assert [machine["state"] for machine in made] == ["created", "created"]
