@@ -19,6 +19,7 @@ from django.utils import timezone
 from accounts import journal
 from descriptors import selectors
 from descriptors.models import OPEN, Descriptor, Operation, Unowned
+from descriptors.states import State
 from hypervisors import claims, health
 from hypervisors.drivers.base import Power, VmInfo
 from hypervisors.gateway import Gateway, gateway_for
@@ -163,14 +164,15 @@ def _check_claims(
     unheard: Sequence[str],
     looked_at: datetime,
 ) -> None:
-    """Machines at rest hold a claim where they were seen; those that are being worked on keep theirs."""
+    """Machines at rest hold a claim where they were seen; those that are being worked on, or may be there, keep theirs."""
     idle = {machine: found[machine.pk] for machine in machines if not selectors.open_operation(machine)}
     seen = {
         str(machine.uid): claims.Seen(info.host, Size(info.cpus, info.memory_mib, info.disk_gib))
         for machine, info in idle.items()
         if info is not None and info.host
     }
-    claims.check(hypervisor, seen, {str(machine.uid) for machine in machines}, unheard, looked_at)
+    made = {str(machine.uid) for machine in machines if machine.state != State.PROVISIONED or machine not in idle}
+    claims.check(hypervisor, seen, made, unheard, looked_at)
 
 
 def observation(info: VmInfo | None) -> dict[str, Any]:

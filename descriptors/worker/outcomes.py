@@ -220,6 +220,8 @@ def _entry(operation: Operation, machine: Descriptor | None, claimed: Operation)
         data["state"] = machine.state
     if operation.error:
         data["error"] = operation.error
+    if host := (operation.result or {}).get("host"):
+        data |= {"host": host, "why": operation.result["why"]}
     return journal.Draft(
         claimed.actor,
         f"vm.{operation.verb}.{outcome}",

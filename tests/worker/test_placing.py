@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from accounts.models import Entry
-from descriptors import actions
+from descriptors import actions, reconcile
 from descriptors.models import Descriptor, Node, Status
 from descriptors.states import State
 from hypervisors.drivers import mock
@@ -34,6 +34,7 @@ def test_a_machine_gets_a_host_its_claim_and_the_reason(world, workers):
     assert hosts_of(world) == {str(world.sam.web.uid): "w2"}
     assert operation.result["host"] == "w2"
     assert operation.result["why"]["code"] == "roomiest"
+    assert Entry.objects.get(verb="vm.create.succeeded").data["host"] == "w2"
     world.do("destroy", world.sam.web)
     assert not Claim.objects.exists()
 
@@ -143,6 +144,19 @@ def test_when_the_hosts_cannot_be_looked_at_it_is_tried_again(world, workers, tu
     make_due()
     world.perform()
     assert fresh(world.sam.web).state == State.CREATED
+
+
+def test_the_claim_of_a_cancelled_create_stays_until_it_is_known_what_is_there(world, workers, tune):
+    workers(TWO, failure_rate=1.0, seed=1)
+    operation = begin(world, "create", world.sam.web)
+    world.perform()
+    reconcile.reconcile(world.hypervisor.pk)
+    actions.cancel(operation, actor=world.root)
+    reconcile.reconcile(world.hypervisor.pk)
+    assert (fresh(world.sam.web).state, Claim.objects.count()) == (State.FAILED, 1)
+    tune(failure_rate=0.0)
+    world.do("recover", world.sam.web)
+    assert (fresh(world.sam.web).state, Claim.objects.count()) == (State.PROVISIONED, 0)
 
 
 def test_without_workers_nothing_is_claimed(world):
