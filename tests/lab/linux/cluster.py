@@ -28,6 +28,13 @@ OWN = {
     "LINUX_LAB_EXT": "172.31.204",
     "LINUX_LAB_MGMT": "192.168.204",
 }
+#: The lab of pytest's second worker: the machines of one are never in the other's way.
+TWIN = {
+    "LINUX_LAB_DIR": f"{FOLDER}-twin",
+    "LINUX_LAB_NAME": "labtwin",
+    "LINUX_LAB_EXT": "172.31.205",
+    "LINUX_LAB_MGMT": "192.168.205",
+}
 WHAT_TO_DO = "the Linux lab is down: `make lab-linux` brings it up (Debian 12, root), `make test-linux` too"
 #: Tags of the networks of slices.
 VLANS = "100-999"

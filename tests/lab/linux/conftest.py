@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from hypervisors.drivers.linux.sheets import look
-from tests.lab.linux.cluster import Cluster
+from tests.lab.linux.cluster import TWIN, Cluster
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    """The running lab."""
-    return Cluster.running()
+def cluster(worker_id: str) -> Iterator[Cluster]:
+    """The running lab; of a second pytest worker, one beside it, of which nothing is left."""
+    running = Cluster.running()
+    if worker_id in ("master", "gw0"):
+        yield running
+        return
+    with Cluster.standing(TWIN | {"LINUX_LAB_IMAGE": str(running.image)}) as twin:
+        yield twin
+        assert twin.leftovers() == []
 
 
 @pytest.fixture(scope="session")
