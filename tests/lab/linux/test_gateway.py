@@ -36,6 +36,9 @@ class World:
         self.undo = ExitStack()
         self.headnode = Place(cluster, "headnode")
         self.bastion = Place(cluster, "bastion")
+        self.gate = cluster.host("headnode").address
+        self.door = str(cluster.inventory["bastion"]["internal"])  # the bastion is outside, for the gateway
+        self.outside = self.gate.rpartition(".")[0]
         self.seats: dict[str, tuple[Seat, ...]] = {}
         self.ways: dict[str, tuple[Way, ...]] = {}
 
@@ -170,8 +173,8 @@ class TestWaysOut:
         world.enter("a", [{"network": "lan"}], {"lan": LAN | {"type": "nat"}})
         world.serve(world.bastion, 7801)
         station = world.booted("a")
-        assert station.call("192.168.201.254", 7801) == "192.168.201.1"  # TCP too: sums are right
-        assert station.call("192.168.201.1", 22) == ""  # its SSH
+        assert station.call(world.door, 7801) == world.gate  # TCP too: sums are right
+        assert station.call(world.gate, 22) == ""  # its SSH
         assert station.call("10.9.0.254", 53) == ""
         assert station.pings("10.9.0.254")
 
@@ -180,7 +183,7 @@ class TestWaysOut:
         world.serve(world.bastion, 7802)
         station = world.booted("a")
         station.run("ip", "route", "replace", "default", "via", "10.9.0.254")
-        assert station.call("192.168.201.254", 7802) == ""
+        assert station.call(world.door, 7802) == ""
 
     def test_who_asks_for_names_gets_them_from_the_gateway(self, world: World) -> None:
         named = {"lan": LAN | {"gateway": "10.9.0.1", "dns": ["10.9.0.1"]}}
@@ -218,25 +221,25 @@ class TestWaysIn:
         station = world.booted("a")
         world.serve(station, 7000)
         ways = world.ways["a"]
-        assert world.bastion.call("192.168.201.1", ways[0].port) == "10.9.0.254"  # an isolated machine can answer that
-        assert [way.command for way in ways] == ["", "", "ssh -p 29999 192.168.201.1"]
+        assert world.bastion.call(world.gate, ways[0].port) == "10.9.0.254"  # an isolated machine can answer that
+        assert [way.command for way in ways] == ["", "", f"ssh -p 29999 {world.gate}"]
         clash = world.spec("b", [{"network": "lan", "forwards": [{"port": 22, "outside": 29999}]}], {"lan": LAN})
         with pytest.raises(Rejected, match=r"29999.*“a”"):
             world.gateway.enter(clash)
         again = world.enter("a", [{"network": "lan", "mac": station.mac}], {"lan": LAN})
         assert world.ways["a"] == ()
-        assert world.bastion.call("192.168.201.1", ways[0].port) == ""
+        assert world.bastion.call(world.gate, ways[0].port) == ""
         world.gateway.leave(again.uid)
 
     def test_an_address_of_its_own(self, world: World) -> None:
         world.enter("a", [{"network": "lan", "floating": True}], {"lan": LAN | {"type": "nat"}})
         station = world.booted("a")
         (way,) = world.ways["a"]
-        assert way.address in [f"192.168.201.{last}" for last in range(220, 230)]
+        assert way.address in [f"{world.outside}.{last}" for last in range(220, 230)]
         world.serve(station, 7000)
         world.serve(world.bastion, 7803)
-        assert world.bastion.call(way.address, 7000, 5) == "192.168.201.254"
-        assert station.call("192.168.201.254", 7803) == way.address
+        assert world.bastion.call(way.address, 7000, 5) == world.door
+        assert station.call(world.door, 7803) == way.address
         assert world.bastion.pings(way.address)
 
     def test_ssh_through_the_gateway_with_ones_own_key_to_ones_own_machine(
@@ -251,7 +254,7 @@ class TestWaysIn:
         world.serve(station, 7000)
         own, others = (world.ways[name][0].command.split("@")[-1] for name in "ab")
         others = others.split()[-1]
-        assert world.ways["a"][0].command == f"ssh -J olimpus-jump@192.168.201.1 ana@{own}"
+        assert world.ways["a"][0].command == f"ssh -J olimpus-jump@{world.gate} ana@{own}"
 
         def jump(key: str, *argv: str) -> tuple[str, str]:
             target = [*argv, "-i", str(tmp_path / key), "-o", "ControlPath=none", "olimpus-jump@headnode"]
@@ -268,7 +271,7 @@ class TestWaysIn:
         assert "forwarding failed" in jump("mine", "-W", f"{own}:7000")[1]
         assert "forwarding failed" in jump("mine", "-W", f"{others}:22")[1]
         assert "forwarding failed" in jump("theirs", "-W", f"{own}:22")[1]
-        assert "forwarding failed" in jump("mine", "-W", "192.168.201.11:22")[1]
+        assert "forwarding failed" in jump("mine", "-W", f"{world.outside}.11:22")[1]
         assert "forwarding failed" in jump("mine", "-o", "ExitOnForwardFailure=yes", "-NR", "29123:127.0.0.1:1")[1]
         assert "not available" in jump("mine")[0]
         world.gateway.leave(f"a-{RUN}")
@@ -287,13 +290,13 @@ VANDALS = {
     "the link": "ip link del olgv{tag}",
     "the rules": "ip netns exec olg-{tag} nft flush ruleset; nft delete table inet olimpus",
     "the files": "rm -r /var/lib/olimpus/gateway/networks/{tag}",
-    "addresses and routes": "ip -n olg-{tag} addr flush dev olg{tag}; ip -n olg-{tag} route flush proto 187",
+    "addresses and routes": "ip -n olg-{tag} addr flush dev olg{tag}; ip -n olg-{tag} route flush proto 199",
     "a power cut": "rm -r /run/olimpus-gateway; ip netns del olg-{tag}; nft delete table inet olimpus",
 }
 
 
 #: What is seen without looking into everything.
-REBOOTS = {"the server", "the namespace", "a power cut"}
+REBOOTS = {"the port", "the server", "the namespace", "a power cut"}
 
 
 class TestMending:
@@ -307,8 +310,8 @@ class TestMending:
         world.headnode.run("sh", "-c", VANDALS[lost].format(tag=tag), check=False)
         assert world.gateway.mend(thorough=lost not in REBOOTS) == []
         assert station.lease()
-        assert station.call("192.168.201.254", 7804, 5) == "192.168.201.1"
-        assert world.bastion.call("192.168.201.1", port, 5) == "192.168.201.254"
+        assert station.call(world.door, 7804, 5) == world.gate
+        assert world.bastion.call(world.gate, port, 5) == world.door
         assert world.gateway.mend() == []
 
     def test_whoever_is_killed_leaves_nothing_that_the_next_does_not_finish(self, world: World) -> None:
@@ -385,4 +388,4 @@ def test_nothing_is_left_after_the_last_one(world: World, tmp_path: Path) -> Non
     seen = world.gateway.look(thorough=True)
     assert not set(tags) & {network["tag"] for network in seen.networks.values()}
     assert not set(tags) & set(seen.leftovers)
-    assert "192.168.201.22" not in world.headnode.run("ip", "neigh", "show", "proxy")
+    assert f"{world.outside}.22" not in world.headnode.run("ip", "neigh", "show", "proxy")

@@ -23,7 +23,7 @@ from hypervisors.drivers.linux.gateway.program.system import inside, run, run_js
 from hypervisors.drivers.linux.gateway.program.texts import no_rules
 
 #: Number of the routing protocol that marks our routes.
-PROTOCOL = "187"
+PROTOCOL = "199"
 
 
 class Builder:
@@ -57,7 +57,12 @@ class Builder:
 
     def _is_built(self, plan: NetworkPlan) -> bool:
         built = self._stamped(plan.tag)[:1] == [plan.base]
-        return built and system.has_namespace(namespace(plan.tag)) and self._serves(plan)
+        return built and self._is_plugged(plan) and self._serves(plan)
+
+    def _is_plugged(self, plan: NetworkPlan) -> bool:
+        """Whether the port is where it belongs, and no newer one where OVS makes them."""
+        name, space = port(plan.tag), namespace(plan.tag)
+        return system.has_namespace(space, name) and name not in system.devices()
 
     def _stamped(self, tag: int) -> list[str]:
         try:
@@ -78,11 +83,12 @@ class Builder:
         """The port: OVS makes it beside the other devices of the gateway, and makes it again there when it restarts."""
         name, space = port(plan.tag), namespace(plan.tag)
         options = [f"tag={plan.tag}", "--", "set", "interface", name, "type=internal"]
-        if not (_has_device(name, space) and name in self._ports()):
+        if not (self._is_plugged(plan) and name in self._ports()):
             system.end_processes(_conf_argument(self.settings, plan.tag))  # it listens on the device that is gone
             if not _has_device(name):
                 run("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", name)
             run("ovs-vsctl", "--timeout=20", "--may-exist", "add-port", self.settings.bridge, name, *options)
+            run("ip", "-n", space, "link", "del", name, fine=(0, 1))  # OVS has forgotten it when it started again
             run("ip", "link", "set", name, "netns", space)
         run("ovs-vsctl", "--timeout=20", "set", "port", name, f"tag={plan.tag}")
         with inside(space):

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -80,13 +81,18 @@ def _enter(descriptor: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def has_namespace(namespace: str) -> bool:
-    """Whether it is there and one: a name may be left without its namespace."""
+def has_namespace(namespace: str, device: str = "lo") -> bool:
+    """Whether it is there, and this device in it: a name may be left without its namespace."""
     try:
         with inside(namespace):
-            return True
+            return device in devices()
     except OSError:
         return False
+
+
+def devices() -> list[str]:
+    """Names of the devices in the namespace that we are in."""
+    return [name for _number, name in socket.if_nameindex()]
 
 
 def make_namespace(namespace: str) -> None:
