@@ -152,6 +152,7 @@ def test_the_claim_of_a_cancelled_create_stays_until_it_is_known_what_is_there(w
     world.perform()
     reconcile.reconcile(world.hypervisor.pk)
     actions.cancel(operation, actor=world.root)
+    world.perform()
     reconcile.reconcile(world.hypervisor.pk)
     assert (fresh(world.sam.web).state, Claim.objects.count()) == (State.FAILED, 1)
     tune(failure_rate=0.0)
