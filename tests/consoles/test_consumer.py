@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import struct
 from collections.abc import AsyncIterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.test import Client
 
+from accounts import actions as accounts
+from accounts import journal
 from accounts.models import Entry
 from descriptors import actions, tree
 from descriptors.consoles import consumer, keeper
@@ -237,3 +243,75 @@ async def test_a_hypervisor_that_does_not_answer_is_told_in_words(campus):
     end = await socket.until_told("end")
     assert end["code"] == 4502
     assert "it must be on" in end["message"]
+
+
+# -- screens -----------------------------------------------------------------------------------------------------------
+
+REQUEST = struct.pack(">BBHHHH", 3, 1, 0, 0, 480, 250)
+KEY = struct.pack(">BBxxI", 4, 1, ord("k"))
+
+
+async def screen(campus: World, user: Any, **wish: Any) -> Socket:
+    """A viewer who has said hello and has the whole picture."""
+    socket = await opened(campus.sam.web, user, kind="vnc", **wish)
+    await socket.until_shown("RFB 003.008\n")
+    for said in (b"RFB 003.008\n", b"\x01", b"\x01"):
+        await socket.send_to(bytes_data=said)
+    await socket.until_shown(campus.sam.web.name)
+    await socket.send_to(bytes_data=REQUEST)
+    await drawn(socket)
+    return socket
+
+
+async def drawn(socket: Socket) -> None:
+    """The next rows that the screen draws."""
+    before = len(socket.shown)
+    while len(socket.shown) < before + 480 * 10 * 4:
+        await socket.next()
+
+
+async def test_a_screen_is_drawn_and_asks_no_viewer_for_its_password(campus):
+    socket = await screen(campus, campus.sam.user)
+    assert socket.shown.startswith(b"RFB 003.008\n\x01\x01\0\0\0\0")
+    await socket.send_to(bytes_data=KEY + REQUEST)
+    await drawn(socket)
+    await socket.disconnect()
+
+
+async def test_keys_of_who_watches_a_screen_are_dropped(campus):
+    socket = await screen(campus, campus.mia, watch=True)
+    await socket.send_to(bytes_data=KEY + REQUEST)
+    while True:  # whatever is told about viewers is no picture
+        try:
+            frame = await socket.receive_output(0.5)
+        except TimeoutError:
+            break
+        assert "bytes" not in frame or frame["bytes"] is None
+
+
+async def test_what_is_no_rfb_ends_it(campus):
+    socket = await opened(campus.sam.web, campus.sam.user, kind="vnc")
+    await socket.send_to(bytes_data=b"GET / HTTP/1.1\r\n\r\n")
+    assert (await socket.until_told("end"))["code"] == 4400
+
+
+async def test_who_signs_out_has_left(campus, monkeypatch):
+    browser = Client()
+    await sync_to_async(browser.force_login)(campus.sam.user)
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    socket = Socket(campus.sam.user, await ticket_of(campus.sam.web, campus.sam.user))
+    socket.scope["session"] = store(browser.session.session_key)
+    await socket.connect()
+    await socket.until_told("open")
+    await sync_to_async(journal.record)(campus.sam.user, "user.sign_out")  # elsewhere: this session goes on
+    await socket.type("echo still\r")
+    await socket.until_shown("\r\nstill")
+    await sync_to_async(browser.logout)()
+    await sync_to_async(journal.record)(campus.sam.user, "user.sign_out")
+    assert (await socket.until_told("end"))["code"] == 4401
+
+
+async def test_an_account_that_is_closed_loses_its_consoles(campus):
+    socket = await opened(campus.sam.web, campus.sam.user)
+    await sync_to_async(accounts.deactivate)(campus.sam.user, actor=campus.root)
+    assert (await socket.until_told("end"))["code"] in (4401, 4403)
