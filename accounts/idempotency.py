@@ -29,7 +29,7 @@ ABANDONED = timedelta(minutes=10)
 #: Headers kept with an answer.
 HEADERS = ("Content-Type", "Location", "ETag", "Content-Language")
 #: Answers of these paths carry secrets, which are never stored; images are too large to be compared.
-EXCEPT = re.compile(r"/api/(auth/|openstack/images|nodes/\d+/console/?$)")
+EXCEPT = re.compile(r"/api/(auth/|openstack/images|hypervisors/\d+/images|nodes/\d+/console/?$)")
 
 
 class IdempotencyMiddleware:

@@ -47,6 +47,7 @@ DEEDS: Final = {
     "cloud.flavor.delete": _("flavor removed"),
     "cloud.image.upload": _("image uploaded"),
     "cloud.image.delete": _("image removed"),
+    "cloud.image.tidy": _("copies of images tidied"),
     "cloud.network.create": _("network made"),
     "cloud.network.delete": _("network removed"),
     "cloud.subnet.create": _("subnet made"),

@@ -27,7 +27,7 @@ from hypervisors.gateway import gateway_for
 from hypervisors.images import inspect
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
-from hypervisors.registry import nearest
+from hypervisors.registry import driver_class, nearest
 from olimpus import env
 from olimpus.errors import Conflict, Invalid, Missing, NotFound, OlimpusError, VMNotFound
 
@@ -82,6 +82,25 @@ def required(name: str = "") -> Hypervisor:
     return cloud
 
 
+def offers(hypervisor: Hypervisor) -> frozenset[str]:
+    """What the technology has beside machines, of `hypervisors.drivers.cloud.KINDS`; nothing while its driver is missing."""
+    try:
+        return driver_class(hypervisor.driver).offers
+    except Invalid:
+        return frozenset()
+
+
+def with_kind(kind: str) -> list[Hypervisor]:
+    """Hypervisors of all technologies that have this kind, by name."""
+    return [hypervisor for hypervisor in Hypervisor.objects.order_by("name") if kind in offers(hypervisor)]
+
+
+def required_with(kind: str, name: str = "") -> Hypervisor:
+    """The hypervisor of this name, whatever its technology, if it has this kind; without a name as `required`."""
+    having = (hypervisor for hypervisor in with_kind(kind) if hypervisor.name == name)
+    return next(having, None) or required(name)
+
+
 def from_environment() -> Hypervisor | None:
     """A record for the OpenStack that the environment names, where there is none yet; None otherwise. May be repeated.
 
@@ -129,6 +148,7 @@ DEEDS: Final[Mapping[str, Deed]] = {
     "flavor.delete": Deed("delete_flavor", ("flavors",)),
     "image.upload": Deed("upload_image", ("images",)),
     "image.delete": Deed("delete_image", ("images",)),
+    "image.tidy": Deed("tidy_images", ("images",)),
     "network.create": Deed("create_network", NETWORKS),
     "network.delete": Deed("delete_network", NETWORKS),
     "subnet.create": Deed("create_subnet", NETWORKS),

@@ -18,7 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext, ngettext
 
 from accounts.models import Entry
-from hypervisors import actions, breaker
+from hypervisors import actions, breaker, clouds
 from hypervisors.admin import cloud, facts, resources, steps, tunnels
 from hypervisors.admin.forms import HypervisorForm, form_for, typed_for_other
 from hypervisors.drivers.base import CAPABILITY_WORDS, Check
@@ -265,6 +265,7 @@ class HypervisorAdmin(admin.ModelAdmin):
             "room": facts.room(hypervisor.capacity),
             "in_charge": facts.in_charge(hypervisor),
             "driver_label": _label(driver),
+            "offers": clouds.offers(hypervisor),
             "capabilities": [(gettext(word), capability in able) for capability, word in CAPABILITY_WORDS.items()],
             "health_history": [_change(entry) for entry in changes[:HISTORY]],
             "planned": steps.planned(driver) if able else [],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.urls import re_path
 
+from hypervisors.api.images import HypervisorImageViewSet
+from hypervisors.api.openstack.base import ID
 from hypervisors.api.openstack.urls import urlpatterns as openstack
 from hypervisors.api.resources import ResourceStatusView
 from hypervisors.api.tunnels import TunnelReconnectView, TunnelStatusView
@@ -20,8 +22,17 @@ router.include_root_view = False
 for prefix, viewset, basename in routes:
     router.register(prefix, viewset, basename=basename)
 
+IMAGES = r"^hypervisors/(?P<pk>[0-9]{1,18})/images"
+#: An image may be called “tidy”, too.
+TIDY = {"post": "tidy", "delete": "destroy"}
+
 urlpatterns = [
     *router.urls,
+    re_path(
+        f"{IMAGES}/?$", HypervisorImageViewSet.as_view({"get": "list", "post": "create"}), name="hypervisor-images"
+    ),
+    re_path(f"{IMAGES}/(?P<id>tidy)/?$", HypervisorImageViewSet.as_view(TIDY), name="hypervisor-images-tidy"),
+    re_path(f"{IMAGES}/{ID}/?$", HypervisorImageViewSet.as_view({"delete": "destroy"}), name="hypervisor-image"),
     *openstack,
     re_path(r"^ssh-tunnel/status/?$", TunnelStatusView.as_view(), name="ssh-tunnel-status"),
     re_path(r"^resources/status/?$", ResourceStatusView.as_view(), name="resources-status"),

@@ -270,8 +270,10 @@ class Driver(ABC):
     label: ClassVar[str]
     settings: ClassVar[tuple[Setting, ...]] = ()
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
-    #: Flavors, images, networks, volumes and projects, for a technology that is a cloud.
+    #: Flavors, images, networks, volumes, projects: as much of it as the technology `offers`.
     cloud: Cloud | None = None
+    #: What `cloud` has of `hypervisors.drivers.cloud.KINDS`, known before anybody connects.
+    offers: ClassVar[frozenset[str]] = frozenset()
     #: Headings of settings that many leave empty: forms fold them until one of theirs is filled in.
     folded: ClassVar[frozenset[str]] = frozenset()
     #: Whether Olimpus chooses the host of each machine (`VmSpec.host`) among `hosts`.

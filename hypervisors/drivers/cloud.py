@@ -8,11 +8,14 @@ account itself.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar, Final
+
+from olimpus.errors import Unsupported
+from olimpus.words import gettext as _
+from olimpus.words import gettext_noop
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,15 @@ class Image:
     created_at: datetime | None = None
     hosts: tuple[str, ...] = ()  # which have a copy, where copies are kept beside machines
     sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """A copy of an image, or half of one, that was removed from a host since nobody needs it there."""
+
+    name: str
+    host: str
+    size_bytes: int
 
 
 @dataclass(frozen=True)
@@ -196,97 +208,126 @@ Volumes, VolumeSnapshots, Quotas = list[Volume], list[VolumeSnapshot], list[Quot
 Keypairs, Projects, Services = list[Keypair], list[Project], list[ServiceHealth]
 
 
-class Cloud(ABC):
-    """Everything of a cloud that is not one machine. Errors: `Rejected`, `CapacityExceeded`, `Unreachable`, `Transient`…
+#: What a technology may have beside machines, and how a person says it, to be translated.
+KINDS: Final[Mapping[str, str]] = {
+    "flavors": gettext_noop("sizes of machines (flavors)"),
+    "images": gettext_noop("images"),
+    "copies": gettext_noop("copies of images on hosts"),
+    "zones": gettext_noop("availability zones"),
+    "networks": gettext_noop("networks"),
+    "routers": gettext_noop("routers"),
+    "volumes": gettext_noop("volumes"),
+    "volume_snapshots": gettext_noop("snapshots of volumes"),
+    "quotas": gettext_noop("quotas"),
+    "keypairs": gettext_noop("key pairs"),
+    "projects": gettext_noop("projects"),
+}
 
-    What is asked for by id or name and is not there raises `Missing`; deleting it again succeeds quietly.
+
+class Cloud:
+    """Everything of a hypervisor that is not one machine. Errors: `Rejected`, `CapacityExceeded`, `Unreachable`…
+
+    A technology may have only some of it: `kinds` tells of what, and calls about the others raise `Unsupported`. What is
+    asked for by id or name and is not there raises `Missing`; deleting it again succeeds quietly.
     """
+
+    #: What the technology has, of `KINDS`.
+    kinds: ClassVar[frozenset[str]] = frozenset()
+    #: How people call the technology, and the name of the hypervisor.
+    label: ClassVar[str] = ""
+    where: str = ""
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
-    @abstractmethod
     def services(self) -> Services:
         """Each service with version and latency. Never raises: a service that is down says so in its row."""
+        return []
 
     def places(self) -> dict[str, tuple[str, int]]:
         """Host and port where each service is called, by its name in the catalog; empty when there is no catalog."""
         return {}
 
-    @abstractmethod
     def flavors(self) -> Flavors:
         """All flavors that the account may see, smallest first."""
+        raise self._lacks("flavors")
 
-    @abstractmethod
     def flavor_use(self) -> dict[str, int]:
         """Name of a flavor → how many machines have it, over all projects when the account may see them."""
+        raise self._lacks("flavors")
 
-    @abstractmethod
     def images(self) -> Images:
         """All images that the account may see, by name."""
+        raise self._lacks("images")
 
-    @abstractmethod
     def zones(self, *, capacity: bool = False) -> Zones:
         """Availability zones with their hosts; with `capacity` also the room of each host."""
+        raise self._lacks("zones")
 
-    @abstractmethod
     def networks(self, project: str = "") -> Networks:
         """Networks with their subnets: all that the account may see, or those of a project and the shared ones."""
+        raise self._lacks("networks")
 
-    @abstractmethod
     def routers(self, project: str = "") -> Routers:
         """Routers with the subnets that they join."""
+        raise self._lacks("routers")
 
-    @abstractmethod
     def volumes(self, project: str = "") -> Volumes:
         """Volumes; over all projects when `project` is "" and the account may see them."""
+        raise self._lacks("volumes")
 
-    @abstractmethod
     def volume_snapshots(self, project: str = "") -> VolumeSnapshots:
         """Snapshots of volumes."""
+        raise self._lacks("volume_snapshots")
 
-    @abstractmethod
     def quotas(self, project: str) -> Quotas:
         """Limits and use of a project, given by name or id ("": the account's own)."""
+        raise self._lacks("quotas")
 
-    @abstractmethod
     def keypairs(self) -> Keypairs:
         """Key pairs of the account."""
+        raise self._lacks("keypairs")
 
-    @abstractmethod
     def projects(self) -> Projects:
         """Projects that the account may see."""
+        raise self._lacks("projects")
 
     # -- changing ---------------------------------------------------------------------------------------------------
 
-    @abstractmethod
     def create_flavor(self, name: str, cpus: int, memory_mib: int, disk_gib: float) -> CloudFlavor:
         """A public flavor; the one of this name when its sizes are the same. `Rejected` when they differ."""
+        raise self._lacks("flavors")
 
-    @abstractmethod
     def delete_flavor(self, name: str) -> None:
         """Forget a flavor by its name, else its id; machines that have it keep it."""
+        raise self._lacks("flavors")
 
-    @abstractmethod
     def upload_image(self, name: str, data: BinaryIO, format: str, *, public: bool = False) -> Image:
         """Send an image, streamed. Nothing is left behind when it fails. `Rejected` (format, name taken)."""
+        raise self._lacks("images")
 
-    @abstractmethod
     def delete_image(self, image: str) -> None:
         """Remove an image by id."""
+        raise self._lacks("images")
 
-    @abstractmethod
+    def tidy_images(self, days: float = 0.0) -> list[Cleared]:
+        """Remove copies of images that nobody needs where they are, and that are older than this; every image stays.
+
+        `Unsupported` where images are not copied to hosts.
+        """
+        raise self._lacks("copies")
+
     def publish(self, ref: str, name: str) -> Image:
         """Make an image of a machine that is off and wait until it is active. Repeated, the same image. `Rejected`."""
+        raise self._lacks("images")
 
-    @abstractmethod
     def create_network(self, name: str, *, project: str = "", mtu: int | None = None) -> Network:
         """A private network."""
+        raise self._lacks("networks")
 
-    @abstractmethod
     def delete_network(self, network: str) -> None:
         """Remove a network by id with its subnets; `Rejected` while something uses it."""
+        raise self._lacks("networks")
 
-    @abstractmethod
     def create_subnet(
         self,
         network: str,
@@ -299,50 +340,50 @@ class Cloud(ABC):
         pool: tuple[str, str] | None = None,
     ) -> Subnet:
         """A subnet of a network (id). `Rejected` when it overlaps one that the network has."""
+        raise self._lacks("networks")
 
-    @abstractmethod
     def delete_subnet(self, subnet: str) -> None:
         """Remove a subnet by id."""
+        raise self._lacks("networks")
 
-    @abstractmethod
     def create_router(self, name: str, *, external: str = "", subnets: Sequence[str] = (), project: str = "") -> Router:
         """A router joining subnets (ids), with a way out through the network `external` (name or id) when given."""
+        raise self._lacks("routers")
 
-    @abstractmethod
     def delete_router(self, router: str) -> None:
         """Take a router (id) off its subnets and remove it."""
+        raise self._lacks("routers")
 
-    @abstractmethod
     def create_volume(
         self, name: str, size_gib: int, *, type: str = "", image: str = "", snapshot: str = "", project: str = ""
     ) -> Volume:
         """A volume, ready for use: empty, or filled from an image (id) or a snapshot (id)."""
+        raise self._lacks("volumes")
 
-    @abstractmethod
     def delete_volume(self, volume: str) -> None:
         """Remove a volume by id. `Rejected` while it is attached or has snapshots."""
+        raise self._lacks("volumes")
 
-    @abstractmethod
     def attach_volume(self, volume: str, ref: str) -> Volume:
         """Put a volume into a machine; fine when it is there already."""
+        raise self._lacks("volumes")
 
-    @abstractmethod
     def detach_volume(self, volume: str, ref: str = "") -> Volume:
         """Take a volume out of the machine that has it; fine when none has."""
+        raise self._lacks("volumes")
 
-    @abstractmethod
     def extend_volume(self, volume: str, size_gib: int) -> Volume:
         """Let a volume grow; fine when it has that size. `Rejected` when it would shrink."""
+        raise self._lacks("volumes")
 
-    @abstractmethod
     def snapshot_volume(self, volume: str, name: str) -> VolumeSnapshot:
         """Keep a moment of a volume."""
+        raise self._lacks("volume_snapshots")
 
-    @abstractmethod
     def delete_volume_snapshot(self, snapshot: str) -> None:
         """Remove a snapshot by id."""
+        raise self._lacks("volume_snapshots")
 
-    @abstractmethod
     def ensure_project(
         self,
         name: str,
@@ -357,7 +398,12 @@ class Cloud(ABC):
 
         With `ordinary` it is `Rejected` for projects that the account itself, or the cloud, works in.
         """
+        raise self._lacks("projects")
 
-    @abstractmethod
     def delete_project(self, name: str) -> None:
         """Remove an empty project. `Rejected`, naming what is in it, while it has machines, volumes or networks."""
+        raise self._lacks("projects")
+
+    def _lacks(self, kind: str) -> Unsupported:
+        told = {"driver": _(self.label), "kind": _(KINDS[kind])}
+        return Unsupported(_("%(driver)s does not have this: %(kind)s.") % told, where=self.where)

@@ -19,12 +19,14 @@ def addresses() -> list[URLPattern]:
     """Below the list of hypervisors."""
 
     def page(address: str, view: object, name: str) -> URLPattern:
-        return path(f"clouds/<int:pk>/{address}", of_cloud(view), name=f"{NAME}{name}")  # type: ignore[arg-type]
+        tab = address.partition("/")[0]
+        return path(f"clouds/<int:pk>/{address}", of_cloud(view, tab), name=f"{NAME}{name}")  # type: ignore[arg-type]
 
     return [
         path("clouds/", guarded(overview.clouds_page), name=f"{NAME}s"),
         page("", overview.page, ""),
         page("images/", images.page, "_images"),
+        page("images/tidy/", images.tidy, "_images_tidy"),
         page("flavors/", flavors.page, "_flavors"),
         page("networks/", networks.page, "_networks"),
         page("remove/<str:kind>/", removing.page, "_remove"),

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -21,12 +21,12 @@ from hypervisors.models import Hypervisor
 
 FOLDER: Final = "admin/hypervisors/cloud"
 ADDRESS: Final = "admin:hypervisors_hypervisor_cloud"
-#: Tab → its word and icon; "" is the overview.
+#: Tab → its word and icon, and what a technology must have for it; "" is the overview.
 TABS: Final = {
-    "": (_("Overview"), "gauge"),
-    "images": (_("Images"), "photo"),
-    "flavors": (_("Flavors"), "box"),
-    "networks": (_("Networks"), "network"),
+    "": (_("Overview"), "gauge", "quotas"),
+    "images": (_("Images"), "photo", "images"),
+    "flavors": (_("Flavors"), "box", "flavors"),
+    "networks": (_("Networks"), "network", "routers"),
 }
 
 View = Callable[..., HttpResponse]
@@ -44,14 +44,23 @@ def guarded(view: View) -> View:
     return admin.site.admin_view(for_superusers)
 
 
-def of_cloud(view: View) -> View:
-    """The same; the view gets the record of the OpenStack. 404 when it is none."""
+def of_cloud(view: View, tab: str = "") -> View:
+    """The same; the view gets the record of what has such a tab, 404 for others."""
 
     @wraps(view)
     def with_record(request: HttpRequest, pk: int, **kwargs: Any) -> HttpResponse:
-        return view(request, get_object_or_404(Hypervisor, pk=pk, driver=clouds.DRIVER), **kwargs)
+        hypervisor = get_object_or_404(Hypervisor, pk=pk)
+        if not tabs_of(hypervisor) or tab in TABS.keys() - {"", *tabs_of(hypervisor)}:
+            raise Http404
+        return view(request, hypervisor, **kwargs)
 
     return guarded(with_record)
+
+
+def tabs_of(hypervisor: Hypervisor) -> list[str]:
+    """The tabs that mean something with its technology."""
+    offered = clouds.offers(hypervisor)
+    return [tab for tab, (_label, _icon, needed) in TABS.items() if needed in offered]
 
 
 def address(hypervisor: Hypervisor, tab: str = "") -> str:
@@ -71,7 +80,8 @@ def drawn(
         return HttpResponseRedirect(f"{request.path}?{query.urlencode()}" if query else request.path)
     tabs = [
         {"label": label, "icon": icon, "url": address(hypervisor, name), "current": name == tab}
-        for name, (label, icon) in TABS.items()
+        for name, (label, icon, _needed) in TABS.items()
+        if name in tabs_of(hypervisor)
     ]
     frame = admin.site.each_context(request) | {
         "opts": Hypervisor._meta,

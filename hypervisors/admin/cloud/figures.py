@@ -45,6 +45,7 @@ UNITS: Final = {"ram": (facts.MIB_IN_GIB, "GiB"), "gigabytes": (1, "GiB")}
 #: The cloud's own word for the status of an image → (colour, word).
 IMAGE_STATES: Final = {
     "active": ("ok", _("ready")),
+    "conflict": ("warn", _("hosts differ")),
     "queued": ("busy", _("waiting for its data")),
     "saving": ("busy", _("being saved")),
     "uploading": ("busy", _("being uploaded")),
@@ -92,6 +93,7 @@ def images(rows: Rows) -> list[dict[str, Any]]:
             "state": IMAGE_STATES.get(row["status"], ("quiet", row["status"])),
             "size": _number(row["size_bytes"] / MIB) if row["size_bytes"] else "",
             "for": VISIBILITY.get(row["visibility"], row["visibility"]),
+            "on": ", ".join(row.get("hosts") or ()),
             "made": datetime.fromisoformat(row["created_at"]) if row.get("created_at") else None,
         }
         for row in rows

@@ -59,8 +59,10 @@ class ImageForm(CloudForm):
         help_text=_("Otherwise only the account's own project sees it."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, projects: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not projects:
+            del self.fields["public"]
         limit = f"{settings.OLIMPUS_IMAGE_LIMIT / GIB:.3g} GiB"
         told = gettext("qcow2, raw, iso, vmdk, vdi or vhd, told by its content; at most %(limit)s.")
         self.fields["file"].help_text = told % {"limit": limit}

@@ -10,8 +10,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.translation import gettext
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from hypervisors import clouds
@@ -25,7 +25,7 @@ from olimpus.errors import OlimpusError
 def page(request: HttpRequest, hypervisor: Hypervisor) -> HttpResponse:
     """All images. POST uploads one; our script is answered in JSON: `{"ok", "url"}` or `{"ok", "html"}`."""
     if request.method != "POST":
-        return _page(request, hypervisor, ImageForm())
+        return _page(request, hypervisor, _form(hypervisor))
     if _too_large(request):
         limit = f"{settings.OLIMPUS_IMAGE_LIMIT / GIB:.3g} GiB"
         text = gettext("The file is larger than %(limit)s.") % {"limit": limit}
@@ -33,9 +33,21 @@ def page(request: HttpRequest, hypervisor: Hypervisor) -> HttpResponse:
     return _received(request, hypervisor)
 
 
+def tidy(request: HttpRequest, hypervisor: Hypervisor) -> HttpResponse:
+    """POST removes copies that nobody needs where they are."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        cleared = clouds.do(hypervisor, "image.tidy", {}, actor=request.user)  # type: ignore[arg-type]
+    except OlimpusError as error:
+        return told(request, hypervisor, "images", str(error), messages.ERROR)
+    text = ngettext("%(n)d copy is removed.", "%(n)d copies are removed.", len(cleared)) % {"n": len(cleared)}
+    return told(request, hypervisor, "images", text)
+
+
 @csrf_protect
 def _received(request: HttpRequest, hypervisor: Hypervisor) -> HttpResponse:
-    form = ImageForm(request.POST, request.FILES)
+    form = _form(hypervisor, request.POST, request.FILES)
     if not form.is_valid() or not _uploaded(request, hypervisor, form):
         return _page(request, hypervisor, form)
     text = gettext("The image “%(name)s” is there.") % {"name": form.cleaned_data["name"]}
@@ -46,12 +58,17 @@ def _received(request: HttpRequest, hypervisor: Hypervisor) -> HttpResponse:
 def _uploaded(request: HttpRequest, hypervisor: Hypervisor, form: ImageForm) -> bool:
     """Whether it is on the cloud; the form says why not."""
     given = form.cleaned_data
+    public = bool(given.get("public"))
     try:
-        clouds.upload_image(hypervisor, given["name"], given["file"], actor=request.user, public=given["public"])  # type: ignore[arg-type]
+        clouds.upload_image(hypervisor, given["name"], given["file"], actor=request.user, public=public)  # type: ignore[arg-type]
     except OlimpusError as error:
         form.refuse(error)
         return False
     return True
+
+
+def _form(hypervisor: Hypervisor, *given: Any) -> ImageForm:
+    return ImageForm(*given, projects="projects" in clouds.offers(hypervisor))
 
 
 def _too_large(request: HttpRequest) -> bool:
@@ -65,5 +82,6 @@ def _by_script(request: HttpRequest) -> bool:
 
 
 def _page(request: HttpRequest, hypervisor: Hypervisor, form: ImageForm) -> HttpResponse:
-    more: dict[str, Any] = {"form": form, "limit": settings.OLIMPUS_IMAGE_LIMIT}
+    copies = "copies" in clouds.offers(hypervisor)
+    more: dict[str, Any] = {"form": form, "limit": settings.OLIMPUS_IMAGE_LIMIT, "copies": copies}
     return drawn(request, hypervisor, "images", "images", "images", **more)

@@ -8,7 +8,7 @@ from django.template.response import TemplateResponse
 
 from hypervisors import clouds
 from hypervisors.admin import facts
-from hypervisors.admin.cloud.base import FOLDER, address, drawn
+from hypervisors.admin.cloud.base import FOLDER, address, drawn, tabs_of
 from hypervisors.models import Hypervisor
 from olimpus import panels
 
@@ -25,6 +25,8 @@ def clouds_page(request: HttpRequest) -> HttpResponse:
 
 
 def page(request: HttpRequest, hypervisor: Hypervisor) -> HttpResponse:
-    """What there is and how much of it is taken."""
+    """What there is and how much of it is taken; its images where the technology has no such figures."""
+    if "" not in tabs_of(hypervisor):
+        return HttpResponseRedirect(address(hypervisor, tabs_of(hypervisor)[0]))
     told = panels.context("cloud", request, hypervisor)
     return drawn(request, hypervisor, "overview", "", "zones", "quotas", "services", **told)

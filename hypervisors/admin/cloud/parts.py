@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from hypervisors import breaker, clouds, inventory, services
 from hypervisors.admin.cloud import figures
+from hypervisors.drivers.cloud import KINDS
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from olimpus import panels
@@ -49,10 +50,15 @@ class Part:
     extra: frozenset[str] = frozenset()
     of_project: bool = False
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the technology must have."""
+        return frozenset(self.kinds) & KINDS.keys() or frozenset({"quotas"})
+
 
 def part(request: HttpRequest, hypervisor: Hypervisor, kind: str) -> HttpResponse:
     """The part as the cloud says now, for a page that is already there; `?refresh=1` asks whatever is known."""
-    if kind not in PARTS:
+    if kind not in PARTS or not clouds.offers(hypervisor).issuperset(PARTS[kind].needs):
         raise Http404
     told = heard_now(request, hypervisor, kind, refresh="refresh" in request.GET)
     context = {"hypervisor": hypervisor, "part": _context(request, hypervisor, kind, told)}

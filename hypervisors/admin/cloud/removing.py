@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from hypervisors import clouds
 from hypervisors.admin.cloud import parts
-from hypervisors.admin.cloud.base import address, drawn, told
+from hypervisors.admin.cloud.base import address, drawn, tabs_of, told
 from hypervisors.models import Hypervisor
 from olimpus import panels
 from olimpus.errors import OlimpusError
@@ -75,7 +75,7 @@ REMOVALS: Final[Mapping[str, Removal]] = {
 
 def page(request: HttpRequest, hypervisor: Hypervisor, kind: str) -> HttpResponse:
     """GET asks, POST removes; `key` says what. What is not there any more leads back."""
-    if kind not in REMOVALS:
+    if kind not in REMOVALS or REMOVALS[kind].tab not in tabs_of(hypervisor):
         raise Http404
     removal = REMOVALS[kind]
     key = (request.POST if request.method == "POST" else request.GET).get("key", "")

@@ -79,9 +79,13 @@ class CloudViewSet(viewsets.GenericViewSet):
         form.is_valid(raise_exception=True)
         return dict(form.validated_data)
 
+    def which(self, request: Request) -> Hypervisor:
+        """The cloud that is meant. `NotFound`, `Invalid`."""
+        return clouds.required(query(request, WhichQuery)["hypervisor"])
+
     def managed(self, request: Request) -> Hypervisor:
-        """The cloud that is meant, for one of its managers: asked before telling what would be wrong with a body."""
-        cloud = clouds.required(query(request, WhichQuery)["hypervisor"])
+        """The same, for one of its managers: asked before telling what would be wrong with a body."""
+        cloud = self.which(request)
         require_manager(request.user, cloud)
         return cloud
 

@@ -15,12 +15,13 @@ from hypervisors import clouds
 from hypervisors.api.openstack import bodies, shapes
 from hypervisors.api.openstack.base import READ, WRITE, CloudViewSet, ListQuery, WhichQuery, envelope, enveloped
 from hypervisors.api.openstack.catalogue import GONE
+from hypervisors.models import Hypervisor
 from olimpus.api import problem_responses, query
 from olimpus.errors import TooLarge
 
 
 class ImageViewSet(CloudViewSet):
-    """What system disks are made from."""
+    """What system disks are made from; of any hypervisor that has images, where one is named."""
 
     parser_classes = (parsers.MultiPartParser,)
     takes: ClassVar = {"create": bodies.NewImageSerializer}
@@ -33,12 +34,16 @@ class ImageViewSet(CloudViewSet):
             raise TooLarge(_("The image is larger than %(limit)g GiB.") % {"limit": gib}, where="file")
         super().initial(request, *args, **kwargs)
 
+    def which(self, request: Request) -> Hypervisor:
+        """The hypervisor that is meant."""
+        return clouds.required_with("images", query(request, WhichQuery)["hypervisor"])
+
     @extend_schema(parameters=[ListQuery], responses={200: envelope(shapes.ImageSerializer), **READ})
     def list(self, request: Request) -> Response:
         """By name."""
-        asked = query(request, ListQuery)
-        cloud = clouds.required(asked["hypervisor"])
-        answer = clouds.look(cloud, "images", actor=request.user, refresh=asked["refresh"])
+        refresh = query(request, ListQuery)["refresh"]
+        cloud = self.which(request)
+        answer = clouds.look(cloud, "images", actor=request.user, refresh=refresh)
         return enveloped(cloud, answer, shapes.ImageSerializer, answer.data)
 
     @extend_schema(

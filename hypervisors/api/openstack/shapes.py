@@ -62,6 +62,18 @@ class ImageSerializer(Row):
     min_ram = serializers.IntegerField(source="min_memory_mib", help_text="MiB.")
     visibility = serializers.CharField()
     created_at = serializers.DateTimeField(allow_null=True)
+    hosts = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Which have a copy, where images are kept on hosts."
+    )
+    sha256 = serializers.CharField(required=False, help_text="Checksum of the file; empty where nobody tells.")
+
+
+class ClearedSerializer(Row):
+    """A copy of an image that was removed from a host."""
+
+    name = serializers.CharField()
+    host = serializers.CharField()
+    size_bytes = serializers.IntegerField()
 
 
 class HostSerializer(Row):

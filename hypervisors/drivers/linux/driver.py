@@ -30,6 +30,7 @@ from hypervisors.drivers.base import (
 )
 from hypervisors.drivers.hops import BASTION
 from hypervisors.drivers.linux import check
+from hypervisors.drivers.linux.cloud import LinuxCloud
 from hypervisors.drivers.linux.cluster import Cluster, Member
 from hypervisors.drivers.linux.create import Maker
 from hypervisors.drivers.linux.figures import Figures
@@ -55,6 +56,7 @@ class LinuxDriver(Driver):
     settings: ClassVar[tuple[Setting, ...]] = (*SETTINGS, *GATEWAY_SETTINGS)
     folded: ClassVar[frozenset[str]] = frozenset({BASTION})
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    offers: ClassVar[frozenset[str]] = LinuxCloud.kinds
     places: bool = True
     consoles: ClassVar[tuple[str, ...]] = ("vnc", "serial")
     steps: ClassVar[tuple[tuple[str, str], ...]] = check.STEPS
@@ -74,6 +76,10 @@ class LinuxDriver(Driver):
         members = self.cluster.members
         workers = {name: member.worker for name, member in members.items()}
         return ImageStore(workers, {name: member.pool for name, member in members.items()}, self.hypervisor)
+
+    @cached_property
+    def cloud(self) -> LinuxCloud:  # type: ignore[override]
+        return LinuxCloud(self.cluster, self.images, self.gateway, self.hosts)
 
     @cached_property
     def gateway_tunnels(self) -> Tunnels | None:

@@ -21,6 +21,8 @@ PREFIX: Final = "hold-"
 #: Seconds between two signs of life; without one for so long the holder is dead; between two looks of who waits.
 BEAT, DEAD, LOOK = 3.0, 15.0, 0.3
 LARGEST_START: Final = 2**32
+#: As long as a thread can wait.
+FOREVER: Final = threading.TIMEOUT_MAX
 
 
 class Marks(Protocol):
@@ -34,13 +36,18 @@ class Marks(Protocol):
 
 
 class Hold:
-    """`with Hold(pool, name):` waits until nobody else holds the name, or whoever did is dead. Raises as the pool does."""
+    """`with Hold(pool, name):` waits until nobody else holds the name, or whoever did is dead. Raises as the pool does.
 
-    def __init__(self, pool: Marks, name: str, where: str, *, beat: float = BEAT, dead: float = DEAD):
+    `Transient` when somebody alive holds it for longer than `patience`.
+    """
+
+    def __init__(
+        self, pool: Marks, name: str, where: str, *, patience: float = FOREVER, beat: float = BEAT, dead: float = DEAD
+    ):
         self.pool = pool
         self.name = name
         self.where = where
-        self._beat, self._dead = beat, dead
+        self._patience, self._beat, self._dead = patience, beat, dead
         self._pattern = re.compile(rf"{PREFIX}(\d+)-{re.escape(name)}")
         self._size = random.randrange(1, LARGEST_START)
         self._number = 0
@@ -66,8 +73,8 @@ class Hold:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        seen, since = None, time.monotonic()
-        while True:
+        seen, since = None, (begun := time.monotonic())
+        while time.monotonic() - begun <= self._patience:
             number = self._highest()
             life = (number, self.pool.size(self._mark(number))) if number else None
             if life != seen:
@@ -77,6 +84,7 @@ class Hold:
                     self.pool.remove(self._mark(number))
                 return
             time.sleep(min(LOOK, self._dead))
+        raise busy(self.name, self.where)
 
     def _take(self, number: int) -> bool:
         if not self.pool.mark(self._mark(number), self._size):
@@ -106,6 +114,11 @@ class Hold:
 
     def _mark(self, number: int) -> str:
         return f"{PREFIX}{number}-{self.name}"
+
+
+def busy(name: str, where: str) -> Transient:
+    """Why it cannot be done now."""
+    return Transient(_("Somebody is busy with the image “%(name)s”.") % {"name": name}, where=where)
 
 
 def held_of(volume: str) -> str:

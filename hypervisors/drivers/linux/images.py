@@ -1,214 +1,278 @@
-"""Images of a cluster: kept on its workers as volumes, copied from one to another when a machine needs them there.
-
-A copy is a volume with a sheet beside it (`sheets`), which is written last: without it, it is half a copy and nobody's. What
-writes or removes holds the name on that worker (`holds`), so thirty machines that need an image make one copy, in
-however many processes. Content passes through here on its way between workers, and is hashed meanwhile: workers need
-no keys for each other, and a corrupt copy is found before it spreads.
-"""
+"""The catalogue of a cluster's images: sent from files, made of machines, removed, tidied."""
 
 from __future__ import annotations
 
-import difflib
 import logging
-import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import BinaryIO, Final
 
-from hypervisors.drivers.linux.holds import Hold
+from hypervisors.drivers.cloud import Cleared, Image, Images
+from hypervisors.drivers.linux.copies import Copies, broken, sheeted
+from hypervisors.drivers.linux.holds import DEAD, Hold, held_of
 from hypervisors.drivers.linux.sheets import (
-    Base,
     Passing,
     Sheet,
     image_of,
-    parse,
+    look,
+    now,
+    pieces,
     require_name,
     sheet_of,
+    volume_of,
 )
-from olimpus.errors import CapacityExceeded, HypervisorError, Missing, Rejected, Unreachable
+from hypervisors.drivers.linux.usage import users
+from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, Unreachable
 from olimpus.words import gettext as _
 
-if TYPE_CHECKING:  # libvirt's library may be missing
-    from hypervisors.drivers.linux.connection import Worker
-    from hypervisors.drivers.linux.pool import Pool
-
 log = logging.getLogger(__name__)
-T = TypeVar("T")
+
+#: Copies of each image that stay, on as many workers.
+KEPT: Final = 2
+#: Seconds for those who were given an image just before it is withdrawn: by then their disk stands on it.
+GRACE: Final = 1.0
+MIB: Final = 1024**2
+Held = dict[str, Hold]
 
 
-class Corrupt(Rejected):
-    """A copy is not what its sheet says."""
-
-
-@dataclass(frozen=True)
-class Heard:
-    """What the workers that answer have of one image, newest first, and those that do not answer."""
-
-    copies: tuple[tuple[str, Sheet], ...]
-    silent: Mapping[str, HypervisorError]
-
-    @property
-    def newest(self) -> Sheet | None:
-        return self.copies[0][1] if self.copies else None
-
-
-class ImageStore:
+class ImageStore(Copies):
     """The images of one cluster. Thread-safe; every call may be repeated."""
 
-    def __init__(self, workers: Mapping[str, Worker], pools: Mapping[str, Pool], where: str):
-        self.workers = dict(workers)
-        self.pools = dict(pools)
-        self.where = where
-        self._guard = threading.Lock()
-        self._locks: dict[tuple[str, str], threading.Lock] = {}
+    # -- looking ----------------------------------------------------------------------------------------------------
 
-    # -- using them -------------------------------------------------------------------------------------------------
+    def images(self) -> Images:
+        """All images on the workers that answer, by name.
 
-    def ensure(self, worker: str, name: str) -> Base:
-        """The image on this worker, copied from another one when it is not there.
+        Where workers have different ones under one name, the newest is meant, and its status is `conflict`.
+        """
+        return [_image(copies) for _name, copies in sorted(self._catalogue().items())]
 
-        `Rejected`: no such image (with the nearest name), or all copies are corrupt. `CapacityExceeded` on the worker.
-        `Unreachable` when it may be on workers that do not answer.
+    # -- changing ---------------------------------------------------------------------------------------------------
+
+    def upload(self, name: str, file: BinaryIO, format: str = "") -> Image:
+        """Keep an image on the workers with most room, on two where there are two. The same content again is the same image.
+
+        `Rejected`: see `sheets.look`, name taken by another. `CapacityExceeded`; nothing is left behind then.
+        """
+        sheet = look(name, file, format)
+        with self._everywhere_alone(name) as held:
+            if known := self._heard(name).newest:
+                if known.sha256 == sheet.sha256:
+                    return self._told(name)
+                raise _taken(name)
+            first = self._received(sheet, file, held)
+            self._second(sheet, first, held)
+        return self._told(name)
+
+    def publish(self, worker: str, volume: str, name: str, of_ref: str) -> Image:
+        """An image of a disk that nobody writes to meanwhile, on its worker and on another one. The same again for `of_ref`.
+
+        `Rejected` when the name is taken by another. `CapacityExceeded`; nothing is left behind then.
         """
         require_name(name)
-        if sheet := self._whole(worker, name):
-            return sheet.base
-        with self._alone(worker, name) as hold:
-            sheet = self._whole(worker, name) or self._fetched(worker, name, hold)
-        return sheet.base
+        with self._everywhere_alone(name) as held:
+            if known := self._heard(name).newest:
+                if known.source == of_ref:
+                    return self._told(name)
+                raise _taken(name)
+            self._second(self._made(worker, volume, name, of_ref, held[worker]), worker, held)
+        return self._told(name)
 
-    # -- inside: copies ---------------------------------------------------------------------------------------------
+    def delete(self, name: str) -> None:
+        """Remove an image from all workers; a missing one succeeds quietly.
 
-    def _fetched(self, worker: str, name: str, hold: Hold) -> Sheet:
-        """A copy from whichever worker has a good one."""
-        heard = self._heard(name)
-        faults: list[HypervisorError] = []
-        for holder, sheet in heard.copies:
-            if holder == worker or sheet.sha256 != heard.copies[0][1].sha256:
-                continue
+        `Rejected` while a machine stands on it, naming which. `Unreachable` while a worker is silent: it may have it too.
+        """
+        if not self._known(name):
+            return
+        self._require_unused(name)
+        with self._everywhere_alone(name) as held:
+            self._require_all(held)
+            copies = self._heard(name).copies
+            for worker in held:
+                self.pools[worker].remove(sheet_of(name))
+            time.sleep(GRACE)
             try:
-                self._copy(sheet, holder, worker, hold)
-            except CapacityExceeded:
+                self._require_unused(name)
+            except HypervisorError:
+                for worker, sheet in copies:
+                    self._note(worker, sheet)
                 raise
-            except HypervisorError as error:
-                log.warning("%s: copy of the image %s from %s: %s", self.where, name, holder, error)
-                faults.append(error)
-            else:
-                return sheet
-        raise next((fault for fault in faults if not isinstance(fault, Corrupt)), None) or self._absent(
-            heard, name, faults
-        )
+            for worker in held:
+                self.pools[worker].remove(volume_of(name))
 
-    def _copy(self, sheet: Sheet, source: str, target: str, hold: Hold) -> None:
-        """From worker to worker. `Corrupt` when the source's is not what its sheet says: nobody takes it any more."""
-        if self.pools[source].length(sheet.volume) != sheet.size_bytes:
-            self._condemn(source, sheet)
-        passing = Passing(self.pools[source].read(sheet.volume))
-        with self._written(target, sheet, hold):
-            self.pools[target].write(sheet.volume, passing, sheet.size_bytes)  # type: ignore[arg-type]
-            if passing.sha256 != sheet.sha256:
-                self._check(source, sheet)
-                raise Unreachable(
-                    _("The image “%s” did not arrive whole.") % sheet.name, where=f"{self.where}/{target}"
-                )
+    def tidy(self, days: float = 0.0) -> list[Cleared]:
+        """Remove halves of copies, copies that differ from the newest, and those older than `days` beyond the kept two.
 
-    @contextmanager
-    def _written(self, worker: str, sheet: Sheet, hold: Hold) -> Iterator[None]:
-        """What is written inside is an image when it ends well, and gone when it does not."""
-        pool = self.pools[worker]
-        pool.remove(sheet_of(sheet.name))
-        try:
-            yield
-            hold.require()
-        except BaseException:
-            with suppress(HypervisorError):  # what went wrong first is what must be heard
-                pool.remove(sheet.volume)
-            raise
-        data = sheet.dump()
-        pool.write(sheet_of(sheet.name), data, len(data))
+        Nothing that a machine stands on; workers that do not answer are left alone.
+        """
+        before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        used, _silent = self._everywhere(lambda worker: users(self.workers[worker], self.pools[worker]))
+        cleared = [one for worker in used for one in self._tidy_halves(worker, used[worker])]
+        for name, copies in self._catalogue().items():
+            for worker, sheet in _spare(name, copies, used, before):
+                cleared += self._clear(worker, name, sheet)
+        return cleared
 
-    def _check(self, worker: str, sheet: Sheet) -> None:
-        """Read a copy as a whole. `Corrupt`."""
-        if self._digest(worker, sheet.volume) != sheet.sha256:
-            self._condemn(worker, sheet)
+    # -- inside: sending --------------------------------------------------------------------------------------------
 
-    def _condemn(self, worker: str, sheet: Sheet) -> None:
-        """Without its sheet a copy is none; the volume goes when nothing stands on it, see `tidy`."""
-        self.pools[worker].remove(sheet_of(sheet.name))
-        told = {"name": sheet.name, "worker": worker}
-        raise Corrupt(_("The image “%(name)s” on %(worker)s is corrupt.") % told, where=self.where)
-
-    def _digest(self, worker: str, volume: str) -> str:
-        passing = Passing(self.pools[worker].read(volume))
-        while passing.read():
-            pass
-        return passing.sha256
-
-    # -- inside: looking --------------------------------------------------------------------------------------------
-
-    def _whole(self, worker: str, name: str) -> Sheet | None:
-        """The sheet of a copy on this worker whose volume has its length."""
-        sheet = self._sheet(worker, name)
-        return sheet if sheet and self.pools[worker].length(sheet.volume) == sheet.size_bytes else None
-
-    def _sheet(self, worker: str, name: str) -> Sheet | None:
-        try:
-            return parse(b"".join(self.pools[worker].read(sheet_of(name))))
-        except Missing:
-            return None
-
-    def _heard(self, name: str) -> Heard:
-        sheets, silent = self._everywhere(lambda worker: self._sheet(worker, name))
-        copies = [(worker, sheet) for worker, sheet in sheets.items() if sheet is not None]
-        copies.sort(key=lambda copy: copy[1].created_at, reverse=True)
-        return Heard(tuple(copies), silent)
-
-    def _everywhere(self, ask: Callable[[str], T]) -> tuple[dict[str, T], dict[str, HypervisorError]]:
-        """What each worker answers, by its name, and the faults of the others; all asked at once."""
-        found: dict[str, T] = {}
-        silent: dict[str, HypervisorError] = {}
-
-        def one(worker: str) -> None:
+    def _received(self, sheet: Sheet, file: BinaryIO, held: Held) -> str:
+        """The worker that took the file: the roomiest one that could."""
+        fault: HypervisorError = _no_room(sheet, 0)
+        for worker in self._roomiest(sheet, held):
+            file.seek(0)
+            passing = Passing(pieces(file))
             try:
-                found[worker] = ask(worker)
-            except HypervisorError as error:
-                silent[worker] = error
+                with self._written(worker, sheet.name, held[worker]) as whole:
+                    self.pools[worker].write(sheet.volume, passing, sheet.size_bytes)  # type: ignore[arg-type]
+                    if passing.sha256 != sheet.sha256:
+                        raise broken(sheet, f"{self.where}/{worker}")
+                    whole(sheet)
+            except (CapacityExceeded, Unreachable) as error:
+                fault = error
+            else:
+                return worker
+        raise fault
 
-        with ThreadPoolExecutor(max(1, len(self.pools)), "images") as threads:
-            list(threads.map(one, self.pools))
-        return {worker: found[worker] for worker in self.pools if worker in found}, silent
+    def _second(self, sheet: Sheet, first: str, held: Held) -> None:
+        """Another copy, where there is room: the image is there without it."""
+        others = {worker: hold for worker, hold in held.items() if worker != first}
+        try:
+            worker = self._roomiest(sheet, others)[0]
+            self._copy(sheet, first, worker, held[worker])
+        except HypervisorError as error:
+            log.warning("%s: there is no second copy of the image %s: %s", self.where, sheet.name, error)
 
-    def _absent(self, heard: Heard, name: str, faults: Collection[HypervisorError] = ()) -> HypervisorError:
-        """Why there is no copy to be had."""
-        if heard.silent:
-            told = {"name": name, "workers": ", ".join(heard.silent)}
-            message = _("The image “%(name)s” is on no worker that answers; these do not: %(workers)s.") % told
-            return Unreachable(message, where=self.where)
-        if faults:
-            message = " ".join(fault.message for fault in faults)
-            return Rejected(message, where=self.where, hint=_("Upload it again."))
-        known = self._names()
-        nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-        hint = _("The nearest is “%(name)s”.") % {"name": nearest[0]} if nearest else _("Upload one first.")
-        return Rejected(_("There is no image “%(name)s”.") % {"name": name}, where=self.where, hint=hint)
+    def _made(self, worker: str, volume: str, name: str, of_ref: str, hold: Hold) -> Sheet:
+        pool, made = self.pools[worker], volume_of(name)
+        with self._written(worker, name, hold) as whole:
+            pool.remove(made)  # half of one, of somebody who died
+            pool.copy(made, volume)
+            size, virtual = pool.length(made) or 0, pool.size(made) or 0
+            sheet = Sheet(name, "qcow2", size, virtual, self._digest(worker, made), now(), of_ref)
+            whole(sheet)
+        return sheet
 
-    def _names(self) -> list[str]:
-        found, _silent = self._everywhere(lambda worker: self.pools[worker].names())
-        return sorted({name for names in found.values() for name in _sheeted(names)})
+    def _roomiest(self, sheet: Sheet, held: Held) -> Sequence[str]:
+        """Workers that have room for it. `CapacityExceeded` when none has."""
+        rooms, _silent = self._everywhere(lambda worker: self.pools[worker].room()[1], held)
+        found = sorted((name for name in rooms if rooms[name] > sheet.size_bytes), key=rooms.__getitem__, reverse=True)
+        if not found:
+            raise _no_room(sheet, max(rooms.values(), default=0))
+        return found
 
-    # -- inside: one at a time --------------------------------------------------------------------------------------
+    # -- inside: removing -------------------------------------------------------------------------------------------
+
+    def _require_all(self, held: Held) -> None:
+        if silent := self.pools.keys() - held.keys():
+            message = _("These workers do not answer, and may have the image: %s.") % ", ".join(sorted(silent))
+            raise Unreachable(message, where=self.where)
+
+    def _require_unused(self, name: str) -> None:
+        found, _silent = self._everywhere(lambda worker: users(self.workers[worker], self.pools[worker]))
+        machines = sorted({machine for used in found.values() for machine in used.get(volume_of(name), ())})
+        if machines:
+            told = {"name": name, "machines": ", ".join(machines[:10]) + (", …" if len(machines) > 10 else "")}
+            message = _("Machines stand on the image “%(name)s”: %(machines)s.") % told
+            raise Rejected(message, where=self.where, hint=_("Destroy them first."))
+
+    def _known(self, name: str) -> bool:
+        """Whether something of an image is there, or may be."""
+        found, silent = self._everywhere(lambda worker: self.pools[worker].names())
+        return bool(silent) or any({volume_of(name), sheet_of(name)} & {*names} for names in found.values())
+
+    def _tidy_halves(self, worker: str, used: Mapping[str, set[str]]) -> Iterator[Cleared]:
+        """What those left behind who died: volumes without a sheet, sheets without a volume, holds."""
+        volumes = set(self.pools[worker].names())
+        halves = {name for volume in volumes if (name := image_of(volume)) and not _is_whole(name, volumes)}
+        for name in sorted(halves | {name for volume in volumes if (name := held_of(volume))}):
+            if volume_of(name) not in used:
+                yield from self._clear(worker, name, None)
+
+    def _clear(self, worker: str, name: str, sheet: Sheet | None) -> list[Cleared]:
+        """Remove a copy that nobody uses, or half of one when `sheet` is None; nothing while somebody is busy with it."""
+        pool = self.pools[worker]
+        try:
+            with self._alone(worker, name, patience=DEAD + 2):
+                if sheet is None and self._whole(worker, name):
+                    return []  # it was being made
+                size = pool.length(volume_of(name))
+                pool.remove(sheet_of(name))
+                time.sleep(GRACE if sheet else 0)
+                if volume_of(name) in users(self.workers[worker], pool):
+                    if sheet:
+                        self._note(worker, sheet)
+                    return []
+                pool.remove(volume_of(name))
+        except HypervisorError as error:
+            log.warning("%s: %s on %s stays: %s", self.where, name, worker, error)
+            return []
+        return [] if size is None else [Cleared(name, worker, size)]
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _catalogue(self) -> dict[str, list[tuple[str, Sheet]]]:
+        """Name → workers with their sheets, newest first. Raises when no worker answers."""
+        found, silent = self._everywhere(self._sheets)
+        if silent and not found:
+            raise next(iter(silent.values()))
+        catalogue: defaultdict[str, list[tuple[str, Sheet]]] = defaultdict(list)
+        for worker, sheets in found.items():
+            for sheet in sheets:
+                catalogue[sheet.name].append((worker, sheet))
+        for copies in catalogue.values():
+            copies.sort(key=lambda copy: copy[1].created_at, reverse=True)
+        return catalogue
+
+    def _sheets(self, worker: str) -> list[Sheet]:
+        names = sheeted(self.pools[worker].names())
+        return [sheet for name in sorted(names) if (sheet := self._sheet(worker, name))]
+
+    def _told(self, name: str) -> Image:
+        return _image(list(self._heard(name).copies))
 
     @contextmanager
-    def _alone(self, worker: str, name: str) -> Iterator[Hold]:
-        """Nobody else writes or removes this image on this worker meanwhile. Threads wait here without asking it."""
-        with self._guard:
-            lock = self._locks.setdefault((worker, name), threading.Lock())
-        with lock, Hold(self.pools[worker], name, f"{self.where}/{worker}") as hold:
-            yield hold
+    def _everywhere_alone(self, name: str) -> Iterator[Held]:
+        """Hold the name on all workers that answer, always in the same order. `Unreachable` when none does."""
+        with ExitStack() as stack:
+            held: Held = {}
+            found, silent = self._everywhere(lambda worker: self.pools[worker].room())
+            for worker in sorted(found):
+                held[worker] = stack.enter_context(self._alone(worker, name))
+            if not held:
+                raise next(iter(silent.values()))
+            yield held
 
 
-def _sheeted(volumes: Collection[str]) -> set[str]:
-    """Names of the images that have a sheet among these volumes."""
-    return {name for volume in volumes if (name := image_of(volume)) and volume == sheet_of(name)}
+def _image(copies: Sequence[tuple[str, Sheet]]) -> Image:
+    newest = copies[0][1]
+    same = tuple(sorted(worker for worker, sheet in copies if sheet.sha256 == newest.sha256))
+    return newest.image("active" if len(same) == len(copies) else "conflict", same)
+
+
+def _is_whole(name: str, volumes: set[str]) -> bool:
+    return {volume_of(name), sheet_of(name)} <= volumes
+
+
+def _spare(
+    name: str, copies: Sequence[tuple[str, Sheet]], used: Mapping[str, Mapping[str, set[str]]], before: str
+) -> list[tuple[str, Sheet]]:
+    """Copies that nobody would miss: of another content than the newest, or one of many and old enough."""
+    newest = copies[0][1].sha256
+    same = [copy for copy in copies if copy[1].sha256 == newest]
+    free = [copy for copy in copies if copy[0] in used and volume_of(name) not in used[copy[0]]]
+    old = [copy for copy in free if copy in same and copy[1].copied_at <= before]
+    return [copy for copy in free if copy not in same] + old[: max(0, len(same) - KEPT)]
+
+
+def _taken(name: str) -> Rejected:
+    message = _("There is an image “%(name)s” already.") % {"name": name}
+    return Rejected(message, where="name", hint=_("Choose another name, or delete that image first."))
+
+
+def _no_room(sheet: Sheet, free: int) -> CapacityExceeded:
+    told = {"wanted": f"{sheet.size_bytes / MIB:.0f}", "free": f"{free / MIB:.0f}"}
+    return CapacityExceeded(_("No worker has room for the image: %(wanted)s MiB wanted, %(free)s free.") % told)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 from xml.etree import ElementTree as ET
 
@@ -58,13 +60,26 @@ class Pool:
         except Missing:
             return None
 
+    def backings(self) -> dict[str, str]:
+        """Volume → the one that it stands on, of those that do."""
+
+        def ask(pool: libvirt.virStoragePool) -> dict[str, str]:
+            found = {}
+            for volume in pool.listAllVolumes():
+                with suppress(libvirt.libvirtError):  # it is gone meanwhile
+                    if path := fromstring(volume.XMLDesc()).findtext("backingStore/path"):
+                        found[volume.name()] = PurePosixPath(path).name
+            return found
+
+        return dict(self._with_pool(ask))  # type: ignore[call-overload]
+
     def length(self, name: str) -> int | None:
         """Bytes of the file now; None when there is no such volume, or somebody took its file away."""
         try:
             described = self._with_volume(name, lambda volume: volume.XMLDesc())
         except (Missing, Rejected):
             return None
-        return int(ET.fromstring(str(described)).findtext("physical") or 0)  # noqa: S314 - libvirt's own
+        return int(fromstring(str(described)).findtext("physical") or 0)
 
     def make(
         self, name: str, size: int, format: str = "qcow2", backing: str = "", backing_format: str = "qcow2"

@@ -47,6 +47,7 @@ class Sheet:
     sha256: str  # of the file
     created_at: str  # ISO 8601, UTC
     source: str = ""  # the `ref` of the machine that it was made of; "" when it was sent from a file
+    copied_at: str = ""  # to this worker; all the rest is the same on all
 
     @property
     def volume(self) -> str:
@@ -70,6 +71,7 @@ class Sheet:
             format=self.format,
             size_bytes=self.size_bytes,
             min_disk_gib=disk,
+            visibility="public",
             created_at=datetime.fromisoformat(self.created_at),
             hosts=hosts,
             sha256=self.sha256,
@@ -82,6 +84,7 @@ def parse(data: bytes) -> Sheet | None:
         told = json.loads(data)
         sheet = Sheet(**{name: told[name] for name in Sheet.__dataclass_fields__ if name in told})
         datetime.fromisoformat(sheet.created_at)
+        int(sheet.size_bytes), int(sheet.virtual_bytes)
     except (ValueError, TypeError, KeyError):
         return None
     return sheet

@@ -6,7 +6,6 @@ tells what really happened.
 
 from __future__ import annotations
 
-import difflib
 import json
 import random
 import sqlite3
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,6 +40,7 @@ from hypervisors.drivers.base import (
 )
 from hypervisors.drivers.cloud import Image
 from hypervisors.drivers.mock import guest, screen, serial, store, vnc
+from hypervisors.drivers.mock.cloud import MockCloud
 from hypervisors.drivers.mock.settings import SETTINGS
 from hypervisors.drivers.mock.store import Event, Store
 from hypervisors.drivers.mock.ways import rehearsed_ways
@@ -80,6 +81,7 @@ class MockDriver(Driver):
     label: ClassVar[str] = gettext_noop("Mock hypervisor")
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    offers: ClassVar[frozenset[str]] = MockCloud.kinds
     consoles: ClassVar[tuple[str, ...]] = ("serial", "vnc")
     steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("port", gettext_noop("Connect")),
@@ -94,6 +96,10 @@ class MockDriver(Driver):
         self._random = random.Random(self.values["seed"])
         self.places = bool(str(self.values["workers"]).strip())
         self._crew = Crew(hypervisor, str(self.values["workers"]))
+
+    @cached_property
+    def cloud(self) -> MockCloud:  # type: ignore[override]
+        return MockCloud(self.hypervisor, str(self.values["images"]), self._store.reading, self._read, self._effect)
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -149,7 +155,7 @@ class MockDriver(Driver):
     # -- life cycle -------------------------------------------------------------------------------------------------
 
     def create(self, spec: VmSpec) -> VmInfo:
-        self._check_image(spec.image)
+        self.cloud.require(spec.image)
         with self._effect() as db:
             present = store.vm_by(db, "uid", spec.uid)
             if present:
@@ -395,16 +401,6 @@ class MockDriver(Driver):
                 for event in store.events_of(db, last):
                     last = event.id
                     changed(event.ref)
-
-    def _check_image(self, image: str) -> None:
-        known = [name.strip() for name in self.values["images"].split(",") if name.strip()]
-        if known and image not in known:
-            with self._store.reading() as db:
-                known += store.images(db)
-        if known and image not in known:
-            nearest = difflib.get_close_matches(image, known, n=1, cutoff=0.0)
-            hint = _("The nearest is “%(name)s”.") % {"name": nearest[0]}
-            raise Rejected(_("There is no image “%(name)s”.") % {"name": image}, where=self.hypervisor, hint=hint)
 
     def _check_room(self, db: sqlite3.Connection, cpus: int, memory_mib: int, vms: int = 0) -> None:
         wanted = {"capacity_vms": vms, "capacity_cpus": cpus, "capacity_memory_mib": memory_mib}

@@ -218,13 +218,17 @@ def snapshots_of(db: sqlite3.Connection, ref: str) -> dict[str, Snapshot]:
 
 
 def images(db: sqlite3.Connection) -> dict[str, Image]:
-    """Published images by name; the id is the VM that each was made of."""
+    """Images by name; the id is the VM that each was made of, "" when it was uploaded."""
     rows = db.execute("SELECT ref, name, created FROM images ORDER BY name")
     return {name: Image(ref, name, "active", created_at=utc(created)) for ref, name, created in rows}
 
 
 def insert_image(db: sqlite3.Connection, name: str, ref: str, at: float) -> None:
     db.execute("INSERT INTO images (name, ref, created) VALUES (?, ?, ?)", (name, ref, at))
+
+
+def delete_image(db: sqlite3.Connection, name: str) -> None:
+    db.execute("DELETE FROM images WHERE name = ?", (name,))
 
 
 def events_of(db: sqlite3.Connection, after: int = 0) -> list[Event]:

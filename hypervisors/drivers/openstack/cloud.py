@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypervisors.drivers.cloud import Cloud
+from typing import ClassVar
+
+from hypervisors.drivers.cloud import KINDS, Cloud
 from hypervisors.drivers.openstack.health import HealthService
 from hypervisors.drivers.openstack.images import ImageService
 from hypervisors.drivers.openstack.networks import NetworkService
@@ -14,3 +16,6 @@ class OpenStackCloud(ImageService, NetworkService, ProjectService, HealthService
 
     Nothing is contacted before the first call. Each part is in a module of its own; they share the session.
     """
+
+    kinds: ClassVar[frozenset[str]] = frozenset(KINDS) - {"copies"}
+    label: ClassVar[str] = "OpenStack"

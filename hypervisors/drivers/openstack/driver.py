@@ -58,6 +58,7 @@ class OpenStackDriver(Driver):
         Capability.EVENTS,
         Capability.SCREENSHOT,
     }
+    offers: ClassVar[frozenset[str]] = OpenStackCloud.kinds
     consoles: ClassVar[tuple[str, ...]] = tuple(KINDS)
     steps: ClassVar[tuple[tuple[str, str], ...]] = STEPS
 

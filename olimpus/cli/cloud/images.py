@@ -11,9 +11,11 @@ from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 
+from olimpus.cli import lookups
 from olimpus.cli.aliases import command_group
 from olimpus.cli.asking import Yes
-from olimpus.cli.cloud.answers import IMAGE, asked, command, found, given, label, remove, show
+from olimpus.cli.client import data_of
+from olimpus.cli.cloud.answers import IMAGE, PATIENCE, asked, command, found, given, label, remove, show
 from olimpus.cli.cloud.options import Hypervisor, Refresh
 from olimpus.cli.cloud.sizes import of_bytes, of_gib, of_mib
 from olimpus.cli.completion import complete_name
@@ -52,6 +54,7 @@ def ls(
         Column(_("Size"), lambda row: of_bytes(row["size_bytes"]), right=True),
         Column(_("Made"), lambda row: ago(row["created_at"])),
         Column(_("Seen by"), "visibility", wide=True),
+        Column(_("On"), lambda row: ", ".join(row.get("hosts") or ()), wide=True),
         Column(_("Id"), "id", wide=True),
     ]
     show(here, columns, asked(here, "images", hypervisor, refresh=refresh))
@@ -175,6 +178,29 @@ def rm(ctx: typer.Context, name: Name, hypervisor: Hypervisor = "", yes: Yes = F
     """By name or id."""
     here = Context.of(ctx)
     remove(here, IMAGE, name, hypervisor, _("Delete the image %(name)s from the cloud?"), yes=yes)
+
+
+@command(app, "tidy", help=_("Remove copies of images that no machine needs where they are."))
+def tidy(
+    ctx: typer.Context,
+    hypervisor: Annotated[
+        str,
+        typer.Option(
+            "--hypervisor", "-H", metavar="NAME", autocompletion=complete_name("hypervisors"), help=_("Which cluster.")
+        ),
+    ],
+    days: Annotated[float, typer.Option("--days", min=0, help=_("Only copies older than this."))] = 0,
+    output: Output = Format.TABLE,
+) -> None:
+    """Every image stays on two hosts."""
+    here = Context.of(ctx, output)
+    address = f"/hypervisors/{lookups.hypervisor(here, hypervisor)['id']}/images/tidy"
+    columns = [
+        Column(_("Name"), "name"),
+        Column(_("Host"), "host"),
+        Column(_("Size"), lambda row: of_bytes(row["size_bytes"]), right=True),
+    ]
+    here.out.rows(columns, data_of(here.client.request("POST", address, body={"days": days}, seconds=PATIENCE)))
 
 
 def register(program: typer.Typer) -> None:
