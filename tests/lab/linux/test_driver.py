@@ -58,19 +58,16 @@ def is_ready(driver: Driver, vm: VmInfo) -> bool:
     return "LAB-READY" in driver.console_text(vm.ref)
 
 
-def typed(driver: Driver, vm: VmInfo, *lines: str, until: str, seconds: float = 30.0) -> str:
-    """What the serial console says after these lines, up to `until`."""
+def answered(driver: Driver, vm: VmInfo, command: str, until: str) -> str:
+    """What the serial console says to a command, once somebody has signed in there."""
     with driver.console(vm.ref, "serial").sock as line:
-        line.settimeout(0.3)
-        said, end = "", time.monotonic() + seconds
-        for text in lines:
-            line.sendall(text.encode() + b"\r")
-            time.sleep(0.5)
-        while until not in said and time.monotonic() < end:
-            try:
+        line.settimeout(BOOT)
+        said = ""
+        for typed, awaited in (("", "login:"), ("root", "assword:"), ("lab", "# "), (command, until)):
+            line.sendall(typed.encode() + b"\r")
+            said = ""
+            while awaited not in said:
                 said += line.recv(4096).decode(errors="replace")
-            except TimeoutError:
-                continue
     return said
 
 
@@ -89,7 +86,7 @@ def test_neighbours_on_two_workers_talk_and_strangers_do_not(driver, spec, clust
         assert until(lambda vm=vm: is_ready(driver, vm)), driver.console_text(vm.ref)
         assert f"={vm.nics[0].ip}/" in driver.console_text(vm.ref)
     pings = "ping -c 2 -W 2 10.0.0.12; echo got=$?; ping -c 1 -W 1 10.0.0.13; echo lost=$?"
-    said = typed(driver, here, "root", "lab", pings, until="lost=1")
+    said = answered(driver, here, pings, until="lost=1")
     assert "got=0" in said
     assert "lost=1" in said
 
