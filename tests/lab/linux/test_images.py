@@ -9,14 +9,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from hypervisors.drivers.base import VmSpec
 from hypervisors.drivers.linux.copies import Copies
 from hypervisors.drivers.linux.driver import LinuxDriver
 from hypervisors.drivers.linux.images import ImageStore
 from hypervisors.drivers.linux.sheets import sheet_of, volume_of
-from olimpus.errors import CapacityExceeded, Rejected
+from olimpus.errors import CapacityExceeded, Rejected, Unsupported
 from tests.lab.linux.cluster import Cluster
 from tests.processes.installation import ROOT
 
@@ -246,3 +248,24 @@ def test_machines_may_stand_on_raw_images(tiny: ImageStore, cluster: Cluster) ->
     assert (base.format, base.virtual_bytes) == ("raw", 1 << 20)
     tiny.pools[worker].make(DISK, 4 << 20, backing=base.volume, backing_format=base.format)
     assert "backing file format: raw" in cluster.run(worker, "qemu-img", "info", tiny.pools[worker].path_of(DISK))
+
+
+def test_a_stopped_machine_is_published_and_the_cluster_tells_what_it_has(
+    driver: LinuxDriver, tiny: ImageStore
+) -> None:
+    made = driver.create(VmSpec(str(uuid4()), "imgt", 1, 128, 0.0625, NAME))
+    try:
+        with pytest.raises(Rejected, match="imgt"):
+            driver.cloud.delete_image(NAME)
+        image = driver.publish(made.ref, "imgt-machine")
+        assert driver.publish(made.ref, "imgt-machine") == image
+        driver.start(made.ref)
+        with pytest.raises(Rejected, match="is on"):
+            driver.publish(made.ref, "imgt-other")
+    finally:
+        driver.destroy(made.ref)
+    assert {"imgt-machine", NAME} <= {image.name for image in driver.cloud.images()}
+    assert [zone.name for zone in driver.cloud.zones()] == list(tiny.pools)
+    assert [network for network in driver.cloud.networks() if "imgt" in network.name] == []
+    with pytest.raises(Unsupported, match="volumes"):
+        driver.cloud.volumes()
