@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from hypervisors.drivers.linux.sheets import look
+from tests.browser.conftest import chromium as chromium  # one for all files: Playwright starts but once in a process
 from tests.lab.linux.cluster import TWIN, Cluster
 
 

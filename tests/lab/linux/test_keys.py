@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Product, Visitors, serving
-from tests.browser.conftest import chromium as chromium
 from tests.browser.hands import Api, until
 from tests.lab.linux.cluster import Cluster
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import ARGUMENTS, CHROMIUM, Visitors, serving
+from tests.browser.conftest import Visitors, serving
 from tests.browser.hands import Api
 from tests.lab import document as anywhere
 from tests.lab.linux.cluster import Cluster
@@ -55,17 +55,15 @@ class Rack:
 
 
 @pytest.fixture(scope="module")
-def rack(cluster: Cluster, image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
+def rack(cluster: Cluster, image: str, chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
     cluster.empty(tmp_path_factory.mktemp("empty"))
-    with serving(tmp_path_factory.mktemp("home")) as product, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        api, visitors = Api(product), Visitors(browser, product.address)
+    with serving(tmp_path_factory.mktemp("home")) as product:
+        api, visitors = Api(product), Visitors(chromium, product.address)
         fields = {"name": "rack", "driver": "linux", "settings": cluster.settings(), "reconcile_interval": 5}
         api.ask("POST", "hypervisors", json=fields)
         api.lay_out(PLACE, **document(image, *cluster.workers[:2]))
         yield Rack(api, visitors, cluster)
         visitors.leave()
-        browser.close()
 
 
 def document(image: str, first: str, second: str) -> dict[str, Any]:
