@@ -24,6 +24,7 @@ from hypervisors.drivers.linux.images import ImageStore
 from hypervisors.drivers.linux.machines import Machines
 from hypervisors.drivers.linux.marks import mark_of
 from hypervisors.drivers.linux.pool import GIB, Pool
+from hypervisors.drivers.linux.sheets import PREFIX
 from olimpus.errors import HypervisorError, Rejected, VMNotFound
 from olimpus.words import gettext as _
 
@@ -91,6 +92,9 @@ class Maker:
         info, facts = site.machines.get(uuid), site.machines.facts(uuid)
         if info.power is not Power.OFF:
             raise Rejected(_("The machine is on: stop it first."), where=site.where)
+        if not any(volume_of(path).startswith(prefix_of(info.uid)) for path in facts.disks[:1]):
+            hint = _("Change it with virsh, or destroy it and create it from its definition.")
+            raise Rejected(_("The hardware of an adopted machine is not rewritten."), where=site.where, hint=hint)
         spec = replace(spec, uid=info.uid or spec.uid, name=info.name, image=info.image, disk_gib=info.disk_gib)
         _check(spec)
         entered = self._enter(spec)
@@ -114,7 +118,7 @@ class Maker:
             with contextlib.suppress(VMNotFound):  # somebody else was faster
                 site.machines.worker.do(lambda connection: _undefine(connection, uuid))
             site.machines.forget(uuid)
-            site.pool.remove_all(volume_of(path) for path in facts.disks if path.startswith(f"{site.pool.path}/"))
+            site.pool.remove_all(_own_volumes(site, facts))
         self._remove_volumes(site, uuid)
         self._leave(facts.uid if facts and facts.uid else uuid)
 
@@ -248,6 +252,13 @@ class Maker:
     def _remove_volumes(self, site: Site, uid: str) -> None:
         mine = prefix_of(uid)
         site.pool.remove_all(name for name in site.pool.names() if name.startswith(mine))
+
+
+def _own_volumes(site: Site, facts: Facts) -> list[str]:
+    """The disks of a machine in the pool: not an image that somebody put into it by hand, nor what another machine has."""
+    others = {path for other in site.machines.all_facts() if other.uuid != facts.uuid for path in other.disks}
+    mine = [path for path in facts.disks if path == site.pool.path_of(volume_of(path)) and path not in others]
+    return [volume_of(path) for path in mine if not volume_of(path).startswith(PREFIX)]
 
 
 def prefix_of(uid: str) -> str:

@@ -129,7 +129,7 @@ class Machines:
 
         def ask(domain: libvirt.virDomain) -> None:
             facts = self._facts_of(domain)
-            element = ET.tostring(Mark(uid, facts.name, nics=facts.nics).element(), encoding="unicode")
+            element = ET.tostring(Mark(uid, facts.name, nics=facts.nics).element("machine"), encoding="unicode")
             kinds = libvirt.VIR_DOMAIN_AFFECT_CONFIG | (libvirt.VIR_DOMAIN_AFFECT_LIVE if domain.isActive() else 0)
             domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, element, "olimpus", NAMESPACE, kinds)
 

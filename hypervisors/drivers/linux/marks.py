@@ -32,9 +32,9 @@ class Mark:
     #: What the gateway does to reach it from outside.
     ways: tuple[Mapping[str, Any], ...] = field(default=())
 
-    def element(self) -> ET.Element:
-        """As it stands in a domain."""
-        element = ET.Element(TAG)
+    def element(self, tag: str = TAG) -> ET.Element:
+        """As it stands in a domain; to be handed to libvirt by itself it is a plain `machine`."""
+        element = ET.Element(tag)
         element.text = json.dumps(asdict(self), ensure_ascii=True)
         return element
 

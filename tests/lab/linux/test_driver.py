@@ -184,6 +184,23 @@ def test_a_machine_that_is_undefined_by_hand_leaves_nothing(driver, spec, cluste
     assert driver.gateway.look(thorough=True).networks == {}
 
 
+def test_an_adopted_machine_keeps_its_hardware_and_takes_no_image_along(driver, spec, cluster):
+    member = driver.cluster.members[cluster.workers[0]]
+    image = member.pool.path_of("image-tiny")
+    pet = f"""<domain type='qemu'><name>pet</name><memory unit='MiB'>64</memory><os><type>hvm</type></os><devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{image}'/><target dev='vda'/></disk>
+    </devices></domain>"""
+    cluster.run(member.name, "virsh", "define", "/dev/stdin", data=pet)
+    (stray,) = driver.list()
+    wanted = spec(cards=0)
+    assert driver.adopt(stray.ref, wanted.uid).uid == wanted.uid
+    with pytest.raises(Rejected, match="adopted"):
+        driver.reconfigure(stray.ref, wanted)
+    driver.destroy(stray.ref)
+    assert driver.list() == []
+    assert "image-tiny" in member.pool.names()
+
+
 def test_what_cannot_be_is_refused_and_leaves_nothing(driver, spec, cluster):
     taken = driver.create(spec(nics=(NicSpec("lan", "52:54:00:0b:00:01", "10.0.0.21"),)))
     bad = {
