@@ -10,7 +10,7 @@ export PYTHONUNBUFFERED := 1
 LAB := tests/lab/openstack/cloud
 LINUX_LAB := tests/lab/linux/cluster
 
-.PHONY: help run test lint bench test-processes test-browser test-mysql test-openstack bench-openstack lab-openstack lab-openstack-down lab-linux lab-linux-down test-linux pictures demo-reset clean
+.PHONY: help run test lint bench test-processes test-browser test-mysql test-openstack bench-openstack lab-openstack lab-openstack-down lab-linux lab-linux-down test-linux bench-linux pictures demo-reset clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -96,6 +96,10 @@ lab-linux-down: ## stop it; image and disks stay (all gone: tests/lab/linux/clus
 test-linux: $(VENV)/.linux $(CATALOGS) ## the Linux driver against that cluster with real machines, brought up when it is not (needs libvirt-dev, pkg-config, gcc)
 	$(LINUX_LAB)/status >/dev/null || $(LINUX_LAB)/up
 	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5 tests/lab/linux
+
+bench-linux: $(VENV)/.linux $(CATALOGS) ## thirty machines on that cluster beside a bare shell script, as a table
+	$(LINUX_LAB)/status >/dev/null || $(LINUX_LAB)/up
+	$(PY) -m tests.bench linux
 
 demo-reset: ## forget the demo data (removes the data folder's database, queue and mock hypervisors)
 	rm -rf $${OLIMPUS_HOME:-var}/{olimpus.sqlite3*,queue,mock,demo-password}

@@ -14,7 +14,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from django.conf import settings
 from websockets.sync.client import ClientConnection, connect
@@ -27,12 +26,11 @@ from hypervisors import actions as hypervisors
 from hypervisors.gateway import gateway_for
 from olimpus.embedded import answers, web_command
 from tests.bench.figures import Figure, percentile, say
-from tests.bench.servers import free_port, process, until
+from tests.bench.servers import free_port, process, spent, until
 from tests.bench.world import folder, machines, session_of, superuser
 
 CONSOLES, KEYS, WARM, IDLE = 20, 300, 20, 20.0
 MOST_ADDED_MS, MOST_CPU = 10.0, 25.0
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def run() -> list[Figure]:
@@ -109,12 +107,6 @@ def cpu_of(pid: int) -> float:
     before, start = spent(pid), time.perf_counter()
     time.sleep(IDLE)
     return 100 * (spent(pid) - before) / (time.perf_counter() - start)
-
-
-def spent(pid: int) -> float:
-    """Its CPU seconds so far."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / TICKS
 
 
 def key_figure(through: list[float], floor: list[float]) -> Figure:

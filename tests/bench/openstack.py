@@ -22,7 +22,7 @@ from typing import Any
 
 from accounts.models import User
 from descriptors import actions, reconcile
-from descriptors.models import Node, Operation, Status
+from descriptors.models import Node
 from descriptors.worker.engine import Engine
 from hypervisors import actions as hypervisors
 from hypervisors.gateway import gateway_for
@@ -30,8 +30,8 @@ from hypervisors.models import Hypervisor
 from tests.bench import figures
 from tests.bench.bare import Bare, timed
 from tests.bench.figures import Figure, say
-from tests.bench.servers import until, worker
-from tests.bench.world import folder, machines, superuser
+from tests.bench.servers import worker
+from tests.bench.world import folder, machines, perform, superuser
 from tests.lab.clones import clones
 from tests.lab.cloud import Cloud
 from tests.lab.openstack.campus import network
@@ -39,7 +39,6 @@ from tests.lab.sshd import Sshd
 
 SERVERS, AT_ONCE, ROUNDS, LISTED = 30, 10, 3, 500
 REACH, THROUGH_BASTION, MORE_CALLS = 1.15, 1.25, 2
-PATIENCE = 600.0
 BARE, DIRECT, BASTION = "bare", "direct", "bastion"
 
 
@@ -112,16 +111,6 @@ def round_of(cloud: Cloud, place: Node, root: User) -> Round:
     delete = perform("destroy", place, root)
     assert active(cloud, place) == 0
     return Round(create, delete, cpu / SERVERS)
-
-
-def perform(verb: str, node: Node, root: User) -> float:
-    """Seconds from the request to the end that the operation carries; all of it has succeeded."""
-    operation = actions.request(verb, Node.objects.get(pk=node.pk), actor=root)
-    until(lambda: not Operation.objects.get(pk=operation.pk).is_open, PATIENCE, 0.25)
-    operation.refresh_from_db()
-    assert operation.status == Status.SUCCEEDED, (operation.status, operation.error, operation.result)
-    assert operation.finished_at is not None
-    return (operation.finished_at - operation.created_at).total_seconds()
 
 
 def active(cloud: Cloud, place: Node) -> int:

@@ -8,10 +8,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from olimpus.embedded import answers, die_with, web_command, worker_command
 
 START_SECONDS = 60.0
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -44,6 +46,12 @@ def worker() -> Iterator[None]:
     """The Celery worker, as `make run` starts it."""
     with process(worker_command()):
         yield
+
+
+def spent(pid: int) -> float:
+    """The CPU seconds of a process so far, as the kernel counts them."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / TICKS
 
 
 def free_port() -> int:

@@ -10,8 +10,11 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 
 from accounts.models import User
-from descriptors import tree
-from descriptors.models import Kind, Node
+from descriptors import actions, tree
+from descriptors.models import Kind, Node, Operation, Status
+from tests.bench.servers import until
+
+PATIENCE = 600.0
 
 
 def superuser() -> User:
@@ -47,6 +50,16 @@ def machines(below: Node, definitions: dict[str, dict[str, Any]]) -> list[Node]:
     """New machines in one folder, by name."""
     drafts = [tree.Draft(name, Kind.DESCRIPTOR, definition) for name, definition in definitions.items()]
     return tree.insert([(below, drafts)])
+
+
+def perform(verb: str, node: Node, root: User, **arguments: Any) -> float:
+    """Seconds from the request to the end that the operation carries; all of it has succeeded. A worker is running."""
+    operation = actions.request(verb, Node.objects.get(pk=node.pk), actor=root, arguments=arguments)
+    until(lambda: not Operation.objects.get(pk=operation.pk).is_open, PATIENCE, 0.25)
+    operation.refresh_from_db()
+    assert operation.status == Status.SUCCEEDED, (operation.status, operation.error, operation.result)
+    assert operation.finished_at is not None
+    return (operation.finished_at - operation.created_at).total_seconds()
 
 
 def drop_branch(path: str) -> None:

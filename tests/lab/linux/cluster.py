@@ -16,6 +16,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from hypervisors.drivers.base import Driver
+from hypervisors.drivers.linux.sheets import look
 from hypervisors.registry import driver_class
 from tests.processes.installation import ROOT
 
@@ -142,6 +143,18 @@ class Cluster:
     def driver(self, home: Path, name: str = "cluster", **changes: Any) -> Driver:
         """A driver of this cluster that keeps its files in `home`; whoever makes one calls `close`."""
         return driver_class("linux")(name, self.settings(**changes), home)
+
+    def offer(self, home: Path, name: str = "tiny") -> str:
+        """Lay the tiny guest's image down on all workers; the name under which machines ask for it."""
+        driver = self.driver(home)
+        with self.image.open("rb") as file:
+            sheet = look(name, file)
+            for member in driver.cluster.members.values():
+                file.seek(0)
+                member.pool.write(sheet.volume, file, sheet.size_bytes)
+                member.pool.write(f"{sheet.volume}.json", sheet.dump(), len(sheet.dump()))
+        driver.close()
+        return sheet.name
 
     def empty(self, home: Path) -> None:
         """Destroy all machines, also those that a test left which ended badly; images stay."""

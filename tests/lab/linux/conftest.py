@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from hypervisors.drivers.linux.sheets import look
 from tests.browser.conftest import chromium as chromium  # one for all files: Playwright starts but once in a process
 from tests.lab.linux.cluster import TWIN, Cluster
 
@@ -26,12 +25,4 @@ def cluster(worker_id: str) -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def image(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name under which the cluster has the tiny guest's image; it stays there."""
-    driver = cluster.driver(tmp_path_factory.mktemp("image"))
-    with cluster.image.open("rb") as file:
-        sheet = look("tiny", file)
-        for member in driver.cluster.members.values():
-            file.seek(0)
-            member.pool.write(sheet.volume, file, sheet.size_bytes)
-            member.pool.write(f"{sheet.volume}.json", sheet.dump(), len(sheet.dump()))
-    driver.close()
-    return sheet.name
+    return cluster.offer(tmp_path_factory.mktemp("image"))
