@@ -95,7 +95,8 @@ def test_neighbours_on_two_workers_talk_and_strangers_do_not(driver, spec, clust
 
 
 def test_what_somebody_does_by_hand_is_told_soon(driver, spec, cluster):
-    vm = driver.create(spec(cards=0))
+    wanted = spec(cards=0)
+    vm = driver.create(wanted)
     heard: queue.SimpleQueue[str] = queue.SimpleQueue()
     stop = driver.watch(heard.put)
     try:
@@ -120,6 +121,7 @@ def test_what_somebody_does_by_hand_is_told_soon(driver, spec, cluster):
             driver.get(vm.ref)
     finally:
         stop()
+        driver.tidy(wanted)
 
 
 def test_a_listing_of_many_is_one_call_for_each_worker(driver, spec, cluster):
