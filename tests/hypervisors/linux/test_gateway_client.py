@@ -78,6 +78,11 @@ class TestRequests:
         assert not request["machine"]["cards"][1]["dhcp"]
         assert (request["machine"]["keys"], request["machine"]["login"]) == (["ssh-rsa AAAA"], "ana")
 
+    @pytest.mark.parametrize("user", ["-oProxyCommand=reboot", "ana;reboot", "$(reboot)", "ana@elsewhere", ["ana"]])
+    def test_who_signs_in_is_a_word_that_a_shell_may_see(self, user: Any) -> None:
+        told = replace(SPEC, parameters={**SPEC.parameters, "custom": {"ssh_user": user}})
+        assert enter_request(told, "rack")["machine"]["login"] == ""
+
     def test_one_name_with_two_ranges_is_two_networks(self) -> None:
         other = replace(SPEC, parameters={"networks": NETWORKS | {"lan": {"cidr": "10.1.0.0/24"}}})
         assert list(enter_request(other, "rack")["networks"])[0] == "lan 10.1.0.0/24"

@@ -61,6 +61,9 @@ class TestPlans:
         assert before.hosts != after.hosts
 
     def test_settings_say_who_answers_names_for_who_gets_out(self) -> None:
+        mixed = Network("lan", "10.0.0.0/24", dns=["2001:db8::1", "10.0.0.2"])
+        (plan,) = network_plans(made(mixed, card()), SETTINGS)
+        assert "option:dns-server,10.0.0.2\n" in plan.conf  # another kind of address would keep dnsmasq from starting
         for kind, told in (("nat", "option:dns-server,9.9.9.9\n"), ("isolated", "option:dns-server\n")):
             (plan,) = network_plans(made(Network("lan", "10.0.0.0/24", type=kind), card()), SETTINGS)
             assert told in plan.conf

@@ -18,7 +18,14 @@ from hypervisors.drivers.linux.gateway.program.settings import settings_from
 from hypervisors.drivers.linux.gateway.program.state import Card, Forward, Machine, Network, State
 from hypervisors.drivers.linux.gateway.program.wishes import entered, left
 
-SETTINGS = settings_from({"vlans": "100-103", "forward_ports": "2000-2003", "floating_pool": "203.0.113.1-203.0.113.3"})
+SETTINGS = settings_from(
+    {
+        "vlans": "100-103",
+        "provider_vlans": "12, 300",
+        "forward_ports": "2000-2003",
+        "floating_pool": "203.0.113.1-203.0.113.3",
+    }
+)
 
 
 def lan(name: str = "lan", cidr: str = "10.0.0.0/29", **more: Any) -> Network:
@@ -62,6 +69,11 @@ class TestTags:
         state = put(State(), "a", card(1))
         assert refusal(state, "b", card(2), lan=lan(vlan=300)).code == "tag-changed"
         assert put(state, "a", card(1), lan=lan(vlan=300)).networks["lan"].tag == 300  # nobody else is there
+
+    @pytest.mark.parametrize(("kind", "tag"), [("private", 13), ("provider", 13), ("provider", 0)])
+    def test_networks_of_others_need_a_grant(self, kind: str, tag: int) -> None:
+        fault = refusal(State(), "a", card(1), lan=lan(type=kind, vlan=tag))
+        assert (fault.code, fault.told["tag"]) == ("tag-denied", tag)
 
     def test_names_of_a_vlan_that_is_there_anyway_may_share_it(self) -> None:
         provider = Network("campus", type="provider", vlan=12)

@@ -57,6 +57,12 @@ REFUSALS: Final[Mapping[str, Words]] = {
         gettext_noop("Leave “vlan” out of the network's definition, or name another."),
         "networks",
     ),
+    "tag-denied": Words(
+        Rejected,
+        gettext_noop("Network “%(network)s” may not be VLAN %(tag)s (0: what has no tag)."),
+        gettext_noop("Name one of the setting “vlans”; an administrator grants others in “provider_vlans”."),
+        "networks",
+    ),
     "tag-changed": Words(
         Rejected,
         gettext_noop("Network “%(network)s” is VLAN %(tag)s and has machines: it cannot become %(wanted)s."),

@@ -26,6 +26,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         example="100-499, 600-999",
     ),
     Setting(
+        "provider_vlans",
+        gettext_noop("VLAN tags of others"),
+        help=gettext_noop("Those that definitions may name beside ours; 0: what has no tag. Empty: none."),
+        group=NETWORKS,
+        example="0, 12, 40-49",
+    ),
+    Setting(
         "outside_interface",
         gettext_noop("Interface to the outside"),
         help=gettext_noop("Of the gateway. Empty: the one of its default route."),

@@ -7,6 +7,7 @@ its name on this cluster (`aliases`) counts. But a name that is defined with ano
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from olimpus.words import gettext as _
 Json = dict[str, Any]
 #: How a card's address comes to the guest by DHCP.
 BY_DHCP = frozenset({"dhcp", "mac"})
+#: Who signs in: it becomes a word of a command that people paste into their shell.
+LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
 
 def enter_request(spec: VmSpec, where: str) -> Json:
@@ -90,7 +93,7 @@ def _login(spec: VmSpec) -> str:
     """Who signs in there, when somebody wrote it (`custom.ssh_user`)."""
     custom = spec.parameters.get("custom")
     user = custom.get("ssh_user") if isinstance(custom, Mapping) else None
-    return user if isinstance(user, str) and user.isprintable() and " " not in user else ""
+    return user if isinstance(user, str) and LOGIN.fullmatch(user) else ""
 
 
 def _keys(spec: VmSpec) -> list[str]:

@@ -20,6 +20,7 @@ class Settings:
 
     bridge: str = "br-int"
     vlans: str = "100-999"
+    provider_vlans: str = ""  # those of others that definitions may name; 0: what has no tag
     outside_interface: str = ""
     floating_pool: str = ""
     forward_ports: str = ""
@@ -32,6 +33,11 @@ class Settings:
     def tags(self) -> list[tuple[int, int]]:
         """First and last of each range of VLAN tags."""
         return ranges(self.vlans, "vlans", 1, 4094)
+
+    def may_name(self, tag: int) -> bool:
+        """Whether a definition may say that its network is this VLAN."""
+        offered = [*self.tags(), *ranges(self.provider_vlans, "provider_vlans", 0, 4094)]
+        return any(first <= tag <= last for first, last in offered)
 
     def ports(self) -> list[tuple[int, int]]:
         """First and last of each range of outside ports; none: no forwards."""
@@ -74,10 +80,21 @@ def settings_from(data: Mapping[str, Any]) -> Settings:
         raise Refused("setting", name="transfer", value=settings.transfer) from None
     if not settings.tags():
         raise Refused("setting", name="vlans", value=settings.vlans)
+    settings.may_name(0)
     settings.ports()
+    for text in settings.dns:
+        _address(text)
     for text in split(settings.floating_pool):
         _addresses(text)
     return settings
+
+
+def _address(text: str) -> None:
+    """Refuse what is no address: it becomes a line of dnsmasq's."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise Refused("setting", name="dns", value=text) from None
 
 
 def split(text: str) -> list[str]:

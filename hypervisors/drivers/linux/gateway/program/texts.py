@@ -44,7 +44,7 @@ def dnsmasq_conf(network: Network, folder: Path, settings: Settings) -> str:
         f"dhcp-leasefile={folder / 'leases'}",
         f"pid-file={folder / 'pid'}",
         f"dhcp-option=option:router{_listed([network.router] if network.router else [])}",
-        f"dhcp-option=option:dns-server{_listed(name_servers(network, settings))}",
+        f"dhcp-option=option:dns-server{_listed(filter(_is_v4, name_servers(network, settings)))}",
     ]
     lines += [f"dhcp-option=option:mtu,{network.mtu}"] if network.mtu else []
     if answers and routes_out(network):
@@ -54,6 +54,11 @@ def dnsmasq_conf(network: Network, folder: Path, settings: Settings) -> str:
 
 def _listed(values: Iterable[str]) -> str:
     return "".join(f",{value}" for value in values)
+
+
+def _is_v4(address: str) -> bool:
+    """DHCP knows no others: with one of them dnsmasq would not start, for nobody in the network."""
+    return ipaddress.ip_address(address).version == 4
 
 
 def dnsmasq_hosts(cards: Iterable[tuple[Machine, Card]]) -> str:
