@@ -139,10 +139,9 @@ class LinuxDriver(Driver):
 
     def start(self, ref: str) -> VmInfo:
         def act(domain: libvirt.virDomain) -> None:
-            state, _reason = domain.state()
-            if state in (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED):
-                domain.resume()
-            elif not domain.isActive():
+            if domain.isActive():
+                _go_on(domain)
+            else:
                 domain.create()
 
         return self._act(ref, act)
@@ -165,7 +164,7 @@ class LinuxDriver(Driver):
         return self._switch(ref, Power.PAUSED, Power.ON, libvirt.virDomain.suspend)
 
     def resume(self, ref: str) -> VmInfo:
-        return self._switch(ref, Power.ON, Power.PAUSED, libvirt.virDomain.resume)
+        return self._switch(ref, Power.ON, Power.PAUSED, _go_on)
 
     def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:
         member, uuid = self.cluster.of(ref)
@@ -293,6 +292,15 @@ class Watch:
                 self._heard.put("")  # what was there is unknown now
             silent = set(faults)
             self._over.wait(LOOK)
+
+
+def _go_on(domain: libvirt.virDomain) -> None:
+    """Let a paused machine run; one that its guest has put to sleep must be woken."""
+    state, _reason = domain.state()
+    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
+        domain.pMWakeup()
+    elif state == libvirt.VIR_DOMAIN_PAUSED:
+        domain.resume()
 
 
 def _unless_off(act: Callable[[libvirt.virDomain], object]) -> Callable[[libvirt.virDomain], None]:

@@ -27,6 +27,9 @@ class SnapshotService:
 
     def take(self, uuid: str, name: str, description: str) -> Snapshot:
         """A new one, or the one of this name."""
+        if name.isdecimal():
+            message = _("A snapshot cannot be called by a number: QEMU numbers them, and would take another for it.")
+            raise Rejected(message, where="name")
         known = {snapshot.name: snapshot for snapshot in self.all(uuid)}
         if name not in known:
             self.machines.act(uuid, lambda domain: domain.snapshotCreateXML(_snapshot_xml(name, description), 0))
