@@ -6,6 +6,7 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,7 +99,8 @@ def _feed(channel: paramiko.Channel, stdin: bytes) -> None:
     try:
         view = memoryview(stdin)
         while view:
-            view = view[channel.send(bytes(view[:CHUNK])) :]
+            with suppress(TimeoutError):  # it reads slowly; who collects what it says knows when its time is up
+                view = view[channel.send(bytes(view[:CHUNK])) :]
         channel.shutdown_write()
     except BROKEN:
         return  # it ended without reading everything: its exit code tells

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import socket
 import tempfile
 import threading
@@ -40,7 +39,7 @@ class Worker:
         self.tunnels = Tunnels(self.where.replace("/", "."), hops_to(values, line), home)
         self._lock = threading.Lock()
         self._connection: libvirt.virConnect | None = None
-        self._folder: Path | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None  # ends with the process, too
         self._on_connect: list[Callable[[libvirt.virConnect], None]] = []
 
     def __repr__(self) -> str:
@@ -100,7 +99,7 @@ class Worker:
             _close(connection)
         self.tunnels.close()
         if folder:
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.cleanup()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -119,9 +118,9 @@ class Worker:
     def _socket(self) -> Path:
         """Where libvirt's library connects to; short, as paths of sockets must be."""
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="olimpus-"))
-            self.tunnels.local_program(self._folder / "libvirt", HELPER, "libvirt")
-        return self._folder / "libvirt"
+            self._folder = tempfile.TemporaryDirectory(prefix="olimpus-", ignore_cleanup_errors=True)
+            self.tunnels.local_program(Path(self._folder.name, "libvirt"), HELPER, "libvirt")
+        return Path(self._folder.name, "libvirt")
 
     def _drop(self, connection: libvirt.virConnect) -> None:
         with self._lock:

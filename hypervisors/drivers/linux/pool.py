@@ -132,9 +132,14 @@ class Pool:
         with translated(self.worker.where):
             stream = connection.newStream()
             self._pool(connection).storageVolLookupByName(name).download(stream, 0, 0, 0)
-            while data := stream.recv(CHUNK):
-                yield data
-            stream.finish()
+            try:
+                while data := stream.recv(CHUNK):
+                    yield data
+                stream.finish()
+            except BaseException:  # who reads has given up, too: the rest would gather in our memory
+                with suppress(libvirt.libvirtError):
+                    stream.abort()
+                raise
 
     def remove(self, name: str) -> None:
         """Delete a volume; a missing one succeeds quietly."""
