@@ -52,16 +52,13 @@ class Watch:
 
     def _run(self) -> None:
         whole, listed = True, float("-inf")  # what was before nobody has told
-        try:
-            while (refs := self._gathered(listed + REST - time.monotonic() if whole else None)) is not None:
-                whole |= "" in refs
-                if whole and time.monotonic() >= listed + REST:
-                    self._compare(lambda: reconcile.reconcile(self._pk))
-                    whole, listed = False, time.monotonic()
-                elif some := refs - {""}:
-                    whole |= self._compare(lambda some=some: reconcile.look(self._pk, some)) is False
-        finally:
-            connections.close_all()
+        while (refs := self._gathered(listed + REST - time.monotonic() if whole else None)) is not None:
+            whole |= "" in refs
+            if whole and time.monotonic() >= listed + REST:
+                self._compare(lambda: reconcile.reconcile(self._pk))
+                whole, listed = False, time.monotonic()
+            elif some := refs - {""}:
+                whole |= self._compare(lambda some=some: reconcile.look(self._pk, some)) is False
 
     def _gathered(self, patience: float | None) -> set[str] | None:
         """References that were told together, none after so many seconds; None at the end."""
@@ -82,6 +79,8 @@ class Watch:
             log.info("%s: what changed cannot be looked at: %s", self._name, error)
         except Exception:  # the next change is to be heard, whatever went wrong with this one
             log.exception("%s: what changed cannot be looked at", self._name)
+        finally:
+            connections.close_all()  # until the next change the database may have hung up
         return None
 
 

@@ -87,14 +87,15 @@ def open_console(clear: str, *, actor: User) -> ConsoleSession:
         else:
             require(actor, "console", found.node)
         _require_room(actor)
-        _record(found, "console.open")
+        _record(found, actor, "console.open")
     return found
 
 
 def close_console(session: ConsoleSession, *, seconds: float, reason: str) -> None:
     """The socket is closed; `reason` is a word for the journal."""
     ConsoleSession.objects.filter(pk=session.pk).delete()
-    _record(session, "console.close", seconds=round(seconds), reason=reason)
+    actor = User.objects.filter(pk=session.user_id).first()  # nobody when the account was deleted
+    _record(session, actor, "console.close", seconds=round(seconds), reason=reason)
 
 
 def renew_consoles(sessions: Collection[int]) -> None:
@@ -114,10 +115,10 @@ def _require_room(actor: User) -> None:
             raise Conflict(message % {"n": number - 1}, where="consoles", hint=_("Close one, and try again."))
 
 
-def _record(session: ConsoleSession, verb: str, **more: object) -> None:
+def _record(session: ConsoleSession, actor: User | None, verb: str, **more: object) -> None:
     data = {"kind": session.kind, "mode": session.mode, **more}
     with journal.context(via=session.via, source=session.source):
-        journal.record(session.user, verb, path=session.node.path, node_id=session.node_id, data=data)
+        journal.record(actor, verb, path=session.node.path, node_id=session.node_id, data=data)
 
 
 def _digest(clear: str) -> str:

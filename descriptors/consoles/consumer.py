@@ -8,12 +8,15 @@ person's language. Client → server: `{"got": bytes so far}`, which lets more f
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
 from channels.db import database_sync_to_async
@@ -37,6 +40,7 @@ from hypervisors.gateway import gateway_for
 from olimpus.errors import Conflict, Forbidden, HypervisorError, OlimpusError
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 NOT_SIGNED_IN, NOT_ALLOWED, GONE, IDLE, OVER, NONSENSE, FULL, NO_ANSWER = 4401, 4403, 4404, 4408, 4410, 4400, 4429, 4502
 #: For the journal.
@@ -51,6 +55,8 @@ WORDS: Final = {
     NO_ANSWER: "no-answer",
 }
 LONGEST_WORD: Final = 1000
+#: Threads of our own: whoever waits for a silent hypervisor takes none from the few that others share.
+THREADS: Final = ThreadPoolExecutor(64, thread_name_prefix="console")
 
 exchange = Exchange()
 
@@ -68,6 +74,8 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         self.window = Window()
         self.stream: Stream | Extension | None = None
         self.doorman: Doorman | None = None
+        self.greeted = asyncio.Event()
+        self.leaving = False
         self.opened = self.touched = time.monotonic()
         self.code = 0
         self.met: Viewers | None = None
@@ -77,7 +85,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
 
     async def disconnect(self, code: int) -> None:
         """The browser has gone."""
-        self.work.cancel()
+        self._give_up()
         await asyncio.gather(self.work, return_exceptions=True)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
@@ -105,8 +113,18 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
                 await self._tell_why_over()
             except OlimpusError as error:
                 await self.end(_code_of(error), str(error.message), str(error.hint))
+            except Exception:  # whatever it was, nobody is to wait for ever
+                log.exception("A console has failed.")
+                await self.end(NO_ANSWER, _("The connection was lost."), _("Try again in a moment."))
             finally:
+                self.leaving = True
                 await self._clean_up()
+
+    def _give_up(self) -> None:
+        """End the work, once: what is cleaned up is cleaned up to its end."""
+        if not self.leaving:
+            self.leaving = True
+            self.work.cancel()
 
     async def _open(self) -> None:
         if not self.user.is_authenticated:
@@ -115,8 +133,8 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         self.session = await _open_session(ticket, self.user)
         machine = self.session.node
         self.number, self.node = self.session.pk, machine.pk
+        await feed.join(self)  # rights may be lost while the hypervisor is asked
         self.stream = await self._connected(machine)
-        await feed.join(self)
         opened = {"kind": self.session.kind, "mode": self.session.mode, "path": machine.path, "name": machine.name}
         await self.send(json.dumps({"open": opened}))
         if self.doorman:
@@ -128,14 +146,16 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if self.session.kind != "vnc":
             key = (machine.hypervisor_id or 0, machine.vm_ref, self.session.kind)
             return await exchange.join(key, lambda: _line(connect))
-        console = await asyncio.to_thread(connect)
-        init = await asyncio.to_thread(_greeted, console)
+        console = await _in_thread(connect)
+        init = await _in_thread(_greeted, console)
         self.doorman = Doorman(init, watch_only=self.session.watch_only)
         return await Stream.over(console.sock)
 
     async def _pump(self) -> None:
         """To the browser, as fast as it takes it."""
         assert self.stream is not None  # noqa: S101 - opened before
+        if self.doorman:
+            await self.greeted.wait()  # a bell in the middle of a hello would be no hello
         while data := await self.stream.take():
             await self.send(bytes_data=data)
             await self.window.send(len(data))
@@ -154,6 +174,8 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
             self.touched = time.monotonic()
         if passed.down:
             await self.send(bytes_data=bytes(passed.down))
+        if self.doorman.is_open:
+            self.greeted.set()
         if passed.up:
             self.stream.put(bytes(passed.up))  # type: ignore[union-attr]
 
@@ -178,7 +200,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         await self.send(json.dumps({"end": {"code": code, "message": message, "hint": hint}}))
         await self.close(code=code)
         if asyncio.current_task() is not self.work:
-            self.work.cancel()  # nothing more passes, whether the browser goes or not
+            self._give_up()  # nothing more passes, whether the browser goes or not
 
     async def _tell_why_over(self) -> None:
         machine = await _fresh(self.node)
@@ -196,8 +218,10 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if self.stream:
             await self.stream.close()
         if hasattr(self, "session"):
-            await _close_session(self.session, time.monotonic() - self.opened, WORDS.get(self.code, "left"))
-            await keeper.drop(self)
+            try:
+                await _close_session(self.session, time.monotonic() - self.opened, WORDS.get(self.code, "left"))
+            finally:
+                await keeper.drop(self)
 
     # -- called by the feed -----------------------------------------------------------------------------------------
 
@@ -220,10 +244,12 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         return access.can("console", path) or watching
 
     async def prove(self) -> None:
-        """Who has signed out, or whose token is no good any more, has left."""
-        if not await sockets.is_still_signed_in(self.scope):
-            with translation.override(_language(self.scope)):
-                await self.end(NOT_SIGNED_IN, _("You have signed out."))
+        """Who has signed out, or whose token or right is no good any more, though no journal says so, has left."""
+        if await sockets.is_still_signed_in(self.scope):
+            await self.recheck(await feed.access(self.user))
+            return
+        with translation.override(_language(self.scope)):
+            await self.end(NOT_SIGNED_IN, _("You have signed out."))
 
     # -- called by the keeper ---------------------------------------------------------------------------------------
 
@@ -280,7 +306,13 @@ def _greeted(console: Console) -> bytes:
 
 
 async def _line(connect: partial[Console]) -> Stream:
-    return await Stream.over((await asyncio.to_thread(connect)).sock)
+    return await Stream.over((await _in_thread(connect)).sock)
+
+
+async def _in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Its answer; it speaks the language of this viewer."""
+    here = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(THREADS, partial(here.run, function, *args))
 
 
 @database_sync_to_async

@@ -8,13 +8,15 @@ const pane = one("pane"), word = one("word"), keys = one("keys"), dialog = one("
 
 let console_ = null // what is shown: {type, key, focus, close, …}
 let link = null
+let turn = 0 // whoever connects again meanwhile is the one who goes on
 
 async function connect() {
   leave()
+  const mine = turn
   word.hidden = true
   page.dataset.state = "connecting"
   const address = await ticket()
-  if (address) link = new Link(address, { open, viewers, end, lost })
+  if (address && mine === turn) link = new Link(address, { open, viewers, end, lost })
 }
 
 /** Where the console opens, once; nothing when the server refuses, which is said. */
@@ -58,6 +60,7 @@ function end({ message, hint }) {
 const lost = () => end({ message: words.lost, hint: words.lostHint })
 
 function leave() {
+  turn++
   const [was, shown] = [link, console_]
   link = console_ = null
   was?.close()

@@ -7,6 +7,7 @@ import json
 import struct
 from collections.abc import AsyncIterator
 from importlib import import_module
+from socket import socketpair
 from typing import Any
 
 import pytest
@@ -19,13 +20,13 @@ from django.test import Client
 from accounts import actions as accounts
 from accounts import journal
 from accounts.models import Entry
-from descriptors import actions, tree
+from descriptors import actions, feed, tree
 from descriptors.consoles import consumer, keeper
 from descriptors.consoles.consumer import ConsoleConsumer
 from descriptors.consoles.keeper import Keeper
 from descriptors.consoles.streams import Exchange
 from descriptors.feed import Feed
-from descriptors.models import ConsoleSession, Node
+from descriptors.models import ConsoleSession, Node, NodeUserObjectPermission
 from hypervisors.gateway import forget_gateways
 from olimpus.celery import app
 from tests.world import World
@@ -37,13 +38,13 @@ SECONDS = 5
 @pytest.fixture
 async def own(monkeypatch) -> AsyncIterator[None]:
     """Feed, keeper and lines of this test's event loop, as a fresh web process has them."""
-    feed, mine = Feed(), Keeper()
-    monkeypatch.setattr(consumer, "feed", feed)
+    told, mine = Feed(), Keeper()
+    monkeypatch.setattr(consumer, "feed", told)
     monkeypatch.setattr(consumer, "keeper", mine)
     monkeypatch.setattr(consumer, "exchange", Exchange())
     monkeypatch.setattr(keeper, "TICK", 0.1)
     yield
-    tasks = [task for task in (feed._task, mine._task) if task]
+    tasks = [task for task in (told._task, mine._task) if task]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -311,7 +312,72 @@ async def test_who_signs_out_has_left(campus, monkeypatch):
     assert (await socket.until_told("end"))["code"] == 4401
 
 
-async def test_an_account_that_is_closed_loses_its_consoles(campus):
+async def test_rights_that_go_without_a_word_in_the_journal_are_missed_soon(campus, monkeypatch):
+    browser = Client()
+    await sync_to_async(browser.force_login)(campus.sam.user)
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    socket = Socket(campus.sam.user, await ticket_of(campus.sam.web, campus.sam.user))
+    socket.scope["session"] = store(browser.session.session_key)
+    monkeypatch.setattr(feed, "RECHECK", 0.2)
+    await socket.connect()
+    await socket.until_told("open")
+    await sync_to_async(NodeUserObjectPermission.objects.filter(user=campus.sam.user).delete)()
+    assert (await socket.until_told("end"))["code"] == 4403
+
+
+@pytest.mark.parametrize("deed", [accounts.deactivate, accounts.delete_user])
+async def test_an_account_that_is_closed_loses_its_consoles(campus, deed):
     socket = await opened(campus.sam.web, campus.sam.user)
-    await sync_to_async(accounts.deactivate)(campus.sam.user, actor=campus.root)
+    await sync_to_async(deed)(campus.sam.user, actor=campus.root)
     assert (await socket.until_told("end"))["code"] in (4401, 4403)
+    await socket.disconnect()
+    assert (len(await journal_of("console.close")), consumer.keeper.held) == (1, set())
+
+
+async def test_a_browser_that_goes_as_soon_as_it_is_told_leaves_nothing_open(campus, settings, monkeypatch):
+    close = consumer._close_session
+
+    async def slowly(*args: Any) -> None:
+        await asyncio.sleep(0.2)
+        await close(*args)
+
+    monkeypatch.setattr(consumer, "_close_session", slowly)
+    settings.OLIMPUS_CONSOLE_IDLE_MINUTES = 0.5 / 60
+    socket = await opened(campus.sam.web, campus.sam.user)
+    await socket.until_told("end")
+    await socket.disconnect()
+    assert (len(await journal_of("console.close")), consumer.keeper.held) == (1, set())
+    assert not await sync_to_async(ConsoleSession.objects.exists)()
+
+
+async def test_a_fault_of_ours_is_told(campus, monkeypatch):
+    def fail(*_args: Any, **_more: Any) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(consumer, "open_console", fail)
+    socket = Socket(campus.sam.user, await ticket_of(campus.sam.web, campus.sam.user))
+    assert (await socket.connect())[0]
+    assert (await socket.until_told("end"))["code"] == 4502
+
+
+async def test_a_bell_does_not_ring_into_the_hello_of_a_screen(campus, monkeypatch):
+    greeted = consumer._greeted
+
+    def ringing(console: Any) -> bytes:
+        init = greeted(console)
+        ours, theirs = socketpair()
+        theirs.sendall(b"\x02")
+        bells.append((theirs, console.sock))
+        console.__dict__["sock"] = ours
+        return init
+
+    bells: list[Any] = []
+    monkeypatch.setattr(consumer, "_greeted", ringing)
+    socket = await opened(campus.sam.web, campus.sam.user, kind="vnc")
+    await asyncio.sleep(0.1)
+    await socket.send_to(bytes_data=b"RFB 003.008\n\x01\x01")
+    await socket.until_shown("\x02")
+    assert socket.shown.startswith(b"RFB 003.008\n\x01\x01\0\0\0\0")
+    assert (socket.shown.count(b"\x02"), socket.shown[-1:]) == (1, b"\x02")
+    for each in (sock for pair in bells for sock in pair):
+        each.close()
