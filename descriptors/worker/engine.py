@@ -14,8 +14,9 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -151,7 +152,7 @@ class Engine:
                 if isinstance(item, Result):
                     self._unwritten.append(item)
                 elif isinstance(item, Sight):
-                    self._begin(self._lanes[item.hypervisor], self._desk.see(item))
+                    self._serve(item)
                 elif item is not None:
                     self._open(item)
         except queue.Empty:
@@ -235,10 +236,26 @@ class Engine:
         for task in tasks:
             self._held[task.operation.pk] = task
             lane.under_way += 1
-        ready, waiting = self._desk.admit(tasks)
+        with self._letting_go(tasks):
+            ready, waiting = self._desk.admit(tasks)
         self._begin(lane, ready)
         if waiting:
             lane.pool.submit(self._look, waiting)
+
+    def _serve(self, sight: Sight) -> None:
+        with self._letting_go(self._desk.waiting(sight.hypervisor)):
+            tasks = self._desk.see(sight)
+        self._begin(self._lanes[sight.hypervisor], tasks)
+
+    @contextmanager
+    def _letting_go(self, tasks: Iterable[Task]) -> Iterator[None]:
+        """What cannot be served, as when the database is away, is held no longer: its lease ends, and it is taken anew."""
+        try:
+            yield
+        except Exception:
+            for task in tasks:
+                self._forget(task.operation)
+            raise
 
     def _begin(self, lane: Lane, tasks: Iterable[Task]) -> None:
         for task in tasks:

@@ -78,6 +78,10 @@ class Desk:
         waiting += tasks
         return tasks[0] if first else None
 
+    def waiting(self, hypervisor: int) -> list[Task]:
+        """Those who wait for a look at the hosts of this hypervisor."""
+        return list(self._waiting.get(hypervisor, ()))
+
     def see(self, sight: Sight) -> list[Task]:
         """All who waited for this, each with its host or with an error."""
         tasks = self._waiting.pop(sight.hypervisor, [])

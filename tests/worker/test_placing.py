@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from unittest.mock import Mock
+
 import pytest
+from django.db import OperationalError
+from django.utils import timezone
 
 from accounts.models import Entry
 from descriptors import actions, reconcile
-from descriptors.models import Descriptor, Node, Status
+from descriptors.models import Descriptor, Node, Operation, Status
 from descriptors.states import State
+from descriptors.worker.claims import release_lost
+from descriptors.worker.engine import Engine
+from hypervisors import inventory
 from hypervisors.drivers import mock
 from hypervisors.gateway import gateway_for
 from hypervisors.models import Claim
@@ -54,6 +62,22 @@ def test_all_room_is_used_and_no_more(world, workers, class_of, policy, shares):
     assert refused.error["id"] == "hypervisor:capacity"
     assert "w1 has 0 CPUs left" in refused.error["hint"]
     assert Claim.objects.count() == 8
+
+
+@pytest.mark.parametrize("where", ["known", "keep"])
+def test_a_database_that_is_away_while_a_host_is_chosen_only_delays_it(world, workers, monkeypatch, where):
+    workers(TWO)
+    begin(world, "create", world.sam.web)
+    engine = Engine()
+    with monkeypatch.context() as away:
+        away.setattr(inventory, where, Mock(side_effect=OperationalError))
+        with pytest.raises(OperationalError):
+            engine.drain([world.hypervisor.pk])
+    assert not engine._held
+    Operation.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert release_lost() == 1
+    world.perform()
+    assert (fresh(world.sam.web).state, Claim.objects.count()) == (State.CREATED, 1)
 
 
 def test_what_is_packed_fills_one_worker_first(world, workers):
