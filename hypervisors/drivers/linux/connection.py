@@ -85,8 +85,12 @@ class Worker:
     def connect(self) -> libvirt.virConnect:
         """The connection that stands, or a new one. `Unreachable`, `Rejected` as of `Tunnels`."""
         with self._lock:
-            if self._connection is not None and self._is_alive(self._connection):
-                return self._connection
+            known = self._connection
+            if known is not None and self._is_alive(known):
+                return known
+            self._connection = None
+            if known is not None:
+                _close(known)  # what is lost keeps its socket until then
             self._connection = self._opened()
             return self._connection
 
@@ -144,6 +148,10 @@ class Worker:
 
 
 def _close(connection: libvirt.virConnect) -> None:
+    """Whoever listens keeps it open, with its socket: they go first."""
+    for listener in tuple(getattr(connection, "domainEventCallbackID", ())):
+        with contextlib.suppress(libvirt.libvirtError):
+            connection.domainEventDeregisterAny(listener)
     with contextlib.suppress(libvirt.libvirtError):  # it is lost already
         connection.close()
 

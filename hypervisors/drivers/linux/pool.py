@@ -21,6 +21,8 @@ from olimpus.words import gettext as _
 NAME: Final = "olimpus"
 GIB: Final = 1024**3
 CHUNK: Final = 256 * 1024
+#: What is asked for at once: libvirt's library keeps all that has come until it is read, however slowly that is.
+STRETCH: Final = 32 * 1024**2
 #: Of a new volume; QEMU takes it over when the machine starts.
 MODE: Final = "0600"
 #: Seconds that a look at the folder waits while volumes are being made: libvirt does not look then.
@@ -130,16 +132,13 @@ class Pool:
         """The content in pieces. `Missing`."""
         connection = self.worker.connect()
         with translated(self.worker.where):
-            stream = connection.newStream()
-            self._pool(connection).storageVolLookupByName(name).download(stream, 0, 0, 0)
-            try:
-                while data := stream.recv(CHUNK):
+            volume, at, come = self._pool(connection).storageVolLookupByName(name), 0, STRETCH
+            while come == STRETCH:
+                come = 0
+                for data in _stretch(connection, volume, at):
+                    come += len(data)
                     yield data
-                stream.finish()
-            except BaseException:  # who reads has given up, too: the rest would gather in our memory
-                with suppress(libvirt.libvirtError):
-                    stream.abort()
-                raise
+                at += come
 
     def remove(self, name: str) -> None:
         """Delete a volume; a missing one succeeds quietly."""
@@ -225,6 +224,20 @@ def _refreshed(pool: libvirt.virStoragePool, patience: float = 0.0) -> libvirt.v
                 time.sleep(0.05)
                 continue
         return pool
+
+
+def _stretch(connection: libvirt.virConnect, volume: libvirt.virStorageVol, at: int) -> Iterator[bytes]:
+    """The content from there on, at most `STRETCH` bytes."""
+    stream = connection.newStream()
+    volume.download(stream, at, STRETCH, 0)
+    try:
+        while data := stream.recv(CHUNK):
+            yield data
+        stream.finish()
+    except BaseException:  # who reads has given up, too: the rest would still come
+        with suppress(libvirt.libvirtError):
+            stream.abort()
+        raise
 
 
 def _send(stream: libvirt.virStream, chunks: Iterator[bytes]) -> None:
