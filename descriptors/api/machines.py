@@ -20,7 +20,7 @@ from descriptors.api import serializers
 from descriptors.api.base import ASK, TreeViewSet
 from descriptors.models import Descriptor
 from descriptors.permissions import require
-from descriptors.selectors import require_watching
+from descriptors.selectors import has_picture, require_watching
 from hypervisors.gateway import Gateway, gateway_for
 from hypervisors.screenshots import screenshot
 from olimpus.errors import Conflict
@@ -59,6 +59,8 @@ class Looking(TreeViewSet):
         """What its screen shows now, as PNG, at most ten seconds old; needs the right to watch its console."""
         machine = self.machine(pk)
         require_watching(request.user, machine)
+        if not has_picture(machine):
+            raise Conflict(_("Its screen shows nothing now."), where=machine.path)
         return HttpResponse(screenshot(_gateway(machine), machine.vm_ref), content_type="image/png")
 
     @extend_schema(responses={200: serializers.MetricsSerializer, **ASK})

@@ -31,7 +31,7 @@ urlpatterns = [
     re_path(
         f"{IMAGES}/?$", HypervisorImageViewSet.as_view({"get": "list", "post": "create"}), name="hypervisor-images"
     ),
-    re_path(f"{IMAGES}/(?P<id>tidy)/?$", HypervisorImageViewSet.as_view(TIDY), name="hypervisor-images-tidy"),
+    re_path(f"{IMAGES}/tidy/?$", HypervisorImageViewSet.as_view(TIDY), {"id": "tidy"}, name="hypervisor-images-tidy"),
     re_path(f"{IMAGES}/{ID}/?$", HypervisorImageViewSet.as_view({"delete": "destroy"}), name="hypervisor-image"),
     *openstack,
     re_path(r"^ssh-tunnel/status/?$", TunnelStatusView.as_view(), name="ssh-tunnel-status"),

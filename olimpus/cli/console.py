@@ -41,7 +41,7 @@ ENDS: Final = {
     4502: Exit.REFUSED,
 }
 #: Seconds of silence after which a script that has sent all is done.
-QUIET: Final = 1.0
+QUIET: Final = 3.0
 
 
 @dataclass

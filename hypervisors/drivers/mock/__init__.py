@@ -98,8 +98,12 @@ class MockDriver(Driver):
         self._crew = Crew(hypervisor, str(self.values["workers"]))
 
     @cached_property
-    def cloud(self) -> MockCloud:  # type: ignore[override]
+    def _catalogue(self) -> MockCloud:
         return MockCloud(self.hypervisor, str(self.values["images"]), self._store.reading, self._read, self._effect)
+
+    @property
+    def cloud(self) -> MockCloud:  # type: ignore[override]
+        return self._catalogue
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -155,7 +159,7 @@ class MockDriver(Driver):
     # -- life cycle -------------------------------------------------------------------------------------------------
 
     def create(self, spec: VmSpec) -> VmInfo:
-        self.cloud.require(spec.image)
+        self._catalogue.require(spec.image)
         with self._effect() as db:
             present = store.vm_by(db, "uid", spec.uid)
             if present:
