@@ -15,7 +15,7 @@ import libvirt
 
 from hypervisors.drivers.base import NicSpec, Power, VmInfo, VmSpec
 from hypervisors.drivers.linux import seed
-from hypervisors.drivers.linux.domain import Card, Disk, Hardware, domain_xml, name_of
+from hypervisors.drivers.linux.domain import LETTERS, Card, Disk, Hardware, domain_xml, name_of
 from hypervisors.drivers.linux.facts import Facts, volume_of
 from hypervisors.drivers.linux.gateway.client import Entered, Gateway
 from hypervisors.drivers.linux.guestdisk.client import write_network
@@ -146,6 +146,7 @@ class Maker:
             message = _("The image “%(image)s” needs a disk of %(needed)s GiB; there are %(disk)s.") % told
             raise Rejected(message, where="disk_gib")
         name = f"{prefix_of(spec.uid)}.qcow2"
+        site.pool.remove(name)  # of a create that was killed: the image may have been another one
         site.pool.make(name, size, backing=base.volume, backing_format=base.format)
         return [Disk(site.pool.path_of(name)), *self._extra_disks(site, spec)]
 
@@ -275,6 +276,10 @@ def _check(spec: VmSpec) -> None:
     for nic in spec.nics:
         if nic.model not in MODELS:
             raise Rejected(_("There is no network card “%(model)s” here.") % {"model": nic.model}, where="nics")
+    most = len(LETTERS) - 1
+    if len(spec.disks) > most or len({disk["name"] for disk in spec.disks}) < len(spec.disks):
+        message = _("A machine has at most %(most)d extra disks here, each with a name of its own.")
+        raise Rejected(message % {"most": most}, where="disks")
 
 
 def _addressed(spec: VmSpec, entered: Entered) -> tuple[NicSpec, ...]:
