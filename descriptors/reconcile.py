@@ -209,25 +209,30 @@ def _differs(machine: Descriptor, seen: dict[str, Any], looked_at: datetime) -> 
 def _write(machines: Sequence[Descriptor], changed: Sequence[Descriptor], looked_at: datetime) -> None:
     """Only rows that changed are written in full; the time of looking is one UPDATE for each batch."""
     for start in range(0, len(changed), BATCH):
-        _write_batch(changed[start : start + BATCH])
+        _write_batch(changed[start : start + BATCH], looked_at)
     seen = [machine.pk for machine in machines if machine.observed_at == looked_at]
     for start in range(0, len(seen), CHUNK):
-        Descriptor.objects.filter(pk__in=seen[start : start + CHUNK]).update(observed_at=looked_at)
+        older = Descriptor.objects.filter(pk__in=seen[start : start + CHUNK]).exclude(observed_at__gt=looked_at)
+        older.update(observed_at=looked_at)
 
 
 @retry_on_deadlock
-def _write_batch(machines: Sequence[Descriptor]) -> None:
-    """Compare once more under the lock: whatever has moved on since it was read is left to the next time."""
+def _write_batch(machines: Sequence[Descriptor], looked_at: datetime) -> None:
+    """Compare once more under the lock: whatever has moved on, or was looked at later, is left as it is."""
     with transaction.atomic():
-        now = _locked_facts([machine.pk for machine in machines])
+        now = _locked_facts([machine.pk for machine in machines], looked_at)
         same = [machine for machine in machines if now.get(machine.pk, ())[:3] == _facts(machine)]
         update_each(Descriptor, same, ["observed", "drifted", "unheard"])
         journal.record_many(_news(same, {pk: facts[3:] for pk, facts in now.items()}))
 
 
-def _locked_facts(ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """{id: (state, when it last settled, hypervisor, drifted, unheard)} of machines that nobody works on, locked."""
-    rows = Descriptor.objects.filter(pk__in=ids).order_by("pk").select_for_update()
+def _locked_facts(ids: Sequence[int], looked_at: datetime) -> dict[int, tuple[Any, ...]]:
+    """{id: (state, when it last settled, hypervisor, drifted, unheard)} of machines that nobody works on, locked.
+
+    Those that somebody has looked at later than this are left out: a long listing must not undo what was heard since.
+    """
+    older = Descriptor.objects.filter(pk__in=ids).exclude(observed_at__gt=looked_at)
+    rows = older.order_by("pk").select_for_update()
     columns = ("state", "settled_at", "hypervisor_id", "drifted", "unheard")
     facts = {pk: tuple(row) for pk, *row in rows.values_list("pk", *columns)}
     busy = set(Operation.objects.filter(open_for__in=ids).values_list("open_for_id", flat=True))

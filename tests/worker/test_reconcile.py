@@ -135,9 +135,9 @@ def test_what_moves_between_reading_and_writing_is_left_to_the_next_time(world, 
     by_hand(world.sam.web, memory_mib=777)
     real = reconcile._write_batch
 
-    def meanwhile(machines):
+    def meanwhile(machines, looked_at):
         world.do("reapply", world.sam.web)
-        real(machines)
+        real(machines, looked_at)
 
     monkeypatch.setattr(reconcile, "_write_batch", meanwhile)
     compare()

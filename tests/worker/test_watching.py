@@ -139,6 +139,26 @@ def test_many_changes_are_for_one_listing(world, class_of, monkeypatch):
     assert not reconcile.look(world.hypervisor.pk, refs)
 
 
+def test_a_slow_listing_does_not_undo_what_was_heard_meanwhile(world, compare, monkeypatch):
+    world.do("create", world.sam.web)
+    compare()
+    ref, listed = fresh(world.sam.web).vm_ref, MockDriver.list
+
+    def slowly(self):
+        infos = listed(self)
+        mock.tamper(world.home, "mock-1", ref, power=Power.ON)
+        assert reconcile.look(world.hypervisor.pk, [ref])
+        return infos
+
+    with monkeypatch.context() as slow:
+        slow.setattr(MockDriver, "list", slowly)
+        compare()
+    seen = fresh(world.sam.web)
+    assert (seen.drifted, seen.observed["power"]) == (True, "on")
+    compare()
+    assert fresh(world.sam.web).observed_at > seen.observed_at
+
+
 @pytest.fixture
 def watchers(threads_world):
     made = watching.Watchers()
