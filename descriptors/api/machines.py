@@ -23,7 +23,7 @@ from descriptors.permissions import require
 from descriptors.selectors import has_picture, require_watching
 from hypervisors.gateway import Gateway, gateway_for
 from hypervisors.screenshots import screenshot
-from olimpus.errors import Conflict
+from olimpus.errors import Conflict, Rejected
 from olimpus.renderers import PngRenderer
 
 
@@ -61,7 +61,11 @@ class Looking(TreeViewSet):
         require_watching(request.user, machine)
         if not has_picture(machine):
             raise Conflict(_("Its screen shows nothing now."), where=machine.path)
-        return HttpResponse(screenshot(_gateway(machine), machine.vm_ref), content_type="image/png")
+        try:
+            picture = screenshot(_gateway(machine), machine.vm_ref)
+        except Rejected as error:  # it is off by now, whatever we know
+            raise Conflict(str(error.message), where=machine.path) from None
+        return HttpResponse(picture, content_type="image/png")
 
     @extend_schema(responses={200: serializers.MetricsSerializer, **ASK})
     @action(detail=True, methods=["get"])

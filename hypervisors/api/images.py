@@ -84,3 +84,12 @@ class HypervisorImageViewSet(ImageViewSet):
         hypervisor = self.managed(request)
         cleared = clouds.do(hypervisor, "image.tidy", self.body(request), actor=request.user)
         return Response(shapes.ClearedSerializer(cleared, many=True).data)
+
+
+class TidyViewSet(HypervisorImageViewSet):
+    """The address `images/tidy`: an image may be called so, too, and is deleted there; the description says that once."""
+
+    @extend_schema(exclude=True)
+    def destroy(self, request: Request, pk: str, id: str) -> Response:
+        """As on the address of any other image."""
+        return super().destroy(request, pk, id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import re_path
 
-from hypervisors.api.images import HypervisorImageViewSet
+from hypervisors.api.images import HypervisorImageViewSet, TidyViewSet
 from hypervisors.api.openstack.base import ID
 from hypervisors.api.openstack.urls import urlpatterns as openstack
 from hypervisors.api.resources import ResourceStatusView
@@ -31,7 +31,7 @@ urlpatterns = [
     re_path(
         f"{IMAGES}/?$", HypervisorImageViewSet.as_view({"get": "list", "post": "create"}), name="hypervisor-images"
     ),
-    re_path(f"{IMAGES}/tidy/?$", HypervisorImageViewSet.as_view(TIDY), {"id": "tidy"}, name="hypervisor-images-tidy"),
+    re_path(f"{IMAGES}/tidy/?$", TidyViewSet.as_view(TIDY), {"id": "tidy"}, name="hypervisor-images-tidy"),
     re_path(f"{IMAGES}/{ID}/?$", HypervisorImageViewSet.as_view({"delete": "destroy"}), name="hypervisor-image"),
     *openstack,
     re_path(r"^ssh-tunnel/status/?$", TunnelStatusView.as_view(), name="ssh-tunnel-status"),

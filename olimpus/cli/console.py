@@ -52,6 +52,8 @@ class Session:
     end: dict[str, Any] | None = None
     got: int = 0
     heard: threading.Event = field(default_factory=threading.Event)
+    #: The machine's side is there, or nothing comes of it: what is typed before goes nowhere.
+    opened: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._over, self._tell_over = os.pipe()
@@ -59,6 +61,7 @@ class Session:
 
     def type(self, keyboard: int) -> None:
         """Send what comes from this file until Ctrl-], its end, or the end of the console."""
+        self.opened.wait()
         while keyboard in (ready := select.select([keyboard, self._over], [], [])[0]) and self._over not in ready:
             data = os.read(keyboard, PIECE)
             before, leave, _rest = data.partition(LEAVE)
@@ -96,10 +99,14 @@ class Session:
         finally:
             os.write(self._tell_over, b".")
             self.heard.set()
+            self.opened.set()
 
     def _take(self, message: str | bytes) -> None:
         if isinstance(message, str):
-            self.end = json.loads(message).get("end", self.end)
+            said = json.loads(message)
+            self.end = said.get("end", self.end)
+            if "open" in said:
+                self.opened.set()
             return
         sys.stdout.buffer.write(message)
         sys.stdout.buffer.flush()

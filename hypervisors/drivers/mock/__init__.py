@@ -101,7 +101,7 @@ class MockDriver(Driver):
     def _catalogue(self) -> MockCloud:
         return MockCloud(self.hypervisor, str(self.values["images"]), self._store.reading, self._read, self._effect)
 
-    @property
+    @cached_property
     def cloud(self) -> MockCloud:  # type: ignore[override]
         return self._catalogue
 
