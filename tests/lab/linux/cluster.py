@@ -163,6 +163,8 @@ class Cluster:
             driver.destroy(vm.ref)
         for uid in driver.gateway.look().ways:
             driver.gateway.leave(uid)
+        for member in driver.cluster.members.values():
+            member.pool.remove_all(name for name in member.pool.names() if name.startswith("vm-"))
         driver.close()
 
     # -- hands inside --------------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ def test_a_dead_worker_hides_its_machines_and_no_twin_is_made(driver, spec, clus
         assert driver.create(spec(cards=0, host=here)).host == here
     finally:
         cluster.revive(gone)
-    assert until(lambda: not driver.list().unheard, 20)
+    assert until(lambda: not driver.list().unheard, 90)
     assert driver.find(lost.uid) == driver.create(lost) == driver.get(vm.ref)
 
 
