@@ -10,7 +10,7 @@ import libvirt
 from hypervisors.drivers.base import Check, Checklist, Checks
 from hypervisors.drivers.linux.cluster import Cluster, Member
 from hypervisors.drivers.linux.gateway.client import Gateway
-from hypervisors.drivers.linux.pool import GIB
+from hypervisors.drivers.linux.sheets import GIB
 from hypervisors.tunnels import Tunnels
 from olimpus.errors import HypervisorError
 from olimpus.words import gettext as _

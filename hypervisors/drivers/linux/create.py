@@ -23,8 +23,8 @@ from hypervisors.drivers.linux.guestdisk.files import files_for
 from hypervisors.drivers.linux.images import ImageStore
 from hypervisors.drivers.linux.machines import Machines
 from hypervisors.drivers.linux.marks import mark_of
-from hypervisors.drivers.linux.pool import GIB, Pool
-from hypervisors.drivers.linux.sheets import PREFIX
+from hypervisors.drivers.linux.pool import Pool
+from hypervisors.drivers.linux.sheets import GIB, PREFIX
 from olimpus.errors import HypervisorError, Rejected, VMNotFound
 from olimpus.words import gettext as _
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import libvirt
 
@@ -60,10 +59,6 @@ class LinuxDriver(Driver):
     places: bool = True
     consoles: ClassVar[tuple[str, ...]] = ("vnc", "serial")
     steps: ClassVar[tuple[tuple[str, str], ...]] = check.STEPS
-
-    def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
-        super().__init__(hypervisor, settings, home)
-        self._lock = threading.RLock()
 
     # -- what it is made of: read from the settings at the first use, so that a fault of theirs is told then -----------
 
@@ -231,10 +226,9 @@ class LinuxDriver(Driver):
         return Watch(self.cluster, changed).stop
 
     def close(self) -> None:
-        with self._lock:
-            for part in ("cluster", "gateway_tunnels"):
-                if made := self.__dict__.get(part):
-                    made.close()
+        for part in ("cluster", "gateway_tunnels"):
+            if made := self.__dict__.get(part):
+                made.close()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import libvirt
 from hypervisors.drivers.base import Capacity
 from hypervisors.drivers.cloud import Host
 from hypervisors.drivers.linux.cluster import Cluster, Member
-from hypervisors.drivers.linux.pool import GIB
+from hypervisors.drivers.linux.sheets import GIB
 from olimpus.errors import HypervisorError
 from olimpus.words import gettext as _
 

@@ -15,7 +15,7 @@ from hypervisors.drivers.base import Console, Power
 from hypervisors.drivers.linux.connection import Worker
 from hypervisors.drivers.linux.domain import log_of
 from hypervisors.drivers.linux.facts import screen_of
-from hypervisors.drivers.linux.machines import Machines
+from hypervisors.drivers.linux.machines import KIB_IN_MIB, Machines
 from olimpus.errors import Rejected
 from olimpus.words import gettext as _
 
@@ -25,7 +25,6 @@ TAKE: Final = 256 * 1024
 #: Seconds between two looks at the CPU, where there was none before.
 MOMENT: Final = 0.2
 STATS: Final = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BALLOON
-KIB_IN_MIB: Final = 1024
 
 
 class Guests:

@@ -19,7 +19,6 @@ from olimpus.errors import HypervisorError, Missing, Rejected
 from olimpus.words import gettext as _
 
 NAME: Final = "olimpus"
-GIB: Final = 1024**3
 CHUNK: Final = 256 * 1024
 #: What is asked for at once: libvirt's library keeps all that has come until it is read, however slowly that is.
 STRETCH: Final = 32 * 1024**2

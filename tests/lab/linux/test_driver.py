@@ -14,6 +14,7 @@ from hypervisors.drivers.base import Driver, Listing, NicSpec, Power, VmInfo, Vm
 from olimpus.errors import HypervisorError, Rejected, Unreachable, VMNotFound
 from tests.contract.contract import make_spec
 from tests.lab.linux.cluster import Cluster
+from tests.processes.installation import until
 
 LAN = {"lan": {"cidr": "10.0.0.0/16", "type": "private"}, "apart": {"cidr": "10.0.0.0/16", "type": "private"}}
 #: Seconds within which a change by hand is told.
@@ -37,13 +38,6 @@ def spec(image: str) -> Callable[..., VmSpec]:
         return make_spec(cards, **(small | changes))
 
     return make
-
-
-def until(true: Callable[[], object], seconds: float = BOOT) -> bool:
-    end = time.monotonic() + seconds
-    while not true() and time.monotonic() < end:
-        time.sleep(0.1)
-    return bool(true())
 
 
 def domain(vm: VmInfo) -> str:
@@ -83,7 +77,7 @@ def test_neighbours_on_two_workers_talk_and_strangers_do_not(driver, spec, clust
     stranger = started(driver, spec(nics=(NicSpec("apart", "52:54:00:0a:00:03", "10.0.0.13"),), host=first))
     assert [vm.host for vm in (here, there, stranger)] == [first, second, first]
     for vm in (here, there, stranger):
-        assert until(lambda vm=vm: is_ready(driver, vm)), driver.console_text(vm.ref)
+        assert until(lambda vm=vm: is_ready(driver, vm), BOOT), driver.console_text(vm.ref)
         assert f"={vm.nics[0].ip}/" in driver.console_text(vm.ref)
     pings = "ping -c 2 -W 2 10.0.0.12; echo got=$?; ping -c 1 -W 1 10.0.0.13; echo lost=$?"
     said = answered(driver, here, pings, until="lost=1")
