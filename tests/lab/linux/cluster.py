@@ -177,6 +177,11 @@ class Cluster:
         assert done.returncode == 0 or not check, f"{host}: {' '.join(argv)}: {done.stderr or done.stdout}"
         return done.stdout
 
+    def start(self, host: str, *argv: str) -> subprocess.Popen[str]:
+        """A program that root begins inside the host and that goes on; whoever begins it talks to it and ends it."""
+        command, environment = [str(SCRIPTS / "enter"), host, *argv], os.environ | self.variables
+        return subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
     def alive(self, host: str) -> bool:
         """Whether the host is switched on."""
         return self._script("enter", host, "true").returncode == 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab.linux.cluster import SCRIPTS, Cluster
+from tests.lab.linux.cluster import Cluster
 
 CLIENT = Path(__file__).with_name("dhcp_client.py").read_text()
 #: Answers each connection with who it came from, until its standard input ends.
@@ -57,8 +57,7 @@ class Place:
 
     def serve(self, port: int) -> subprocess.Popen[str]:
         """A server that tells everybody who he is; whoever starts it ends it with `end`."""
-        argv = [str(SCRIPTS / "enter"), self.host, *self._inside(), "python3", "-c", SERVER, str(port)]
-        started = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started = self.cluster.start(self.host, *self._inside(), "python3", "-c", SERVER, str(port))
         assert started.stdout
         assert started.stdout.readline() == "ready\n"
         return started
