@@ -57,7 +57,8 @@ def perform(verb: str, node: Node, root: User, **arguments: Any) -> float:
     operation = actions.request(verb, Node.objects.get(pk=node.pk), actor=root, arguments=arguments)
     until(lambda: not Operation.objects.get(pk=operation.pk).is_open, PATIENCE, 0.25)
     operation.refresh_from_db()
-    assert operation.status == Status.SUCCEEDED, (operation.status, operation.error, operation.result)
+    faults = [(child.path, child.error) for child in operation.children.exclude(error=None)]
+    assert operation.status == Status.SUCCEEDED, (operation.status, operation.error, operation.result, faults)
     assert operation.finished_at is not None
     return (operation.finished_at - operation.created_at).total_seconds()
 

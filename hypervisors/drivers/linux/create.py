@@ -116,7 +116,7 @@ class Maker:
             facts = None
         if facts:
             with contextlib.suppress(VMNotFound):  # somebody else was faster
-                site.machines.worker.do(lambda connection: _undefine(connection, uuid))
+                site.machines.worker.work(lambda connection: _undefine(connection, uuid))
             site.machines.forget(uuid)
             site.pool.remove_all(_own_volumes(site, facts))
         self._remove_volumes(site, uuid)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from xml.etree import ElementTree as ET
 
 import libvirt
@@ -49,6 +49,7 @@ STATS: Final = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | 
 BELIEVED: Final = 300.0
 KIB_IN_MIB: Final = 1024
 
+T = TypeVar("T")
 Stats = Mapping[str, Any]
 Changed = Callable[[str], None]
 
@@ -72,8 +73,7 @@ class Machines:
 
         def ask(connection: libvirt.virConnect) -> list[VmInfo]:
             found = connection.getAllDomainStats(STATS, 0)
-            infos = (self._info_unless_gone(domain, stats) for domain, stats in found)
-            return [info for info in infos if info]
+            return [*_of_those_there(self._info, found)]
 
         return self.worker.ask(ask)
 
@@ -87,7 +87,11 @@ class Machines:
 
     def all_facts(self) -> list[Facts]:
         """What is defined of every machine."""
-        return self.worker.ask(lambda connection: [self._facts_of(domain) for domain in connection.listAllDomains()])
+
+        def ask(connection: libvirt.virConnect) -> list[Facts]:
+            return [*_of_those_there(self._facts_of, ((domain,) for domain in connection.listAllDomains()))]
+
+        return self.worker.ask(ask)
 
     def find(self, uid: str) -> VmInfo | None:
         """The machine with this uid of ours: built here under this UUID, or adopted."""
@@ -112,7 +116,7 @@ class Machines:
             self.forget(uuid)
             return self._of(self._domain(connection, uuid))  # what is held keeps its number, the machine may not
 
-        return self.worker.do(ask)
+        return self.worker.work(ask)
 
     def define(self, xml: str) -> VmInfo:
         """Define a machine, or define it anew; the machine as it is then."""
@@ -186,14 +190,6 @@ class Machines:
         state, reason = domain.state()
         return self._info(domain, {"state.state": state, "state.reason": reason})
 
-    def _info_unless_gone(self, domain: libvirt.virDomain, stats: Stats) -> VmInfo | None:
-        try:
-            return self._info(domain, stats)
-        except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-                return None
-            raise
-
     def _info(self, domain: libvirt.virDomain, stats: Stats) -> VmInfo:
         facts = self._facts_of(domain)
         if _differ(facts, stats):
@@ -246,6 +242,16 @@ class Machines:
             name = file.removesuffix(".pid")
             if name in wanted:
                 self._since[wanted[name]] = datetime.fromtimestamp(float(stamp), UTC)
+
+
+def _of_those_there(look: Callable[..., T], found: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+    """What `look` says of each domain; those that are gone since they were found are left out."""
+    for domain_and_more in found:
+        try:
+            yield look(*domain_and_more)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                raise
 
 
 def _differ(facts: Facts, stats: Stats) -> bool:
