@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from accounts import journal
 from accounts.models import User
-from hypervisors import aliases, connection, health
+from hypervisors import aliases, claims, connection, health
 from hypervisors.drivers.base import Check
 from hypervisors.gateway import Gateway, forget_gateways, gateway_for
 from hypervisors.models import Health, Hypervisor, Inventory
@@ -34,6 +35,8 @@ PEOPLE: dict[str, tuple[type[User] | type[Group], str]] = {
 #: Beside them, for a change: names of secrets to remove.
 FORGET = "forget_secrets"
 FIXED = ("name", "driver")
+#: The setting that lists the hosts of a driver that places machines.
+WORKERS = "workers"
 SHOWN = 5
 #: What a driver is told that its hypervisor is called before it has a name.
 UNNAMED = "unsaved"
@@ -67,7 +70,8 @@ def update(
 
     `managers` and `manager_groups` are names, and replace those that were.
 
-    `Forbidden`, `Invalid`, `Stale` when `expected_version` is no longer the record's, `NotFound` when it is gone.
+    `Forbidden`, `Invalid`, `Stale` when `expected_version` is no longer the record's, `NotFound` when it is gone;
+    `Conflict` when a worker would leave the settings on which there are machines.
     """
     require_superuser(actor)
     changes = _with_clean_aliases(changes)
@@ -85,7 +89,9 @@ def update(
     for name in changes.keys() - {*FIXED, *PEOPLE, "settings"}:
         setattr(fresh, name, changes[name])
     if "settings" in changes or forget:
+        before = fresh.settings
         fresh.set_settings(changes.get("settings", fresh.settings) or {}, forget=forget)
+        _require_workers_kept(fresh, before)
         Inventory.objects.filter(hypervisor=fresh).delete()  # it may be another cloud from now on
     _clean(fresh)
     _save(fresh)
@@ -284,6 +290,22 @@ def _clean(hypervisor: Hypervisor) -> None:
         raise Invalid(faults[0]["message"], where=faults[0]["where"], errors=faults) from error
 
 
+def _require_workers_kept(hypervisor: Hypervisor, before: Mapping[str, Any]) -> None:
+    """Whoever carries machines stays in the list: nobody would look for them there any more, and call them absent."""
+    held = claims.by_host(hypervisor)
+    if not held or hypervisor.settings.get(WORKERS) == before.get(WORKERS):
+        return
+    read = driver_class(hypervisor.driver).workers_of
+    try:
+        lost = sorted(held.keys() - read(hypervisor.settings))
+    except HypervisorError as error:
+        raise Invalid(error.message, where=f"settings.{WORKERS}", hint=error.hint) from None
+    with suppress(HypervisorError):  # what was there before could not be read: all who carry machines count
+        lost = sorted(read(before).intersection(lost))
+    if lost:
+        raise _carrying({name: held[name] for name in lost})
+
+
 def _save(hypervisor: Hypervisor) -> None:
     """Save what people set, never the health or the reconcile clock that others write meanwhile."""
     hypervisor.version += 1
@@ -297,6 +319,13 @@ def _journal(actor: User, verb: str, hypervisor: Hypervisor, **data: Any) -> Non
 
 def _taken(name: str) -> Conflict:
     return Conflict(_("There is a hypervisor “%(name)s” already.") % {"name": name}, where="name")
+
+
+def _carrying(machines: Mapping[str, int]) -> Conflict:
+    told = ", ".join(f"{name} ({number})" for name, number in machines.items())
+    message = _("These workers have machines (so many), and would not be in the list any more: %(workers)s.")
+    hint = _("Leave them there under their names with the word “maintenance”; move or destroy their machines first.")
+    return Conflict(message % {"workers": told}, where=f"settings.{WORKERS}", hint=hint)
 
 
 def _in_use(name: str, error: ProtectedError) -> Conflict:

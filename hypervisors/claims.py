@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
 from hypervisors import inventory
@@ -105,6 +105,12 @@ def release(hypervisor: Hypervisor | int, uid: str | UUID) -> None:
 def of(hypervisor: Hypervisor | int, uids: Collection[str]) -> dict[str, Claim]:
     """uid → claim of those machines that hold one. One query."""
     return {str(claim.uid): claim for claim in Claim.objects.filter(hypervisor=hypervisor, uid__in=uids)}
+
+
+def by_host(hypervisor: Hypervisor) -> dict[str, int]:
+    """How many machines hold a claim on each host that has any. One query."""
+    rows = Claim.objects.filter(hypervisor=hypervisor).order_by().values("host").annotate(machines=Count("pk"))
+    return {row["host"]: row["machines"] for row in rows}
 
 
 @dataclass(frozen=True)

@@ -293,6 +293,14 @@ class Driver(ABC):
         # Never the settings: they carry secrets.
         return f"<{type(self).__name__} {self.hypervisor}>"
 
+    @classmethod
+    def workers_of(cls, settings: Mapping[str, Any]) -> frozenset[str]:
+        """The names of the hosts that the setting `workers` lists, where the driver `places`; nobody is asked.
+
+        `Rejected` names the line that cannot be read.
+        """
+        return frozenset()
+
     def require(self, capability: Capability) -> None:
         """Raise `Unsupported` unless this technology declares the capability."""
         if capability not in self.capabilities:

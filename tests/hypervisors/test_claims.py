@@ -19,7 +19,7 @@ from hypervisors.drivers.mock import create_by_hand, tamper
 from hypervisors.inventory import Answer
 from hypervisors.models import Claim, Hypervisor
 from hypervisors.placement import Size
-from olimpus.errors import CapacityExceeded, Rejected, Unreachable
+from olimpus.errors import CapacityExceeded, Conflict, Invalid, Rejected, Unreachable
 
 SMALL = Size(1, 512, 5)
 
@@ -208,3 +208,42 @@ def test_processes_never_oversubscribe(root):
         process.join(timeout=60)
     assert [process.exitcode for process in processes] == [0] * 4
     assert by_host() == {"w1": 10, "w2": 10}
+
+
+# -- a worker leaves the settings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "workers", ["w2 2 8192 100", "worker-1 4 8192 100\nw2 2 8192 100", "w1 many\nw2 2 8192 100", ""]
+)
+def test_a_worker_with_machines_stays_in_the_settings(two, root, workers):
+    claims.reserve(two, one(), SMALL, pinned="w1")
+    with pytest.raises((Conflict, Invalid)) as refused:
+        actions.update(two, {"settings": {"workers": workers}}, actor=root)
+    assert refused.value.where == "settings.workers"
+    two.refresh_from_db()
+    assert (two.settings["workers"], two.version) == ("w1 4 8192 100\nw2 2 8192 100", 1)
+
+
+def test_who_may_not_leave_is_named_with_what_to_do(two, root):
+    for pin in ("w1", "w1", "w2"):
+        claims.reserve(two, one(), SMALL, pinned=pin)
+    with pytest.raises(Conflict, match=r"w1 \(2\), w2 \(1\)") as refused:
+        actions.update(two, {"settings": {"workers": "w3 4 8192 100"}}, actor=root)
+    assert "maintenance" in refused.value.hint
+
+
+def test_workers_without_machines_come_and_go(two, root):
+    claims.reserve(two, one(), SMALL, pinned="w1")
+    saved = actions.update(two, {"settings": {"workers": "w3 1 512 9\nw1 8 512 50 maintenance"}}, actor=root)
+    assert [host.name for host in inventory.hosts(inventory.read(saved, "hosts"))] == ["w3", "w1"]
+    Claim.objects.all().delete()
+    assert actions.update(saved, {"settings": {"workers": "w3 1 512 9"}}, actor=root).version == 3
+
+
+def test_settings_that_nobody_can_read_are_put_right_without_losing_a_worker(two, root):
+    claims.reserve(two, one(), SMALL, pinned="w1")
+    Hypervisor.objects.update(settings={"workers": "w1 ?"})
+    with pytest.raises(Conflict):
+        actions.update(two, {"settings": {"workers": "w2 4 8192 100"}}, actor=root)
+    actions.update(two, {"settings": {"workers": "w1 4 8192 100"}}, actor=root)

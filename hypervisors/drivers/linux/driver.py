@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import blake2b
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import libvirt
 
@@ -59,6 +59,10 @@ class LinuxDriver(Driver):
     places: bool = True
     consoles: ClassVar[tuple[str, ...]] = ("vnc", "serial")
     steps: ClassVar[tuple[tuple[str, str], ...]] = check.STEPS
+
+    @classmethod
+    def workers_of(cls, settings: Mapping[str, Any]) -> frozenset[str]:
+        return frozenset(line.name for line in parse(str(settings.get("workers") or "")))
 
     # -- what it is made of: read from the settings at the first use, so that a fault of theirs is told then -----------
 

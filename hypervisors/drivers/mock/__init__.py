@@ -97,6 +97,10 @@ class MockDriver(Driver):
         self.places = bool(str(self.values["workers"]).strip())
         self._crew = Crew(hypervisor, str(self.values["workers"]))
 
+    @classmethod
+    def workers_of(cls, settings: Mapping[str, Any]) -> frozenset[str]:
+        return frozenset(Crew("", str(settings.get("workers") or "")).workers)
+
     @cached_property
     def _catalogue(self) -> MockCloud:
         return MockCloud(self.hypervisor, str(self.values["images"]), self._store.reading, self._read, self._effect)
