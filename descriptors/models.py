@@ -17,12 +17,12 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from mptt.models import MPTTModel, TreeForeignKey
 
 from descriptors.fields import ExactCharField
+from descriptors.spelling import NAME_LENGTH
 from descriptors.states import CHOICES, State
 from hypervisors.models import Health, Hypervisor
 
 #: MariaDB bounds a unique utf8mb4 index to 3,072 bytes, hence 768 characters of path.
 PATH_LENGTH = 768
-NAME_LENGTH = 128
 #: The states with their labels in the reader's language.
 STATES = [(value, _(label)) for value, label in CHOICES]
 

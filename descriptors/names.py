@@ -7,13 +7,11 @@ import unicodedata
 
 from django.utils.translation import gettext as _
 
-from descriptors.models import NAME_LENGTH, PATH_LENGTH
+from descriptors.models import PATH_LENGTH
+from descriptors.spelling import COMMON, HINT, fault_of
 from olimpus.errors import Invalid
 
 ROOT = "/"
-#: `<folder>/common` addresses the folder's own definition.
-COMMON = "common"
-PUNCTUATION = frozenset(".-_@+ ")
 _BRACES = re.compile(r"\{(?:(?P<first>\d{1,6})\.\.(?P<last>\d{1,6})|(?P<list>[^{}]*,[^{}]*))\}", re.ASCII)
 #: Commas and line breaks outside of braces.
 _SEPARATOR = re.compile(r"[,\n](?![^{}]*\})")
@@ -22,52 +20,10 @@ _SEPARATOR = re.compile(r"[,\n](?![^{}]*\})")
 def clean_name(name: str) -> str:
     """`name` in Unicode's NFC form. Raises `Invalid` saying what is wrong with it."""
     name = unicodedata.normalize("NFC", name)
-    fault = _fault(name)
+    fault = fault_of(name)
     if fault:
-        raise Invalid(
-            fault,
-            where=name or "name",
-            hint=_("Names consist of letters, digits, the characters . - _ @ + and spaces inside."),
-        )
+        raise Invalid(fault, where=name or "name", hint=_(HINT))
     return name
-
-
-def _fault(name: str) -> str:
-    """What is wrong with a name in NFC form; empty when nothing is."""
-    if not name:
-        return _("The name is empty.")
-    if len(name) > NAME_LENGTH:
-        return _("The name has %(length)d characters, at most %(limit)d are allowed.") % {
-            "length": len(name),
-            "limit": NAME_LENGTH,
-        }
-    if name in (".", "..", COMMON):
-        return _("The name “%(name)s” is reserved.") % {"name": name}
-    if name != name.strip(" "):
-        return _("The name begins or ends with a space.")
-    if unicodedata.category(name[0]).startswith("M"):
-        return _("The name begins with a combining mark.")
-    stranger = next((character for character in name if not _is_allowed(character)), None)
-    if stranger:
-        return not_allowed(stranger)
-    return ""
-
-
-def not_allowed(character: str) -> str:
-    """What is said of a character that may not be in a name."""
-    return _("The name contains %(character)s, which is not allowed.") % {"character": _shown(character)}
-
-
-def _is_allowed(character: str) -> bool:
-    """Letters and combining marks of any language, decimal digits, and a little punctuation."""
-    category = unicodedata.category(character)
-    return category[0] in "LM" or category == "Nd" or character in PUNCTUATION
-
-
-def _shown(character: str) -> str:
-    """The character itself when it can be seen, its code point always."""
-    code = f"U+{ord(character):04X}"
-    return f"“{character}” ({code})" if character.isprintable() else code
 
 
 def series(text: str, most: int) -> list[str]:

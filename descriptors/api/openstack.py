@@ -22,7 +22,7 @@ from descriptors.api.rows import node_row, operation_row
 from descriptors.api.serializers import NodeSerializer, OperationSerializer, PathField
 from descriptors.definition import nearest
 from descriptors.models import Descriptor, Kind, Operation
-from descriptors.names import not_allowed
+from descriptors.spelling import not_allowed
 from descriptors.states import CHOICES
 from descriptors.wishes import definition_of, in_words
 from hypervisors import clouds, inventory

@@ -1,0 +1,317 @@
+"""The own document of a slice (plain data, as JSON and YAML say it) ↔ its graph.
+
+Point-to-point links are its `links`, shared networks its `networks`: a graph that is read has the shared ones last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from descriptors.definition import PARAMETERS, nearest, validate
+from descriptors.faults import Path, shown, unknown_parameter
+from descriptors.parameters import NETWORK, NIC
+from olimpus.errors import Invalid
+from olimpus.words import gettext as _
+from slices.fields import Fields
+from slices.graph import MOST_CARDS, MOST_LINKS, MOST_NODES, End, Graph, Link, Node, check
+from slices.parameters import asked
+
+VERSION: Final = "slice/1"
+#: Characters of a link's name: the hypervisors' own ending has to fit in, too.
+LINK_NAME: Final = 100
+
+FIELDS: Final = ("olimpus", "name", "description", "defaults", "routed", "parameters", "nodes", "links", "networks")
+WORDS: Final = ("role", "group", "apart")
+NODE_FIELDS: Final = frozenset({"name", *WORDS, "critical", "x", "y", "networks"})
+#: What the graph says of a machine or of the folder, so that no definition in a document does.
+SAID_ELSEWHERE: Final = frozenset({"nics", "networks", "node", "slice"})
+CARD: Final = frozenset(NIC["properties"]) - {"network", "ip"}
+END_FIELDS: Final = CARD | {"node", "ip", "name"}
+OPTIONS: Final = frozenset(NETWORK["properties"]) - {"cidr", "own"}
+LINK_FIELDS: Final = OPTIONS | {"name", "ends", "cidr", "network_type"}
+
+
+def read(document: object, *, where: str = "") -> Graph:
+    """The graph that a document says, `check`ed, with definitions and options in their normal form.
+
+    A network without `ends` joins the nodes that name it under their `networks`; one that nobody names joins all nodes
+    without `networks` of their own. Invalid with all faults at once (`nodes[3].role`), nothing else whatever is given.
+    """
+    return _Reader(Fields(where)).graph(document)
+
+
+def write(graph: Graph) -> dict[str, Any]:
+    """The document of a graph: every network with its `ends`, and without what goes without saying."""
+    said = {
+        "olimpus": VERSION,
+        "name": graph.name,
+        "description": graph.description,
+        "defaults": dict(graph.defaults),
+        "routed": graph.routed,
+        "parameters": {name: dict(said) for name, said in graph.parameters.items()},
+        "nodes": [_written_node(node) for node in graph.nodes],
+        "links": [_written_link(link) for link in graph.links if not link.shared],
+        "networks": [_written_network(link) for link in graph.links if link.shared],
+    }
+    return {key: value for key, value in said.items() if value}
+
+
+def usual_name(first: str, second: str) -> str:
+    """What a link between two nodes is called when nobody says."""
+    name = f"{first}-{second}"
+    return name if len(name) <= LINK_NAME else f"{first[:47]}-{second[:47]}"
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """The name, or the first of name-2, name-3… that is free."""
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    return found
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def _written_node(node: Node) -> dict[str, Any]:
+    fields = {name: getattr(node, name) for name in ("name", *WORDS, "critical") if getattr(node, name)}
+    drawn = {name: getattr(node, name) for name in ("x", "y") if getattr(node, name) is not None}
+    return {**fields, **drawn, **node.definition}
+
+
+def _written_link(link: Link) -> list[Any] | dict[str, Any]:
+    ends = [_written_end(end) for end in link.ends]
+    rest = _given(cidr=link.cidr) | dict(link.options)
+    if len(ends) != 2 or link.name != usual_name(*link.nodes):
+        return {"name": link.name, "ends": ends, **rest}
+    return {"ends": ends, **rest} if rest else ends
+
+
+def _written_network(link: Link) -> dict[str, Any]:
+    options = {("network_type" if name == "type" else name): value for name, value in link.options.items()}
+    return {"name": link.name, **_given(cidr=link.cidr), **options, "ends": [_written_end(end) for end in link.ends]}
+
+
+def _written_end(end: End) -> str | dict[str, Any]:
+    said = _given(ip=end.ip, name=end.name) | dict(end.card)
+    return {"node": end.node, **said} if said else end.node
+
+
+def _given(**values: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value}
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Said:
+    """What a document says of one link, and where."""
+
+    entries: dict[Any, Any]
+    path: Path
+    shared: bool
+
+
+class _Reader:
+    """Reads one document; whatever is wrong becomes a fault, and something harmless stands in its place."""
+
+    def __init__(self, fields: Fields):
+        self.fields = fields
+        self._places: dict[str, Path] = {}  # of what `check` calls nodes.r1 and links.r1-r2
+        self._judged: dict[str, dict[str, Any]] = {}  # definitions that are valid, by what they say
+        self._ends = 0
+
+    def graph(self, document: object) -> Graph:
+        top = self.fields.mapping(document, ())
+        self.fields.known(top, FIELDS, ())
+        if top.get("olimpus", VERSION) != VERSION:
+            message, told = _("%(value)s is not %(known)s"), {"value": shown(top["olimpus"]), "known": VERSION}
+            self.fields.add(("olimpus",), message % told)
+        nodes, links, networks = (self.fields.listed(top.get(key, []), (key,)) for key in FIELDS[-3:])
+        self._bounds(len(nodes), len(links) + len(networks))
+        said = self._named([*self._links(links), *self._networks(networks, nodes)])
+        graph = Graph(
+            name=self.fields.name(top["name"], ("name",)) if top.get("name") else "",
+            description=self.fields.text(top.get("description", ""), ("description",)),
+            defaults=self._definition(top.get("defaults", {}), ("defaults",)),
+            nodes=tuple(self._node(given, ("nodes", index)) for index, given in enumerate(nodes)),
+            links=tuple(self._link(link.entries, link.path, link.shared) for link in said),
+            routed=self.fields.flag(top.get("routed", False), ("routed",)),
+            parameters=asked(top.get("parameters", {}), ("parameters",), self.fields),
+        )
+        return self._checked(graph)
+
+    def _bounds(self, nodes: int, links: int) -> None:
+        """Stops at once: what is too large is not worth reading."""
+        for name, number, most in (("nodes", nodes, MOST_NODES), ("links", links, MOST_LINKS)):
+            if number > most:
+                message = _("A slice has at most %(most)d of these; there are %(number)d.")
+                self.fields.add((name,), message % {"most": most, "number": number})
+                self.fields.raise_if_any()
+
+    def _checked(self, graph: Graph) -> Graph:
+        """The graph as it is. Whether its parts fit together is asked only when each is right."""
+        self.fields.raise_if_any()
+        try:
+            check(graph)
+        except Invalid as error:
+            for fault in error.errors:
+                self.fields.add(self._places.get(fault["where"], ()), fault["message"], fault["hint"])
+            self.fields.raise_if_any()
+        return graph
+
+    # Nodes
+
+    def _node(self, given: object, path: Path) -> Node:
+        said = self.fields.mapping(given, path)
+        if "name" not in said:
+            self.fields.missing(path, "name")
+        name = self.fields.name(said["name"], (*path, "name")) if "name" in said else ""
+        self._places[f"nodes.{name}"] = path
+        return Node(
+            name=name,
+            definition=self._definition(said, path, NODE_FIELDS),
+            critical=self.fields.flag(said.get("critical", False), (*path, "critical")),
+            x=self.fields.pixels(said.get("x"), (*path, "x")),
+            y=self.fields.pixels(said.get("y"), (*path, "y")),
+            **{word: self.fields.word(said[word], (*path, word)) for word in WORDS if word in said},
+        )
+
+    def _definition(self, given: object, path: Path, beside: Collection[str] = ()) -> dict[str, Any]:
+        """The definition in what is given, which says other things `beside` it."""
+        said = {key: value for key, value in self.fields.mapping(given, path).items() if key not in beside}
+        for key in [key for key in said if key not in PARAMETERS or key in SAID_ELSEWHERE]:
+            told = str(key)[:128]
+            hint = nearest(told, (PARAMETERS.keys() - SAID_ELSEWHERE).union(beside))
+            self.fields.add((*path, told), unknown_parameter(told), hint)
+            del said[key]
+        return self._valid(said, path)
+
+    def _valid(self, definition: dict[str, Any], path: Path, skip: int = 0) -> dict[str, Any]:
+        """The definition in its normal form, judged once for all that say the same.
+
+        The first `skip` keys of a fault's path are not in the document.
+        """
+        if not definition:
+            return {}
+        try:
+            same = repr(definition)
+            if same not in self._judged:
+                self._judged[same] = validate(definition)
+            return dict(self._judged[same])
+        except RecursionError:
+            self.fields.add(path, _("nested too deep"))
+        except Invalid as error:
+            for fault in error.errors:
+                self.fields.add((*path, *fault["path"][skip:]), fault["message"], fault["hint"])
+        return {}
+
+    # Links
+
+    def _links(self, given: list[Any]) -> Iterator[_Said]:
+        for index, link in enumerate(given):
+            entries = {"ends": link} if isinstance(link, list) else dict(self.fields.mapping(link, ("links", index)))
+            yield _Said(entries, ("links", index), shared=False)
+
+    def _networks(self, given: list[Any], nodes: list[Any]) -> Iterator[_Said]:
+        networks = [dict(self.fields.mapping(one, ("networks", index))) for index, one in enumerate(given)]
+        joined = self._joined(networks, nodes)
+        everybody = [_name(node) for node in nodes if isinstance(node, dict) and "networks" not in node]
+        for index, network in enumerate(networks):
+            named = joined.get(_name(network), [])
+            if "ends" not in network:
+                network["ends"] = named or [name for name in everybody if name]
+            elif isinstance(network["ends"], list):
+                there = set(map(_node_of, network["ends"]))
+                network["ends"] = [*network["ends"], *(name for name in named if name not in there)]
+            yield _Said(network, ("networks", index), shared=True)
+
+    def _joined(self, networks: list[dict[Any, Any]], nodes: list[Any]) -> dict[str, list[str]]:
+        """Network → names of the nodes that name it."""
+        found: dict[str, list[str]] = {_name(network): [] for network in networks if _name(network)}
+        for index, node in enumerate(nodes):
+            path: Path = ("nodes", index, "networks")
+            names = node.get("networks", []) if isinstance(node, dict) else []
+            for place, name in enumerate(self.fields.listed(names, path)):
+                if isinstance(name, str) and name in found:
+                    found[name].append(_name(node))
+                else:
+                    message = _("There is no network %s here.") % shown(name)
+                    self.fields.add((*path, place), message, nearest(str(name), found))
+        return found
+
+    def _named(self, links: list[_Said]) -> list[_Said]:
+        """All of them; those between nodes have a name."""
+        taken = {_name(link.entries) for link in links}
+        for link in links:
+            if not link.shared and "name" not in link.entries:
+                ends = link.entries.get("ends")
+                pair = list(map(_node_of, ends)) if isinstance(ends, list) else []
+                link.entries["name"] = free_name(usual_name(*pair) if len(pair) == 2 else "link", taken)
+                taken.add(link.entries["name"])
+        return links
+
+    def _link(self, said: dict[Any, Any], path: Path, shared: bool) -> Link:
+        self.fields.known(said, LINK_FIELDS, path)
+        for needed in ("name", "ends"):
+            if needed not in said:
+                self.fields.missing(path, needed)
+        name = self._link_name(said.get("name", "?"), (*path, "name"))
+        self._places[f"links.{name}"] = path
+        ends = tuple(self._each_end(said.get("ends", []), (*path, "ends")))
+        return Link(
+            name, ends, shared, self.fields.cidr(said.get("cidr", ""), (*path, "cidr")), self._options(said, path)
+        )
+
+    def _link_name(self, value: object, path: Path) -> str:
+        name = self.fields.word(value, path)
+        if isinstance(value, str) and (not name or name != name.strip() or len(name) > LINK_NAME):
+            message = _("%(value)s is not a name of 1 to %(most)d characters without spaces around it")
+            self.fields.add(path, message % {"value": shown(value), "most": LINK_NAME})
+        return name
+
+    def _options(self, said: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+        given = {"type": said["network_type"]} if "network_type" in said else {}
+        given |= {name: value for name, value in said.items() if name in OPTIONS}
+        judged = self._valid({"networks": {"": given}}, path, skip=2) if given else {}
+        return dict(judged["networks"][""]) if judged else {}
+
+    def _each_end(self, given: object, path: Path) -> Iterator[End]:
+        ends = self.fields.listed(given, path)
+        self._ends += len(ends)
+        if self._ends > MOST_NODES * MOST_CARDS:
+            message = _("The machines of a slice have at most %(most)d cards together.")
+            self.fields.add(path, message % {"most": MOST_NODES * MOST_CARDS})
+            self.fields.raise_if_any()
+        for index, end in enumerate(ends):
+            place = (*path, index)
+            yield self._end(end, place) if isinstance(end, dict) else End(self.fields.word(end, place))
+
+    def _end(self, said: dict[Any, Any], path: Path) -> End:
+        self.fields.known(said, END_FIELDS, path)
+        if "node" not in said:
+            self.fields.missing(path, "node")
+        given = {key: value for key, value in said.items() if key in CARD}
+        judged = self._valid({"nics": [given]}, path, skip=2) if given else {}
+        return End(
+            node=self.fields.word(said.get("node", ""), (*path, "node")),
+            ip=self.fields.ip(said.get("ip", ""), (*path, "ip")),
+            name=self.fields.word(said.get("name", ""), (*path, "name")),
+            card=dict(judged["nics"][0]) if judged else {},
+        )
+
+
+def _name(said: Mapping[Any, Any]) -> str:
+    """The name, as far as it is a text."""
+    name = said.get("name", "")
+    return name if isinstance(name, str) else ""
+
+
+def _node_of(end: object) -> str:
+    """The node of an end, as far as it is a text."""
+    node = end.get("node") if isinstance(end, dict) else end
+    return node if isinstance(node, str) else ""
