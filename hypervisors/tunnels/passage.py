@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import struct
 import threading
@@ -24,7 +25,8 @@ class Passage:
     """Carries bytes both ways until one side is done or lost.
 
     An orderly end is passed on as such, in each direction by itself. A lost one cuts the local connection off (a
-    reset): half an answer never looks like a whole one.
+    reset): half an answer never looks like a whole one. So is one that nothing moves in for longer than `patience` while an
+    answer is awaited.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Passage:
         channel: paramiko.Channel,
         done: Callable[[Passage], None],
         heard: Callable[[], None] | None = None,
+        patience: float = math.inf,
     ):
         # A send gives up after a while to see whether it still makes sense; a read has no such bound.
         local.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, ONE_SECOND)
@@ -40,6 +43,7 @@ class Passage:
         self._channel = channel
         self._done = done
         self._heard = heard  # what to do when data has come
+        self._patience = patience
         self._open_ways = 2
         self._lock = threading.Lock()
         self._whole = True
@@ -56,6 +60,11 @@ class Passage:
     def half_closed_for(self) -> float:
         """Seconds since the other side ended and ours has not said anything any more."""
         return time.monotonic() - self._moved_at if self._channel.eof_received else 0.0
+
+    @property
+    def hangs(self) -> bool:
+        """Whether our side waits for an answer, and nothing has moved for longer than that may take."""
+        return not self._answered and time.monotonic() - self._moved_at > self._patience
 
     @property
     def resting_for(self) -> float:
@@ -84,7 +93,8 @@ class Passage:
     def _out(self) -> bool:
         """Whether the local side came to an orderly end."""
         while data := self._local.recv(CHUNK):
-            self._answered = False  # before the answer can come
+            if self._answered:
+                self._moved_at, self._answered = time.monotonic(), False  # before the answer can come
             sent = 0
             while sent < len(data):
                 size = self._channel.send(data[sent:] if sent else data)
@@ -99,10 +109,11 @@ class Passage:
     def _in(self) -> bool:
         """Whether the other side came to an orderly end."""
         while data := self._channel.recv(TAKE):
+            self._moved_at, self._answered = time.monotonic(), True  # before our side can ask for more
             if not self._deliver(data):
                 return False
             self.bytes_in += len(data)
-            self._answered, self._moved_at = True, time.monotonic()
+            self._moved_at = time.monotonic()
             if self._heard:
                 self._heard()
         self._moved_at = time.monotonic()

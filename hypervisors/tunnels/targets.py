@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -15,10 +16,11 @@ from olimpus.errors import HypervisorError
 
 
 class Target:
-    """One service behind the tunnel and the connections to it."""
+    """One service behind the tunnel and the connections to it, which wait for answers no longer than `patience` seconds."""
 
     def __init__(self, host: str, port: int, service: str = "", reconnects: int = 0, argv: Sequence[str] = ()):
         self.host, self.port, self.service, self.argv = host, port, service, tuple(argv)
+        self.patience = math.inf
         self.local_port = 0
         self._reconnects_before = reconnects
         self._lock = threading.Lock()

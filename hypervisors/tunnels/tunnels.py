@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import itertools
+import math
 import selectors
 import socket
 import threading
@@ -121,12 +122,14 @@ class Tunnels:
                 self._started().listen(listener, target)
             return "127.0.0.1", target.local_port
 
-    def local_program(self, path: Path, argv: Sequence[str], service: str = "") -> None:
+    def local_program(self, path: Path, argv: Sequence[str], service: str = "", patience: float = math.inf) -> None:
         """Let each connection to the Unix socket `path` be the input and output of a program of its own on the last hop.
 
-        The socket is there, for this account only, until `close`; one that was there is replaced.
+        The socket is there, for this account only, until `close`; one that was there is replaced. A connection in which
+        nothing moves for longer than `patience` seconds, from its beginning or since something was asked, is cut off.
         """
         target = self._target(argv[0], 0, service, argv)
+        target.patience = patience
         path.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(str(path))
@@ -243,6 +246,8 @@ class Tunnels:
         for passage in self._passages():
             if passage.half_closed_for > HALF_CLOSED_LIMIT:
                 passage.finish()
+            elif passage.hangs:
+                passage.cut()
 
     def publish(self) -> None:
         """Write the state for other processes."""
@@ -288,7 +293,7 @@ class Tunnels:
             target.ended(passage)
             self._slots.release()
 
-        passage = Passage(sock, opened.channel, done, opened.heard)
+        passage = Passage(sock, opened.channel, done, opened.heard, target.patience)
         target.opened(passage, opened.seconds)
         passage.start()
 

@@ -79,3 +79,25 @@ def test_each_connection_to_the_local_socket_is_a_program_of_its_own(tunnels, tm
             assert client.recv(10) == b""
     service = next(each for each in tunnels.status().services if each.service == "echo")
     assert service.opened == 2
+
+
+@pytest.mark.parametrize("said", [b"", b"hello"])
+def test_a_program_that_hangs_is_cut_off_and_others_are_not(tunnels, tmp_path, said):
+    """`cat` answers what it is told; `sleep` nothing, and a program may stop to answer later as well."""
+    patience = 1.5
+    program = ["sh", "-c", "head -c 5; exec sleep 60"] if said else ["sleep", "60"]
+    tunnels.local_program(tmp_path / "dead", program, "dead", patience)
+    tunnels.local_program(tmp_path / "alive", ["cat"], "alive", patience)
+    with socket.socket(socket.AF_UNIX) as dead, socket.socket(socket.AF_UNIX) as alive:
+        for client, name in ((dead, "dead"), (alive, "alive")):
+            client.connect(str(tmp_path / name))
+            client.settimeout(10)
+        alive.sendall(b"hello")
+        assert alive.recv(10) == b"hello"
+        if said:
+            dead.sendall(said)
+            assert dead.recv(10) == said
+            dead.sendall(b"again")
+        assert dead.recv(10) == b""
+        alive.sendall(b"hello")  # whoever has answered may rest for as long as it likes
+        assert alive.recv(10) == b"hello"

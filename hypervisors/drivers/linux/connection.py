@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import math
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,7 +18,8 @@ import libvirt
 from hypervisors.drivers.linux.errors import is_lost, translate, translated
 from hypervisors.drivers.linux.workers import WorkerLine, hops_to
 from hypervisors.tunnels import Ended, Tunnels
-from olimpus.errors import HypervisorError
+from olimpus.errors import HypervisorError, Unreachable
+from olimpus.words import gettext as _
 
 T = TypeVar("T")
 Ask = Callable[[libvirt.virConnect], T]
@@ -25,8 +28,12 @@ Ask = Callable[[libvirt.virConnect], T]
 HELPER: Final = ("virt-ssh-helper", "qemu:///system")
 #: Connections for what takes long (libvirt works on five calls of a connection at once), beside the one that looks.
 HANDS: Final = 2
-#: Seconds between two signs of life, and how many may be missed.
-KEEPALIVE: Final = (5, 3)
+#: Seconds between two signs of life, and how many may be missed: of the one that looks, of those that work, which
+#: carry images over slow lines. A daemon that hangs is known after one interval more than these.
+LOOKING: Final = (5, 2)
+WORKING: Final = (5, 5)
+#: Seconds for which a daemon may say nothing while libvirt's library connects to it, which has no bound of its own.
+PATIENCE: Final = 10.0
 
 _loop_lock = threading.Lock()
 _loop: threading.Thread | None = None
@@ -42,8 +49,8 @@ class Worker:
         self.tunnels = Tunnels(self.where.replace("/", "."), hops_to(values, line), home)
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # ends with the process, too
-        self._eyes = Wire(self)
-        self._hands = tuple(Wire(self) for _number in range(HANDS))
+        self._eyes = Wire(self, LOOKING)
+        self._hands = tuple(Wire(self, WORKING) for _number in range(HANDS))
         self._turns = itertools.cycle(self._hands)
 
     def __repr__(self) -> str:
@@ -95,7 +102,7 @@ class Worker:
             self.tunnels.connect()
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="olimpus-", ignore_cleanup_errors=True)
-                self.tunnels.local_program(Path(self._folder.name, "libvirt"), HELPER, "libvirt")
+                self.tunnels.local_program(Path(self._folder.name, "libvirt"), HELPER, "libvirt", PATIENCE)
             return Path(self._folder.name, "libvirt")
 
     def close(self) -> None:
@@ -121,11 +128,15 @@ class Worker:
 class Wire:
     """One connection to a worker's libvirt, made again when it is lost. Thread-safe."""
 
-    def __init__(self, worker: Worker):
+    def __init__(self, worker: Worker, keepalive: tuple[int, int]):
         self.worker = worker
+        self._keepalive = keepalive
         self.on_connect: list[Callable[[libvirt.virConnect], None]] = []
         self._lock = threading.Lock()
         self._connection: libvirt.virConnect | None = None
+        self._fault: HypervisorError = Unreachable("")  # of the last attempt to connect that failed, and when it did
+        self._failed_at = -math.inf
+        self._hangs = False  # so the last attempt found
 
     def do(self, call: Ask[T], *, again: bool = False) -> T:
         """What `call` gets from libvirt. With `again`, a lost connection leaves as libvirt's own error."""
@@ -141,16 +152,26 @@ class Wire:
             raise translate(error, self.worker.where) from None
 
     def connect(self) -> libvirt.virConnect:
-        """The connection that stands, or a new one."""
-        with self._lock:
+        """The connection that stands, or a new one.
+
+        Who waits for another's attempt shares its fault, and nobody waits when the one before found a daemon that hangs.
+        """
+        came = time.monotonic()
+        if not self._lock.acquire(blocking=not self._hangs):
+            raise self._excuse()
+        try:
             known = self._connection
             if known is not None and _is_alive(known):
                 return known
             self._connection = None
             if known is not None:
                 _close(known)  # what is lost keeps its socket until then
-            self._connection = self._opened()
+            if self._failed_at > came:
+                raise self._excuse()
+            self._connection = self._tried()
             return self._connection
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Let go of it."""
@@ -159,12 +180,30 @@ class Wire:
         if connection is not None:
             _close(connection)
 
+    def _tried(self) -> libvirt.virConnect:
+        began = time.monotonic()
+        try:
+            connection = self._opened()
+        except HypervisorError as error:
+            self._fault, self._failed_at = error, time.monotonic()
+            self._hangs = self._failed_at - began >= PATIENCE
+            if self._hangs:
+                hint = _("It hangs, or the worker is overloaded: look there.")
+                self._fault = Unreachable(_("libvirt does not answer."), where=self.worker.where, hint=hint)
+            raise self._excuse() from None
+        self._hangs = False
+        return connection
+
+    def _excuse(self) -> HypervisorError:
+        """The fault as a new exception: many threads raise it."""
+        return type(self._fault)(self._fault.message, where=self._fault.where, hint=self._fault.hint)
+
     def _opened(self) -> libvirt.virConnect:
         _start_loop()
         path = self.worker.socket()
         with translated(self.worker.where):
             connection = libvirt.open(f"qemu+unix:///system?socket={path}")
-            connection.setKeepAlive(*KEEPALIVE)
+            connection.setKeepAlive(*self._keepalive)
             for tell in self.on_connect:
                 tell(connection)
         return connection

@@ -124,7 +124,7 @@ class Pool:
             volume.upload(stream, 0, size, 0)
             _send(stream, chunks)
 
-        self.worker.do(ask)
+        self.worker.work(ask)
         self._with_pool(lambda pool: _refreshed(pool, PATIENCE))  # format and virtual size are read from its content
 
     def read(self, name: str) -> Iterator[bytes]:

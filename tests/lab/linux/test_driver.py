@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,6 +167,31 @@ def test_libvirt_restarts_below_us(driver, spec, cluster):
     cluster.run(vm.host, "sh", "-c", f"while [ -d /proc/{pid} ]; do sleep 0.1; done; libvirtd -d -p /run/libvirtd.pid")
     assert until(lambda: driver.get(vm.ref).power is Power.ON, 15)
     assert driver.get(vm.ref).since == vm.since
+
+
+def test_a_libvirt_that_hangs_is_not_waited_for_by_those_who_list(driver, spec, cluster):
+    """Stopped, not dead: it takes connections and never says a word."""
+    hung, here = cluster.workers[:2]
+    ours = driver.create(spec(cards=0, host=here))
+    assert not driver.list().unheard
+    pid = cluster.run(hung, "cat", "/run/libvirtd.pid").strip()
+    cluster.run(hung, "kill", "-STOP", pid)
+    try:
+        begun = time.monotonic()
+        for _again in range(2):  # over a connection that stands, and over one that is to be made
+            listing = driver.list()
+            assert (listing.unheard, [vm.ref for vm in listing]) == ((f"{hung}/",), [ours.ref])
+        assert time.monotonic() - begun < 40
+        with ThreadPoolExecutor(8) as pool:
+            begun = time.monotonic()
+            assert {look.unheard for look in pool.map(lambda _look: driver.list(), range(8))} == {(f"{hung}/",)}
+            assert time.monotonic() - begun < 15
+        assert "libvirt does not answer" in next(host.detail for host in driver.hosts() if host.name == hung)
+        helpers = cluster.run(hung, "pgrep", "-c", "virt-ssh-helper", check=False)
+        assert int(helpers) < 3, "connections that were given up stay on the worker"
+    finally:
+        cluster.run(hung, "kill", "-CONT", pid)
+    assert until(lambda: not driver.list().unheard, 15)
 
 
 def test_a_machine_that_is_undefined_by_hand_leaves_nothing(driver, spec, cluster):
