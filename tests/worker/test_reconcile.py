@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -16,7 +17,7 @@ from descriptors.states import State
 from hypervisors.drivers import mock
 from hypervisors.drivers.base import NicSpec
 from hypervisors.drivers.mock import MockDriver
-from hypervisors.models import Health
+from hypervisors.models import Health, Hypervisor
 from olimpus.errors import Forbidden
 from tests.worker.conftest import begin, fresh
 
@@ -267,6 +268,18 @@ def test_each_hypervisor_is_compared_once_per_interval(world, sent):
     world.hypervisor.refresh_from_db()
     assert world.hypervisor.health == Health.OK
     assert not Operation.objects.exists()
+
+
+def test_a_turn_that_is_taken_late_does_not_delay_the_next_one(world):
+    """Workers ask every five seconds: with turns of five seconds, being late by a moment would halve them."""
+    interval = timedelta(seconds=world.hypervisor.reconcile_interval)
+    for late, in_step in ((timedelta(seconds=0.2), True), (10 * interval, False)):
+        due = timezone.now() - late
+        Hypervisor.objects.filter(pk=world.hypervisor.pk).update(next_reconcile_at=due)
+        assert reconcile.claim_due() == [(world.hypervisor.pk, "olimpus")]
+        world.hypervisor.refresh_from_db()
+        assert (world.hypervisor.next_reconcile_at == due + interval) is in_step
+        assert reconcile.claim_due() == []
 
 
 def test_a_hypervisor_that_was_deleted_meanwhile_is_no_error(world):
