@@ -53,11 +53,11 @@ class Wire:
 
     def close(self) -> None:
         self._closed = True
-        if isinstance(self._stream, socket.socket):
-            with contextlib.suppress(OSError):  # not connected any more
+        with contextlib.suppress(OSError, EOFError):  # not connected any more, or what carries it is not
+            if isinstance(self._stream, socket.socket):
                 self._stream.shutdown(socket.SHUT_RDWR)
-        else:
-            self._stream.close()
+            else:
+                self._stream.close()
 
     def release(self) -> None:
         self.close()
