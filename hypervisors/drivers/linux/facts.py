@@ -37,6 +37,11 @@ class Facts:
         """Ours, or "" when the machine is not ours."""
         return self.mark.uid if self.mark else ""
 
+    @property
+    def disk_gib(self) -> float:
+        """Of the system disk, as we made it; 0 where we did not."""
+        return self.mark.disk_gib if self.mark else 0.0
+
 
 def facts_of(xml: str) -> Facts:
     """The domain in this XML, with its secrets where libvirt told them."""

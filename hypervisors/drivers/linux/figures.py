@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from hypervisors.drivers.base import Capacity
 from hypervisors.drivers.cloud import Host
 from hypervisors.drivers.linux.cluster import Cluster, Member
 from hypervisors.drivers.linux.sheets import GIB
+from hypervisors.placement import Sized
 from olimpus.errors import HypervisorError
 from olimpus.words import gettext as _
 
@@ -39,13 +40,13 @@ class Figures:
 
     def hosts(self) -> list[Host]:
         """Each worker with its room, those that do not answer too."""
-        answers, faults = self.cluster.each(self._host)
+        answers, faults = self.cluster.each(lambda member: self._host(member, member.machines.all_facts()))
         down = {name: self._down(name, fault) for name, fault in faults.items()}
         return [(answers | down)[name] for name in self.cluster.members]
 
     def capacity(self) -> Capacity:
-        """Of all workers that answer, together. Raises when none does."""
-        answers, faults = self.cluster.each(self._host)
+        """Of all workers that answer, together; right after a listing, of what that has found. Raises when none does."""
+        answers, faults = self.cluster.each(lambda member: self._host(member, member.machines.recent()))
         if not answers:
             raise next(iter(faults.values()))
         return total(answers.values())
@@ -54,20 +55,20 @@ class Figures:
         line = self.cluster.members[name].line
         return Host(name, name, up=False, enabled=not line.maintenance, detail=str(fault.message))
 
-    def _host(self, member: Member) -> Host:
+    def _host(self, member: Member, machines: Sequence[Sized]) -> Host:
         cpus, memory_mib, disk_gib = self._real(member)
-        facts, line = member.machines.all_facts(), member.line
+        line = member.line
         return Host(
             name=member.name,
             zone=member.name,
             enabled=not line.maintenance,
             cpus_total=int(cpus * self.ratios.cpus),
-            cpus_used=sum(fact.cpus for fact in facts),
+            cpus_used=sum(int(each.cpus) for each in machines),
             memory_mib_total=int(memory_mib * self.ratios.memory),
-            memory_mib_used=sum(fact.memory_mib for fact in facts),
+            memory_mib_used=sum(int(each.memory_mib) for each in machines),
             disk_gib_total=round(disk_gib * self.ratios.disk, 1),
-            disk_gib_used=sum(fact.mark.disk_gib for fact in facts if fact.mark),
-            vms=len(facts),
+            disk_gib_used=sum(each.disk_gib for each in machines),
+            vms=len(machines),
             cpu_percent=self._cpu_percent(member),
             detail=_("It takes no new machines.") if line.maintenance else "",
         )

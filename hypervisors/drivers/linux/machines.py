@@ -47,6 +47,8 @@ PID_FILES: Final = ("find", "/run/libvirt/qemu", "-maxdepth", "1", "-name", "*.p
 STATS: Final = libvirt.VIR_DOMAIN_STATS_STATE | libvirt.VIR_DOMAIN_STATS_VCPU | libvirt.VIR_DOMAIN_STATS_BALLOON
 #: Seconds for which a definition is believed.
 BELIEVED: Final = 300.0
+#: Seconds for which a listing is recent: what follows it asks no second time.
+RECENT: Final = 1.0
 KIB_IN_MIB: Final = 1024
 
 T = TypeVar("T")
@@ -64,6 +66,7 @@ class Machines:
         self._changes: dict[str, int] = {}  # how often each was forgotten: what was read meanwhile is not kept
         self._since: dict[tuple[str, int], datetime] = {}
         self._watchers: list[Changed] = []
+        self._listed: tuple[float, list[VmInfo]] = (float("-inf"), [])
         worker.on_connect(self._listen)
 
     # -- looking ----------------------------------------------------------------------------------------------------
@@ -75,7 +78,14 @@ class Machines:
             found = connection.getAllDomainStats(STATS, 0)
             return [*_of_those_there(self._info, found)]
 
-        return self.worker.ask(ask)
+        infos = self.worker.ask(ask)
+        self._listed = (time.monotonic(), infos)
+        return infos
+
+    def recent(self) -> list[VmInfo]:
+        """As `all`; as it was a moment ago where that is known. For figures that are only looked at."""
+        listed_at, infos = self._listed
+        return infos if time.monotonic() - listed_at < RECENT else self.all()
 
     def get(self, uuid: str) -> VmInfo:
         """One of them. `VMNotFound`."""
@@ -209,7 +219,7 @@ class Machines:
             power=power,
             cpus=facts.cpus,
             memory_mib=facts.memory_mib,
-            disk_gib=mark.disk_gib if mark else 0.0,
+            disk_gib=facts.disk_gib,
             nics=facts.nics,
             image=mark.image if mark else "",
             since=None if power is Power.OFF else self._since_of(domain, facts.domain),

@@ -14,6 +14,7 @@ import pytest
 from hypervisors.drivers.base import Driver, Listing, NicSpec, Power, VmInfo, VmSpec
 from olimpus.errors import HypervisorError, Rejected, Unreachable, VMNotFound
 from tests.contract.contract import make_spec
+from tests.lab.linux.calls import asking, counted
 from tests.lab.linux.cluster import Cluster
 from tests.processes.installation import until
 
@@ -119,17 +120,19 @@ def test_what_somebody_does_by_hand_is_told_soon(driver, spec, cluster):
         driver.tidy(wanted)
 
 
-def test_a_listing_of_many_is_one_call_for_each_worker(driver, spec, cluster):
-    for _number in range(6):
-        driver.create(spec(cards=0, host=cluster.workers[0]))
-    driver.list()
-    member = driver.cluster.members[cluster.workers[0]]
-    calls: list[object] = []
-    ask = member.worker.ask
-    member.worker.ask = lambda call: (calls.append(call), ask(call))[1]
-    assert len(driver.list()) == 6
-    assert len(calls) == 1
-    assert len(member.machines._facts) == 6  # known without asking
+def test_machines_are_listed_by_one_call_for_each_worker_however_many_there_are(driver, spec, cluster):
+    for number in range(6):
+        driver.create(spec(cards=0, host=cluster.workers[number // 3]))
+    driver.list()  # reads their definitions
+    workers = len(cluster.workers)
+    with counted() as calls:
+        assert len(driver.list()) == 6
+    assert asking(calls) == {"virConnectGetAllDomainStats": workers}
+    with counted() as calls:  # as each reconcile does
+        assert len(driver.list()) == driver.capacity().vms == 6
+    assert calls["virConnectGetAllDomainStats"] == workers
+    assert set(asking(calls).values()) == {workers}
+    assert "virConnectListAllDomains" not in calls
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------
