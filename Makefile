@@ -97,9 +97,9 @@ test-linux: $(VENV)/.linux $(CATALOGS) ## the Linux driver against that cluster 
 	$(LINUX_LAB)/status >/dev/null || $(LINUX_LAB)/up
 	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5 tests/lab/linux
 
-bench-linux: $(VENV)/.linux $(CATALOGS) ## thirty machines on that cluster beside a bare shell script, as a table
+bench-linux: $(VENV)/.linux $(CATALOGS) ## that cluster beside a bare shell script, bare libvirt and ssh, as a table
 	$(LINUX_LAB)/status >/dev/null || $(LINUX_LAB)/up
-	$(PY) -m tests.bench linux
+	$(PY) -m tests.bench linux linux-live linux-reconcile
 
 demo-reset: ## forget the demo data (removes the data folder's database, queue and mock hypervisors)
 	rm -rf $${OLIMPUS_HOME:-var}/{olimpus.sqlite3*,queue,mock,demo-password}

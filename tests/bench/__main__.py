@@ -37,7 +37,13 @@ BENCHES = {
 #: Seconds that one benchmark may take.
 LONGEST = 600
 #: What needs the lab of `make lab-openstack` or `make lab-linux`, and takes longer.
-ON_LAB = {"openstack": "openstack", "tunnels": "tunnels", "linux": "linux"}
+ON_LAB = {
+    "openstack": "openstack",
+    "tunnels": "tunnels",
+    "linux": "linux",
+    "linux-live": "linux_live",
+    "linux-reconcile": "linux_reconcile",
+}
 LONGEST_ON_LAB = 3600
 #: Name → the same work on a throw-away MariaDB.
 ON_MARIADB = {"import-mariadb": "importing"}

@@ -10,33 +10,31 @@ two alternate; the median counts. Nobody waits until the guests have booted, whi
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from accounts.models import User
 from descriptors.models import Node
-from hypervisors import actions as hypervisors
 from olimpus.embedded import worker_command
 from tests.bench.figures import Figure, say
 from tests.bench.linux_bare import Round, floor
+from tests.bench.rack import Rack
 from tests.bench.servers import process, spent
-from tests.bench.world import folder, machines, perform, superuser
+from tests.bench.world import perform
 from tests.lab.linux.cluster import Cluster
 
 MACHINES, ROUNDS = 30, 3
 REACH = 1.2
-NAME = "rack"
+NETWORK = {
+    "networks": {"lan": {"cidr": "10.42.0.0/24", "type": "private"}},
+    "nics": [{"network": "lan", "ip_mode": "cloud-init"}],
+}
 Pair = tuple[Round, Round]
 
 
 def run() -> list[Figure]:
     """All rounds, after one machine that warms it up."""
-    cluster, root = Cluster.running(), superuser()
-    with tempfile.TemporaryDirectory() as home:
-        cluster.empty(Path(home))
-        image = cluster.offer(Path(home))
-    place = build(cluster, image, root)
+    rack = Rack.of(MACHINES, **NETWORK)
+    cluster, place, root = rack.cluster, rack.place, rack.root
     with process(worker_command()) as worker:
         first = Node.objects.filter(parent=place).earliest("path")
         perform("create", first, root, start=True)
@@ -45,19 +43,6 @@ def run() -> list[Figure]:
         rounds = [a_round(cluster, place, root) for _number in range(ROUNDS)]
         computing = (spent(worker.pid) - before) / ROUNDS / MACHINES
     return [*timings(rounds), cpu_figure(computing)]
-
-
-def build(cluster: Cluster, image: str, root: User) -> Node:
-    """The cluster, with room for all, and a folder of machines, which are not made yet."""
-    given = cluster.settings(cpu_ratio=MACHINES)
-    fields = {"name": NAME, "driver": "linux", "settings": given, "reconcile_interval": 3600}
-    hypervisors.create(fields, actor=root)
-    size = {"cpus": 1, "memory_mib": 128, "disk_gib": 1}
-    nets = {"networks": {"lan": {"cidr": "10.42.0.0/24", "type": "private"}}}
-    cards = {"nics": [{"network": "lan", "ip_mode": "cloud-init"}]}
-    place = folder(f"/{NAME}", {"hypervisor": NAME, "image": image, **size, **nets, **cards})
-    machines(place, {f"vm-{number:02}": {} for number in range(MACHINES)})
-    return Node.objects.get(pk=place.pk)
 
 
 def a_round(cluster: Cluster, place: Node, root: User) -> Pair:
