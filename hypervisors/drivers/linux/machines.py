@@ -53,6 +53,8 @@ KIB_IN_MIB: Final = 1024
 
 T = TypeVar("T")
 Stats = Mapping[str, Any]
+#: No listing: when it was, and what was found.
+NEVER: Final[tuple[float, list[VmInfo]]] = (float("-inf"), [])
 Changed = Callable[[str], None]
 
 
@@ -66,7 +68,7 @@ class Machines:
         self._changes: dict[str, int] = {}  # how often each was forgotten: what was read meanwhile is not kept
         self._since: dict[tuple[str, int], datetime] = {}
         self._watchers: list[Changed] = []
-        self._listed: tuple[float, list[VmInfo]] = (float("-inf"), [])
+        self._listed = NEVER
         worker.on_connect(self._listen)
 
     # -- looking ----------------------------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ class Machines:
         return infos
 
     def recent(self) -> list[VmInfo]:
-        """As `all`; as it was a moment ago where that is known. For figures that are only looked at."""
+        """As `all`, or as that was a moment ago when nothing has changed since. For figures that are only looked at."""
         listed_at, infos = self._listed
         return infos if time.monotonic() - listed_at < RECENT else self.all()
 
@@ -151,6 +153,7 @@ class Machines:
 
     def forget(self, uuid: str) -> None:
         """Read its definition again the next time."""
+        self._listed = NEVER
         with self._lock:
             self._facts.pop(uuid, None)
             self._changes[uuid] = self._changes.get(uuid, 0) + 1
