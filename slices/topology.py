@@ -381,7 +381,7 @@ KINDS: Final[dict[str, Kind]] = {
             "depth": _whole(gettext_noop("Levels below the root"), 0, MOST_NODES - 1, 2),
         },
     ),
-    "bus": Kind(gettext_noop("Bus"), _bus, {"size": _whole(_SIZE, 1, MOST_NODES, 4)}),
+    "bus": Kind(gettext_noop("Bus (one network)"), _bus, {"size": _whole(_SIZE, 1, MOST_NODES, 4)}),
     "grid": Kind(
         gettext_noop("Grid"),
         _grid,
