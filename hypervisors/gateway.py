@@ -359,7 +359,7 @@ class Gateway:
         except CircuitOpen:
             raise
         except HypervisorError as error:
-            if is_silence(error):
+            if is_silence(error) and not self.driver.answers():
                 self.breaker.failed(str(error.message))
             elif type(error) is not HypervisorError:  # an unexpected exception says nothing about the connection
                 self.breaker.succeeded()

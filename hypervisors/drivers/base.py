@@ -451,6 +451,12 @@ class Driver(ABC):
         """Figures now: `cpu_percent`, `memory_used_mib`, …; all zero while off. `VMNotFound`. Needs `METRICS`."""
         raise self._unsupported(Capability.METRICS)
 
+    def answers(self) -> bool:
+        """Whether some part of it is known to answer, asked when a call met silence: then it was a part that was silent, and
+        those who ask others need not wait. Never raises, contacts nobody.
+        """
+        return False
+
     def close(self) -> None:  # noqa: B027 - most drivers hold no connection
         """Let go of connections. May be repeated; a later call connects again."""
 

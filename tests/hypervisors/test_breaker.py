@@ -257,6 +257,13 @@ def test_only_silence_opens_it(moody, mood, state):
     assert moody.circuit.state is state
 
 
+def test_the_silence_of_a_part_keeps_nobody_from_the_others(moody, monkeypatch):
+    monkeypatch.setattr(Moody, "answers", lambda _driver: True)
+    assert isinstance(call(moody, Unreachable("worker-2 is dead"), 2 * FAILURES), Unreachable)
+    assert moody.circuit.state is Circuit.CLOSED
+    assert call(moody) is None
+
+
 def test_while_it_is_open_nobody_is_asked(moody, time):
     call(moody, Unreachable("no route"), FAILURES)
     moody.driver.calls = 0

@@ -89,6 +89,10 @@ class Cluster:
                 faults[name] = error
         return answers, faults
 
+    def answers(self) -> bool:
+        """Whether a worker is connected."""
+        return any(member.worker.is_connected for member in self.members.values())
+
     def list(self) -> Listing:
         """All machines; those on workers that do not answer are missing, and told so. `Unreachable`: none does."""
         answers, faults = self.each(lambda member: member.machines.all())

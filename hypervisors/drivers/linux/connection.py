@@ -94,6 +94,11 @@ class Worker:
         """The connection that looks: the one that stands, or a new one. `Unreachable`, `Rejected` as of `Tunnels`."""
         return self._eyes.connect()
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection that looks stands; nobody waits for one that is being made."""
+        return self._eyes.stands
+
     def socket(self) -> Path:
         """Where libvirt's library connects to; short, as paths of sockets must be. What is wrong with SSH is said here,
         better than libvirt could.
@@ -172,6 +177,12 @@ class Wire:
             return self._connection
         finally:
             self._lock.release()
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is there now."""
+        known = self._connection
+        return known is not None and _is_alive(known)
 
     def close(self) -> None:
         """Let go of it."""

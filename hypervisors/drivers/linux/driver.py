@@ -229,6 +229,9 @@ class LinuxDriver(Driver):
     def watch(self, changed: Callable[[str], None]) -> Callable[[], None]:
         return Watch(self.cluster, changed).stop
 
+    def answers(self) -> bool:
+        return "cluster" in self.__dict__ and self.cluster.answers()
+
     def close(self) -> None:
         for part in ("cluster", "gateway_tunnels"):
             if made := self.__dict__.get(part):

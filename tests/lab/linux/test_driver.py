@@ -157,10 +157,13 @@ def test_a_dead_worker_hides_its_machines_and_no_twin_is_made(driver, spec, clus
             with pytest.raises(Unreachable):
                 driver.create(wanted)
         assert driver.create(spec(cards=0, host=here)).host == here
+        assert driver.answers()
     finally:
         cluster.revive(gone)
     assert until(lambda: not driver.list().unheard, 90)
     assert driver.find(lost.uid) == driver.create(lost) == driver.get(vm.ref)
+    driver.close()
+    assert not driver.answers()
 
 
 def test_libvirt_restarts_below_us(driver, spec, cluster):
