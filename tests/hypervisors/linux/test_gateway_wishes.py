@@ -65,6 +65,15 @@ class TestTags:
         fault = refusal(state, "b", card(2, "mine"), mine=lan("mine", vlan=100))
         assert (fault.code, fault.told["network"]) == ("tag-taken", "lan")
 
+    @pytest.mark.parametrize("kind", ["private", "provider"])
+    def test_the_definitions_own_is_refused_when_others_use_it_unless_it_is_granted(self, kind: str) -> None:
+        fault = refusal(State(), "a", card(1), lan=lan(type=kind, vlan=101), used=frozenset({101, 300}))
+        assert (fault.code, fault.told) == ("tag-used", {"tag": 101, "network": "lan"})
+        assert (
+            put(State(), "a", card(1), lan=lan(type=kind, vlan=300), used=frozenset({101, 300})).networks["lan"].tag
+            == 300
+        )
+
     def test_a_network_with_machines_keeps_its_tag(self) -> None:
         state = put(State(), "a", card(1))
         assert refusal(state, "b", card(2), lan=lan(vlan=300)).code == "tag-changed"

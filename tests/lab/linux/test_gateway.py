@@ -18,7 +18,7 @@ import pytest
 from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.drivers.linux.gateway.client import Gateway, Seat, Way
 from hypervisors.tunnels import Ended, Tunnels, hops_from
-from olimpus.errors import Rejected, Unreachable
+from olimpus.errors import Rejected, Transient, Unreachable
 from tests.lab.linux.cluster import Cluster
 from tests.lab.linux.stations import Place, Station, end
 
@@ -313,6 +313,28 @@ class TestMending:
         assert station.call(world.door, 7804, 5) == world.gate
         assert world.bastion.call(world.gate, port, 5) == world.door
         assert world.gateway.mend() == []
+
+    def test_what_cannot_be_is_taken_back_and_in_nobodys_way(self, world: World) -> None:
+        world.enter("first", [{"network": "lan"}], {"lan": LAN})
+        known, built = world.gateway.look(), world.inside(world.seats["first"][0].tag)
+        huge = {**LAN, "mtu": 70000}  # no device takes it
+        for name, networks in (("second", {"lan": huge}), ("first", {"lan": huge, "other": huge})):
+            with pytest.raises(Transient, match="mtu"):
+                world.enter(name, [{"network": network} for network in networks], networks)
+            assert world.gateway.look(thorough=True) == known
+            assert world.inside(world.seats["first"][0].tag) == built
+        world.enter("second", [{"network": "lan"}], {"lan": LAN})
+        world.booted("second")
+
+    def test_a_tag_that_others_use_is_nobodys_network(self, world: World) -> None:
+        port = ["add-port", "br-int", "printer", "tag=998", "--", "set", "interface", "printer", "type=internal"]
+        world.headnode.run("ovs-vsctl", *port)
+        world.undo.callback(world.headnode.run, "ovs-vsctl", "del-port", "printer")
+        with pytest.raises(Rejected, match="998: somebody else"):
+            world.enter("first", [{"network": "lan"}], {"lan": {**LAN, "vlan": 998}})
+        world.enter("first", [{"network": "lan"}], {"lan": {**LAN, "vlan": 997}})
+        with pytest.raises(Rejected, match="998: somebody else"):
+            world.enter("first", [{"network": "lan"}], {"lan": {**LAN, "vlan": 998}})
 
     def test_whoever_is_killed_leaves_nothing_that_the_next_does_not_finish(self, world: World) -> None:
         """Killed before each of the commands that it runs, one after the other, as it makes and as it removes."""

@@ -90,7 +90,8 @@ class Gateway:
         """Put a machine into the networks of its cards, and take it out of all others: before it is built or changed.
 
         A network that is not there yet is made. Addresses, tags, outside ports: what a machine has, it keeps.
-        `Rejected`, `CapacityExceeded`: nothing was changed. `Transient`: it may be half done, and repeating finishes it.
+        `Rejected`, `CapacityExceeded`, `Transient`: all is as before. Where the connection was lost (`Unreachable`,
+        `TimedOut`) it may be done, or half done, and repeating finishes it.
         """
         told = self._ask(enter_request(spec, self.where))
         seats = tuple(Seat(**{**card, "dns": tuple(card["dns"])}) for card in told["cards"])

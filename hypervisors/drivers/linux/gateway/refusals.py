@@ -63,6 +63,12 @@ REFUSALS: Final[Mapping[str, Words]] = {
         gettext_noop("Name one of the setting “vlans”; an administrator grants others in “provider_vlans”."),
         "networks",
     ),
+    "tag-used": Words(
+        Rejected,
+        gettext_noop("Network “%(network)s” may not be VLAN %(tag)s: somebody else uses it on the gateway's bridge."),
+        gettext_noop("Name another one, or none; an administrator grants it in “provider_vlans”."),
+        "networks",
+    ),
     "tag-changed": Words(
         Rejected,
         gettext_noop("Network “%(network)s” is VLAN %(tag)s and has machines: it cannot become %(wanted)s."),

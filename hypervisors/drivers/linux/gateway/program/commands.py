@@ -15,7 +15,7 @@ from hypervisors.drivers.linux.gateway.program.build import Builder
 from hypervisors.drivers.linux.gateway.program.names import port
 from hypervisors.drivers.linux.gateway.program.plan import network_plans, root_plan
 from hypervisors.drivers.linux.gateway.program.settings import Settings, settings_from
-from hypervisors.drivers.linux.gateway.program.state import Machine, State
+from hypervisors.drivers.linux.gateway.program.state import Machine, Network, State
 from hypervisors.drivers.linux.gateway.program.texts import name_servers
 from hypervisors.drivers.linux.gateway.program.ways import ways_of
 from hypervisors.drivers.linux.gateway.program.wishes import entered, left
@@ -41,7 +41,10 @@ def answer(request: Mapping[str, Any]) -> Json:
 
 
 def enter(settings: Settings, request: Mapping[str, Any]) -> Json:
-    """A machine is in these networks, and in no others. Answers with its cards as they are there, and its ways in."""
+    """A machine is in these networks, and in no others. Answers with its cards as they are there, and its ways in.
+
+    What cannot be brought about is not wished for any more: all is as before.
+    """
     system.need(*TOOLS)
     uid, before = str(request["uid"]), states.load(settings.home)
     machine = states.machine_from(request["machine"])
@@ -52,6 +55,7 @@ def enter(settings: Settings, request: Mapping[str, Any]) -> Json:
     keys = {card.network for card in machine.cards}
     for key, fault in _converge(settings, after).items():
         if not key or key in keys:
+            _take_back(settings, before, after)
             raise fault
     about = _about(after, uid)
     return {
@@ -102,6 +106,13 @@ def _write(settings: Settings, before: State, after: State) -> None:
         states.save(settings.home, after)
 
 
+def _take_back(settings: Settings, before: State, after: State) -> None:
+    """A wish that cannot be granted would be in the way of all who are in its networks, now and later."""
+    if after != before:
+        _write(settings, after, before)
+        _converge(settings, before)
+
+
 def _converge(settings: Settings, state: State, *, thorough: bool = False) -> dict[str, Refused]:
     """Bring it all about; faults by the key of the network, "" for the gateway itself."""
     builder, outside = Builder(settings), _outside(settings)
@@ -118,9 +129,9 @@ def _told(faults: Mapping[str, Refused]) -> list[Json]:
     return [{"network": key, "refused": fault.code, "told": fault.told} for key, fault in faults.items()]
 
 
-def _used_tags(settings: Settings, state: State, wanted: Mapping[str, Any]) -> set[int]:
-    """The tags that others use on the bridge; looked up only when a network comes that was not there before."""
-    if set(wanted) <= set(state.networks):
+def _used_tags(settings: Settings, state: State, wanted: Mapping[str, Network]) -> set[int]:
+    """The tags that others use on the bridge; looked up only when a network comes, or names a tag that it has not."""
+    if all(key in state.networks and one.vlan in (0, state.networks[key].tag) for key, one in wanted.items()):
         return set()
     ours = {port(network.tag) for network in state.networks.values()}
     ports = system.tags_in_use(settings.bridge)

@@ -36,8 +36,11 @@ class Settings:
 
     def may_name(self, tag: int) -> bool:
         """Whether a definition may say that its network is this VLAN."""
-        offered = [*self.tags(), *ranges(self.provider_vlans, "provider_vlans", 0, 4094)]
-        return any(first <= tag <= last for first, last in offered)
+        return self.granted(tag) or any(first <= tag <= last for first, last in self.tags())
+
+    def granted(self, tag: int) -> bool:
+        """Whether it may be so though others use this VLAN."""
+        return any(first <= tag <= last for first, last in ranges(self.provider_vlans, "provider_vlans", 0, 4094))
 
     def ports(self) -> list[tuple[int, int]]:
         """First and last of each range of outside ports; none: no forwards."""

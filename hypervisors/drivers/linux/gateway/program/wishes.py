@@ -91,6 +91,8 @@ def _tag(state: State, key: str, wanted: Network, settings: Settings, used: Set[
     if wanted.vlan or wanted.type == "provider":
         if not settings.may_name(wanted.vlan):
             raise Refused("tag-denied", tag=wanted.vlan, network=wanted.name)
+        if wanted.vlan in used and not settings.granted(wanted.vlan):
+            raise Refused("tag-used", tag=wanted.vlan, network=wanted.name)
         other = state.networks.get(ours.get(wanted.vlan, ""))
         if other and not other.type == wanted.type == "provider":  # those are names of one VLAN that is there anyway
             raise Refused("tag-taken", tag=wanted.vlan, network=other.name)
