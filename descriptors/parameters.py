@@ -27,7 +27,7 @@ DRIVERS: Final = frozenset({"mock", "openstack", "linux", "vmware", "proxmox", "
 ROLES: Final = ("manager", "user")
 
 #: A prototype describes a machine, so it holds no parameter that describes a branch.
-NOT_IN_PROTOTYPES: Final = frozenset({"prototypes", "prototype", "hypervisors", "rights"})
+NOT_IN_PROTOTYPES: Final = frozenset({"prototypes", "prototype", "hypervisors", "rights", "slice"})
 
 #: The pseudo-parameter by which a prototype takes the content of another.
 EXTENDS: Final = "extends"
@@ -160,6 +160,7 @@ ADDRESS: Final[Schema] = {"type": "string", "format": "address"}
 ADDRESS_OR_AUTO: Final[Schema] = {"type": "string", "format": "ip"}
 CIDR: Final[Schema] = {"type": "string", "format": "cidr"}
 SSH_KEY: Final[Schema] = {"type": "string", "format": "ssh-key", "maxLength": 4096}
+COORDINATE: Final[Schema] = {"type": "number", "minimum": -1_000_000, "maximum": 1_000_000}
 GIB: Final[Schema] = {"type": "number", "exclusiveMinimum": 0, "maximum": 65536}
 
 
@@ -205,7 +206,29 @@ NETWORK: Final = _record(
     pool=_record(start=ADDRESS, end=ADDRESS),
     reaches=_list(NAME, 64, unique=True),
     aliases=_mapping(NAME),
+    own=FLAG,
     description=TEXT,
+)
+#: What a folder that is a slice keeps beside its networks; see `slices.treeform`.
+SLICE: Final = _record(
+    (),
+    description=TEXT,
+    links=_mapping(_record((), shared=FLAG)),
+    routed=FLAG,
+    template=FLAG,
+    parameters=_mapping({"type": "object"}),
+)
+#: What a machine of a slice keeps of its drawing, and for its plan.
+SLICE_NODE: Final = _record(
+    (),
+    role=NAME,
+    group=NAME,
+    apart=NAME,
+    critical=FLAG,
+    x=COORDINATE,
+    y=COORDINATE,
+    cards=_mapping(NAME),
+    placed=FLAG,
 )
 
 
@@ -386,9 +409,24 @@ _FREE = (
         _mapping(NETWORK),
         gettext_noop(
             "Networks offered in this branch, with their names on each hypervisor under aliases, "
-            "and the other networks that their machines reach."
+            "and the other networks that their machines reach; one that is “own” is this folder's alone, "
+            "whatever networks of that name there are elsewhere."
         ),
         {"lan": {"cidr": "10.0.0.0/24", "type": "private", "vlan": 120, "aliases": {"proxmox-1": "vmbr1"}}},
+    ),
+    Parameter(
+        "slice",
+        "free",
+        SLICE,
+        gettext_noop("Makes the folder a slice: what its networks cannot say of the links between its machines."),
+        {"routed": True, "links": {"lan": {"shared": True}}},
+    ),
+    Parameter(
+        "node",
+        "free",
+        SLICE_NODE,
+        gettext_noop("What the machine is in its slice: role, group, apart, critical, and where it is drawn."),
+        {"role": "router", "critical": True, "x": 10, "y": 20},
     ),
     Parameter(
         "hypervisors",

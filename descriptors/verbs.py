@@ -94,9 +94,23 @@ def _resume(gateway: Gateway, job: Job) -> Outcome:
 
 
 def _restart(gateway: Gateway, job: Job) -> Outcome:
+    """Restart; with the option `reapply`, rewrite the run parameters in between."""
+    if job.arguments.get("reapply"):
+        return _rewritten(gateway, job)
     return Outcome(
         gateway.restart(job.ref, since=job.started_at, timeout=job.stop_timeout, should_stop=job.should_stop)
     )
+
+
+def _rewritten(gateway: Gateway, job: Job) -> Outcome:
+    """Off, rewritten, on again. Whoever began this before us may have come to its end and died before saying so."""
+    info = gateway.observe(job.ref)
+    if job.resumed and info.power == Power.ON and info.since is not None and info.since > job.started_at:
+        return Outcome(info, applied=True)
+    if info.power != Power.OFF:
+        gateway.stop(job.ref, timeout=job.stop_timeout, should_stop=job.should_stop)
+    gateway.reconfigure(job.ref, job.spec)
+    return Outcome(gateway.start(job.ref, should_stop=job.should_stop), applied=True)
 
 
 def _destroy(gateway: Gateway, job: Job) -> Outcome:
@@ -122,7 +136,8 @@ def _tidied(gateway: Gateway, job: Job) -> dict[str, Any]:
 def _recover(gateway: Gateway, job: Job) -> Outcome:
     """Ask what is there; of a machine that is gone nothing else stays either.
 
-    An answer in words that the driver does not know is no answer.
+    An answer in words that the driver does not know is no answer. With the option `again`, what is gone is created
+    anew, and what is there is switched on.
     """
     try:
         info = gateway.observe(job.ref) if job.ref else gateway.find(job.uid, job.spec.host)
@@ -130,7 +145,21 @@ def _recover(gateway: Gateway, job: Job) -> Outcome:
         info = gateway.find(job.uid, job.spec.host)
     if info is not None and info.power not in LANDING:
         raise Unreachable(_("The hypervisor does not say what state the machine is in."), where=gateway.name)
+    if job.arguments.get("again"):
+        return _gone_on(gateway, job, info)
     return Outcome(info, result={} if info else _tidied(gateway, job))
+
+
+def _gone_on(gateway: Gateway, job: Job, info: VmInfo | None) -> Outcome:
+    """Running, whatever was found. What was made by who began this before us counts as made."""
+    applied = info is None or (job.resumed and _as_wanted(info, job.spec))
+    if info is None:
+        info = gateway.create(replace(job.spec, start=True), should_stop=job.should_stop)
+    if info.power is Power.PAUSED:
+        info = gateway.resume(info.ref, should_stop=job.should_stop)
+    elif info.power is not Power.ON:
+        info = gateway.start(info.ref, should_stop=job.should_stop)
+    return Outcome(info, applied=applied)
 
 
 def _snapshot(gateway: Gateway, job: Job) -> Outcome:
@@ -291,6 +320,7 @@ _ROWS = (
         _restart,
         _plain(Descriptor.finish_start),
         icon="refresh",
+        options={"reapply": "reapply"},
         warns=_("Programs running in the guest are ended."),
         deadline=4500,
     ),
@@ -359,6 +389,7 @@ _ROWS = (
         _land,
         icon="lifebuoy",
         tone="primary",
+        options={"again": "create"},
         likely=frozenset({State.FAILED}),
     ),
     Verb(
@@ -369,10 +400,20 @@ _ROWS = (
         _plain(Descriptor.finish_destroy),
         icon="trash",
         tone="danger",
-        options={"force": "force_off", "remove": "delete"},
+        options={"force": "force_off", "remove": "delete", "whole": "delete"},
         by_force=Descriptor.begin_destroy_by_force,
         warns=_("The virtual machine and its disks are deleted from the hypervisor. Its definition stays."),
     ),
 )
 
 VERBS: dict[str, Verb] = {verb.name: verb for verb in _ROWS}
+
+
+def makes(verb: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether it may bring a machine into being."""
+    return verb == "create" or (verb == "recover" and bool(arguments.get("again")))
+
+
+def rewrites(verb: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether it writes size and cards of the machine, whatever the machine has now."""
+    return makes(verb, arguments) or verb == "reapply" or (verb == "restart" and bool(arguments.get("reapply")))

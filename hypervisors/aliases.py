@@ -82,6 +82,18 @@ def _networks(values: Mapping[str, Any], known: Mapping[str, str], hypervisor: s
     return networks
 
 
+def with_own(values: Mapping[str, Any], marks: Mapping[str, str], hypervisor: str) -> dict[str, Any]:
+    """A computed definition in which each of these networks has a name on the hypervisor that is nobody else's.
+
+    `marks` are what tells the owner of a network from all others. A name that the definition gives it there stays.
+    """
+    networks = dict(values.get("networks") or {})
+    for name in marks.keys() & networks.keys():
+        known = dict(networks[name].get("aliases") or {})
+        networks[name] = {**networks[name], "aliases": {hypervisor: f"{name[:200]}-{marks[name]}", **known}}
+    return {**values, "networks": networks} if marks else dict(values)
+
+
 # -- as lines that people type -----------------------------------------------------------------------------------------
 
 

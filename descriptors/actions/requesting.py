@@ -24,14 +24,12 @@ from descriptors.cascade import Computed
 from descriptors.definition import nearest
 from descriptors.models import PATH_LENGTH, Descriptor, Kind, Node, Operation
 from descriptors.permissions import access_of, require
-from descriptors.verbs import VERBS, Verb
+from descriptors.verbs import VERBS, Verb, rewrites
 from hypervisors.models import Hypervisor
 from olimpus import queue
 from olimpus.db import insert_each, retry_on_deadlock
 from olimpus.errors import Conflict, Forbidden, Invalid, NotFound, OlimpusError, Unsupported
 
-#: Verbs that write the definition to the hypervisor: the cards must be given before.
-WRITING = frozenset({"create", "start", "reapply"})
 #: How many skipped paths are kept for each reason.
 EXAMPLES = 50
 CHUNK = 5000
@@ -223,7 +221,7 @@ def _check(candidates: Sequence[Candidate], rule: Verb, actor: User, arguments: 
     for candidate in candidates:
         if rule.name == "publish" and candidate.error is None:
             candidate.error = publishing.refusal(arguments, actor)
-    if rule.name in WRITING:
+    if rule.name == "start" or rewrites(rule.name, arguments):  # the cards must be given before they are written
         _prepare_definitions([candidate for candidate in candidates if candidate.error is None], rule)
     for candidate in candidates:
         candidate.error = candidate.error or _no_hypervisor(candidate, rule)

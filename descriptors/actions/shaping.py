@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -21,6 +21,8 @@ from descriptors.permissions import OPERATIONS, access_of, forget, require
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, Forbidden, Invalid, NotFound
 
+#: Parameters that say where a machine is put.
+PLACES = frozenset({"host", "availability_zone"})
 #: More nodes than this are not copied or applied in one go.
 MOST = 20_000
 
@@ -164,24 +166,46 @@ def _drafts(node: Node, actor: User, *, new_addresses: bool) -> tree.Draft:
         else set()
     )
     made: dict[int, tree.Draft] = {}
+    along: dict[int | None, frozenset[str]] = {}  # by folder: the networks that are copied along as another one's own
     for row in rows:
+        along[row.pk] = along.get(row.parent_id, frozenset()) | own_networks(row.definition)
         definition = (
-            without_addresses(row.definition) if new_addresses else joined(row.definition, cards.get(row.pk, {}))
+            without_addresses(row.definition, along[row.pk])
+            if new_addresses
+            else joined(row.definition, cards.get(row.pk, {}))
         )
+        definition = definition if row.is_folder else without_place(definition)
         made[row.pk] = tree.Draft(row.name, Kind(row.kind), definition, [], row.pk not in stops)
         if row.pk != node.pk and row.parent_id in made:
             made[row.parent_id].children.append(made[row.pk])
     return made[node.pk]
 
 
-def without_addresses(definition: Mapping[str, Any]) -> dict[str, Any]:
+def own_networks(definition: Mapping[str, Any]) -> frozenset[str]:
+    """The networks that a folder's local definition says are its own."""
+    networks = definition.get("networks") or {}
+    return frozenset(name for name, network in networks.items() if (network or {}).get("own"))
+
+
+def without_addresses(definition: Mapping[str, Any], own: Collection[str] = ()) -> dict[str, Any]:
+    """The definition without MACs and fixed addresses, but those in networks `own` that are copied along."""
     nics = definition.get("nics")
-    if not nics:
+    return {**definition, "nics": [_without_address(nic, own) for nic in nics]} if nics else dict(definition)
+
+
+def _without_address(nic: Mapping[str, Any], own: Collection[str]) -> dict[str, Any]:
+    # An address that makes the MAC would make the same one again.
+    stays = nic.get("ip") == "auto" or (nic.get("network") in own and nic.get("ip_mode") != "mac")
+    return {name: value for name, value in nic.items() if name != "mac" and (name != "ip" or stays)}
+
+
+def without_place(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The definition without the place that the plan of a slice chose for its machine."""
+    node = definition.get("node") or {}
+    if not node.get("placed"):
         return dict(definition)
-    return {
-        **definition,
-        "nics": [{k: v for k, v in nic.items() if k != "mac" and (k != "ip" or v == "auto")} for nic in nics],
-    }
+    kept = {name: value for name, value in definition.items() if name not in PLACES}
+    return kept | {"node": {name: value for name, value in node.items() if name != "placed"}}
 
 
 @retry_on_deadlock

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -187,13 +186,8 @@ def _machine(node: NodeWish, zone: str, index: int, networks: Mapping[str, Any])
 
 
 def _common(wish: SliceWish, hypervisor: Hypervisor) -> dict[str, Any]:
-    """The folder's definition. On the cloud a network gets a name of this slice alone: names are not unique there, and two
-    slices with a network of the same name must not meet in one."""
-    own = uuid.uuid4().hex[:6]
-    networks = {
-        name: {**definition, "aliases": {hypervisor.name: f"{name[:200]}-{own}"}}
-        for name, definition in wish.networks.items()
-    }
+    """The folder's definition. Its networks are its own: two slices with one of the same name must not meet in it."""
+    networks = {name: {**definition, "own": True} for name, definition in wish.networks.items()}
     common: dict[str, Any] = {"hypervisor": hypervisor.name}
     common |= {"networks": networks} if networks else {}
     return common | ({"description": wish.description} if wish.description else {})

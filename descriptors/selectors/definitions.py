@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.utils.http import int_to_base36
+
 from accounts.models import Entry
 from descriptors.cascade import Cascade, Computed, Layer, compute, facts_of
-from descriptors.definition import changed
+from descriptors.definition import at, changed
 from descriptors.models import Descriptor, Node
 from descriptors.names import above
 from descriptors.nics import as_given
@@ -59,6 +61,27 @@ def _computed_or_error(cascade: Cascade, node: Node) -> Computed | OlimpusError:
         return cascade.of(node.path.rpartition("/")[0] or "/", node.name, node.definition)
     except Invalid as error:
         return error
+
+
+def owners(found: Iterable[Computed | OlimpusError]) -> dict[str, int]:
+    """Path → id of the folders whose networks are their `own`; one query, and none when there are none."""
+    paths = {path for each in found if isinstance(each, Computed) for path in _owned(each).values()}
+    return dict(Node.objects.filter(path__in=paths).values_list("path", "pk")) if paths else {}
+
+
+def marks(computed: Computed, owners: Mapping[str, int]) -> dict[str, str]:
+    """Network → what tells it from all others of its name, of those that are some folder's own.
+
+    It is made of the folder's id: whoever moves the folder moves its networks along, whoever copies it gets others.
+    """
+    return {name: int_to_base36(owners[path]) for name, path in _owned(computed).items() if path in owners}
+
+
+def _owned(computed: Computed) -> dict[str, str]:
+    """Network → path of the folder that says it is its own."""
+    networks: Mapping[str, Any] = computed.values.get("networks") or {}
+    owned = [name for name in networks if networks[name].get("own")]
+    return {name: computed.origins.get(at(at("networks", name), "own"), "").partition("#")[0] for name in owned}
 
 
 def pending(descriptor: Descriptor, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

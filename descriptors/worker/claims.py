@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, F, IntegerField, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When, Window
+from django.db.models.functions import Coalesce, RowNumber
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,7 @@ from descriptors.cascade import Computed
 from descriptors.definition import Size, kind_of
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.nics import Card, joined
-from descriptors.verbs import VERBS, Job
+from descriptors.verbs import VERBS, Job, rewrites
 from descriptors.worker import life
 from hypervisors import aliases
 from hypervisors.drivers.base import NicSpec, VmSpec
@@ -38,8 +38,6 @@ LEASE = timedelta(seconds=15)
 #: A person waiting for one machine goes before a folder of hundreds.
 INTERACTIVE_FIRST = Case(When(parent=None, then=Value(0)), default=Value(1), output_field=IntegerField())
 
-#: Verbs that write the size whatever else: they need a definition without faults.
-SIZING = frozenset({"create", "reapply"})
 #: Of a machine whose flavor is gone, for verbs that do not write it.
 NO_SIZE = Size(0, 0, 0)
 
@@ -61,13 +59,16 @@ class Task:
 def claim(hypervisor: int, limit: int, worker: str, *, single: bool = False) -> list[Operation]:
     """Make up to `limit` due operations of a hypervisor ours, with a lease. Two workers never get the same one.
 
-    `single`: only what somebody asked of one machine. No row is locked while we choose; what another worker took in
-    between is left out, so that fewer may come than there are.
+    Those who asked take turns: whoever has the least under way there comes next. `single`: only what somebody asked of
+    one machine. No row is locked while we choose; what another worker took in between is left out, so that fewer may come
+    than there are.
     """
     rows = due_now().filter(hypervisor=hypervisor)
     if single:
         rows = rows.filter(parent=None)
-    chosen = list(rows.order_by(INTERACTIVE_FIRST, "created_at").values_list("pk", "verb")[:limit])
+    turn = Window(RowNumber(), partition_by="actor", order_by=[INTERACTIVE_FIRST.asc(), F("created_at").asc()])
+    ordered = rows.annotate(turn=turn + _under_way(hypervisor)).order_by("turn", INTERACTIVE_FIRST, "created_at")
+    chosen = list(ordered.values_list("pk", "verb")[:limit])
     if not chosen:
         return []
     _take(chosen, worker)
@@ -77,6 +78,14 @@ def claim(hypervisor: int, limit: int, worker: str, *, single: bool = False) -> 
     for operation in found.values():  # one row for all of a folder's operations, where a join would read it for each
         operation.actor = actors.get(operation.actor_id)
     return [found[pk] for pk in ids if pk in found]
+
+
+def _under_way(hypervisor: int) -> Case:
+    """How many operations of its actor are being done there, for each row."""
+    running = Operation.objects.filter(hypervisor=hypervisor, status=Status.RUNNING, total=0).order_by()
+    numbers = running.exclude(actor=None).values_list("actor").annotate(n=Count("pk"))
+    cases = [When(actor=actor, then=Value(number)) for actor, number in numbers]
+    return Case(*cases, default=Value(0), output_field=IntegerField())
 
 
 @retry_on_deadlock
@@ -108,18 +117,26 @@ def prepare(operations: Sequence[Operation], should_stop: Callable[[Operation], 
         if operation.hypervisor_id in hypervisors:
             operation.hypervisor = hypervisors[operation.hypervisor_id]
     computed = selectors.computed_many(machines.values())
-    cards = cards_of(machines)
+    known = Known(computed, selectors.owners(computed.values()), cards_of(machines))
     return [
-        _task(operation, machines.get(operation.open_for_id or 0), computed, cards, should_stop(operation))
+        _task(operation, machines.get(operation.open_for_id or 0), known, should_stop(operation))
         for operation in operations
     ]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is read at once for all tasks: computed definitions, folders that own networks, cards given so far."""
+
+    computed: Mapping[int, Computed | OlimpusError]
+    owners: Mapping[str, int]
+    cards: Mapping[int, Mapping[int, Card]]
 
 
 def _task(
     operation: Operation,
     machine: Descriptor | None,
-    computed: Mapping[int, Any],
-    cards: Mapping[int, Mapping[int, Card]],
+    known: Known,
     should_stop: Callable[[], bool],
 ) -> Task:
     if operation.cancel_requested:
@@ -127,7 +144,7 @@ def _task(
     if machine is None or machine.hypervisor is None:
         return Task(operation, error=VMNotFound(_("The machine is gone."), where=operation.path))
     try:
-        values = _values(operation, machine, computed[machine.pk], cards.get(machine.pk, {}))
+        values = _values(operation, machine, known)
         job = _job(operation, machine, values, should_stop)
         return Task(operation, job, gateway_for(machine.hypervisor), values)
     except OlimpusError as error:
@@ -137,19 +154,20 @@ def _task(
         return Task(operation, error=unexpected(error, operation))
 
 
-def _values(
-    operation: Operation, machine: Descriptor, computed: Computed | OlimpusError, cards: Mapping[int, Card]
-) -> dict[str, Any]:
+def _values(operation: Operation, machine: Descriptor, known: Known) -> dict[str, Any]:
     """The computed definition; for verbs that need not write it, a broken one is replaced by what was applied last."""
+    computed, writing = known.computed[machine.pk], rewrites(operation.verb, operation.arguments)
     if operation.verb == "destroy" and machine.applied:  # what was made is removed, whatever is wanted by now
         return dict(machine.applied)
     if isinstance(computed, OlimpusError):
-        if operation.verb in SIZING:
+        if writing:
             raise computed
         return dict(machine.applied or {})
-    if operation.verb not in SIZING and machine.applied and selectors.known_size(computed.values) is None:
+    if not writing and machine.applied and selectors.known_size(computed.values) is None:
         return dict(machine.applied)
-    return joined(computed.values, cards)
+    where = machine.hypervisor.name if machine.hypervisor else ""
+    values = aliases.with_own(computed.values, selectors.marks(computed, known.owners), where)
+    return joined(values, known.cards.get(machine.pk, {}))
 
 
 def unexpected(error: Exception, operation: Operation) -> HypervisorError:
@@ -160,7 +178,8 @@ def unexpected(error: Exception, operation: Operation) -> HypervisorError:
 
 def _job(operation: Operation, machine: Descriptor, values: dict[str, Any], should_stop: Callable[[], bool]) -> Job:
     assert operation.started_at is not None  # noqa: S101 - set by the claim
-    size = (selectors.size_of if operation.verb in SIZING else selectors.known_size)(values)
+    sizing = rewrites(operation.verb, operation.arguments)
+    size = (selectors.size_of if sizing else selectors.known_size)(values)
     return Job(
         uid=str(machine.uid),
         ref=machine.vm_ref,

@@ -11,14 +11,16 @@ from typing import Any
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, models, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts import journal
+from descriptors import selectors
 from descriptors.actions import publishing, shaping
 from descriptors.actions.cancelling import close_parents
 from descriptors.actions.requesting import summary
-from descriptors.models import Descriptor, Node, Operation, Status
+from descriptors.models import Descriptor, Kind, Node, Operation, Status
 from descriptors.states import State
 from descriptors.verbs import VERBS, Outcome
 from descriptors.worker import placing
@@ -107,14 +109,33 @@ def _settle_claims(
 
 def _remove(destroyed: Iterable[Operation]) -> None:
     """Delete from the tree what was to go with its VM. What cannot be deleted stays, and the operation says why."""
+    folders: dict[UUID, Operation] = {}
     for operation in destroyed:
-        node = Node.objects.filter(pk=operation.node_id).first() if operation.arguments.get("remove") else None
-        if node is None or operation.actor is None:
-            continue
-        try:
-            shaping.remove(node, actor=operation.actor)
-        except OlimpusError as error:
-            Operation.objects.filter(pk=operation.pk).update(result={"removed": False, "why": str(error)})
+        arguments = operation.arguments
+        node = Node.objects.filter(pk=operation.node_id).first() if arguments.get("remove") else None
+        if node is not None and operation.actor is not None:
+            _delete(node, operation)
+        if arguments.get("whole") and operation.parent_id:
+            folders[operation.parent_id] = operation
+    for parent, operation in folders.items():
+        _remove_folder(parent, operation)
+
+
+def _remove_folder(parent: UUID, last: Operation) -> None:
+    """Delete the folder of which all machines were to go, once nothing below it stands or is being worked on."""
+    folder = Node.objects.filter(operations=parent, kind=Kind.FOLDER).first()
+    if folder is None or last.actor is None:
+        return
+    below = Descriptor.objects.filter(selectors.inside(folder.path))
+    if not below.filter(~Q(state=State.PROVISIONED) | Q(open_operation__isnull=False)).exists():
+        _delete(folder, last)
+
+
+def _delete(node: Node, operation: Operation) -> None:
+    try:
+        shaping.remove(node, actor=operation.actor)
+    except OlimpusError as error:
+        Operation.objects.filter(pk=operation.pk).update(result={"removed": False, "why": str(error)})
 
 
 def _machines(ids: Iterable[int]) -> dict[int, Descriptor]:

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.states import State
-from descriptors.verbs import Outcome
-from descriptors.worker.claims import SIZING, Task, unexpected
+from descriptors.verbs import Outcome, makes, rewrites
+from descriptors.worker.claims import Task, unexpected
 from hypervisors import claims, inventory, standing
 from hypervisors.claims import Wish
 from hypervisors.inventory import Answer
@@ -113,12 +113,12 @@ def _served(hypervisor: Hypervisor, tasks: Sequence[Task], figures: Answer | Non
 
 def _wish(task: Task) -> Wish | None:
     """The room that the task needs before it begins; None for one that changes no sizes."""
-    job, verb = task.job, task.operation.verb
-    if job is None or not (verb in SIZING or (verb == "start" and job.reapply)):
+    job, asked = task.job, (task.operation.verb, task.operation.arguments)
+    if job is None or not (rewrites(*asked) or (task.operation.verb == "start" and job.reapply)):
         return None
     size = Size(*(getattr(job.spec, name) for name in RESOURCES))
     pinned = str((task.values or {}).get("host") or "")
-    return Wish(job.uid, size, pinned, new=verb == "create")
+    return Wish(job.uid, size, pinned, new=makes(*asked))
 
 
 def _has(claim: Claim | None, wish: Wish) -> bool:
@@ -139,7 +139,7 @@ def _told(task: Task, answers: Mapping[str, Claim | HypervisorError]) -> Task:
 
 def told(task: Task, outcome: Outcome) -> dict[str, Any]:
     """What the operation keeps of where its machine was put, and why."""
-    if task.claim is None or task.operation.verb != "create" or outcome.info is None:
+    if task.claim is None or not makes(task.operation.verb, task.operation.arguments) or outcome.info is None:
         return {}
     return {"host": task.claim.host, "why": asdict(claims.reason_of(task.claim))}
 
@@ -151,7 +151,7 @@ def settle(
     if task.claim is None or machine is None or operation.is_open:
         return
     gone = operation.status == Status.SUCCEEDED and machine.state == State.PROVISIONED
-    never = operation.verb == "create" and isinstance(error, NOTHING_LEFT)
+    never = makes(operation.verb, operation.arguments) and isinstance(error, NOTHING_LEFT)
     if gone or never:
         claims.release(task.claim.hypervisor_id, task.claim.uid)
     elif outcome is not None and outcome.applied and task.job is not None:
