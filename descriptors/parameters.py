@@ -153,6 +153,7 @@ FORMATS: Final = _format_checker()
 # Schemas --------------------------------------------------------------------------------------------------------------
 
 NAME: Final[Schema] = {"type": "string", "format": "name", "maxLength": 255}
+WORD: Final[Schema] = {"type": "string", "maxLength": 128}
 TEXT: Final[Schema] = {"type": "string", "maxLength": 65536}
 FLAG: Final[Schema] = {"type": "boolean"}
 MAC: Final[Schema] = {"type": "string", "format": "mac"}
@@ -221,13 +222,13 @@ SLICE: Final = _record(
 #: What a machine of a slice keeps of its drawing, and for its plan.
 SLICE_NODE: Final = _record(
     (),
-    role=NAME,
-    group=NAME,
-    apart=NAME,
+    role=WORD,
+    group=WORD,
+    apart=WORD,
     critical=FLAG,
     x=COORDINATE,
     y=COORDINATE,
-    cards=_mapping(NAME),
+    cards=_list(WORD, 32),
     placed=FLAG,
 )
 

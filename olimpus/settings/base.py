@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "accounts",
     "hypervisors",
     "descriptors",
+    "slices",
     "courses",
 ]
 

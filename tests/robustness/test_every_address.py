@@ -103,6 +103,9 @@ RULES = {
         admin:hypervisors_hypervisor_tunnels admin:hypervisors_hypervisor_tunnels_now
         admin:hypervisors_hypervisor_tunnels_reconnect api/resources-status
         admin:hypervisors_hypervisor_resources admin:hypervisors_hypervisor_resources_now
+        admin:slices_deployment_add admin:slices_deployment_change admin:slices_deployment_changelist
+        admin:slices_deployment_delete admin:slices_deployment_history admin:slices_draft_add admin:slices_draft_change
+        admin:slices_draft_changelist admin:slices_draft_delete admin:slices_draft_history
     """,
 }
 RULE = {name: rule for rule, names in RULES.items() for name in names.split()}
