@@ -21,7 +21,7 @@ from hypervisors.drivers.cloud import Host
 from hypervisors.inventory import Answer
 from hypervisors.models import Claim, Hypervisor
 from hypervisors.phrases import sizes
-from hypervisors.placement import RESOURCES, Node, Reason, Size, Sized, found, free_of, place_of_host, suggest
+from hypervisors.placement import RESOURCES, Node, Reason, Size, Sized, Strategy, found, free_of, place_of_host, suggest
 from hypervisors.registry import nearest
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, Unreachable
@@ -177,9 +177,9 @@ def _placed(hypervisor: Hypervisor, wishes: Sequence[Wish], hosts: Mapping[str, 
     refused = {wish.uid: error for wish in wishes if (error := _unfit_pin(hypervisor, wish, hosts))}
     asked = {wish.uid: wish for wish in wishes if wish.uid not in refused}
     nodes = [Node(wish.uid, wish.needs, wish.pinned) for wish in asked.values()]
-    pack = hypervisor.settings.get("placement") == "pack"
+    strategy = Strategy.PACK if hypervisor.settings.get("placement") == "pack" else Strategy.TOGETHER
     claims = []
-    for placement in suggest(nodes, [], map(place_of_host, hosts.values()), pack=pack):
+    for placement in suggest(nodes, [], map(place_of_host, hosts.values()), strategy=strategy):
         needs = asked[placement.node].needs
         if placement.place is None:
             refused[placement.node] = _refusal(hypervisor, asked[placement.node], hosts)

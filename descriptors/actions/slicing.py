@@ -18,7 +18,7 @@ from hypervisors import inventory
 from hypervisors.flavors import PREDEFINED, Flavor
 from hypervisors.models import Hypervisor
 from hypervisors.phrases import phrase
-from hypervisors.placement import Node, Placement, links_of, place_of, suggest
+from hypervisors.placement import Node, Placement, Strategy, links_of, place_of, suggest
 from hypervisors.registry import nearest
 from olimpus.errors import Conflict, HypervisorError, Invalid
 
@@ -156,7 +156,7 @@ def _placed(
         links = [*links_of(wish.topology, names), *wish.links]
         wanted = [Node(node.name, sizing(node.definition, flavors), node.zone if heard else "") for node in nodes]
         places = map(place_of, inventory.zones(answer))
-        told = suggest(wanted, links, places, high_availability=wish.high_availability)
+        told = suggest(wanted, links, places, strategy=Strategy.SPREAD if wish.high_availability else Strategy.TOGETHER)
     except Invalid as error:
         raise Invalid(error.message, where=error.where, hint=error.hint) from error
     for index, placement in enumerate(told):

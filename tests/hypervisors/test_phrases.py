@@ -11,11 +11,11 @@ from descriptors.deeds import DEEDS, deed
 from hypervisors import clouds, placement
 from hypervisors.flavors import PREDEFINED
 from hypervisors.phrases import SENTENCES, SHORT, lacking, phrase
-from hypervisors.placement import RESOURCES, Node, Place, Reason, Room, Size, recommend, suggest
+from hypervisors.placement import RESOURCES, Node, Place, Reason, Room, Size, Strategy, recommend, suggest
 
 
 def test_every_code_has_a_sentence_and_no_other_has():
-    code = Path(placement.__file__).read_text()
+    code = "".join(path.read_text() for path in sorted(Path(placement.__file__).parent.glob("*.py")))
     told = set(re.findall(r'"(\w+)"', "".join(re.findall(r"Reason\((.+)", code))))
     codes = {name for name in SENTENCES if f'"{name}"' in code}
     assert codes == set(SENTENCES)
@@ -31,8 +31,8 @@ def test_recommendations_read_well(needs):
     assert all(sentence.endswith((".", "%.")) and "%(" not in sentence for sentence in sentences)
 
 
-@pytest.mark.parametrize("available", [True, False])
-def test_placements_read_well(available):
+@pytest.mark.parametrize("strategy", Strategy)
+def test_placements_read_well(strategy):
     places = [
         Place("a", rooms=(Room("a1", Size(2, 4096, 40)),)),
         Place("b", rooms=(Room("b1", Size(4, 512, 40)),)),
@@ -46,7 +46,7 @@ def test_placements_read_well(available):
         *(Node(f"pin-{place}", Size(1, 1, 1), place) for place in "abcd"),
         Node("fat", Size(99), "a"),
     ]
-    told = suggest(nodes, [("left", "right")], places, high_availability=available)
+    told = suggest(nodes, [("left", "right")], places, strategy=strategy)
     sentences = {placement.reason.code: phrase(placement.reason) for placement in told}
     assert all(sentence.endswith(".") and "%(" not in sentence for sentence in sentences.values())
     assert sentences["no_room"].startswith(

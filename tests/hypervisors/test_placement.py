@@ -17,6 +17,7 @@ from hypervisors.placement import (
     Place,
     Room,
     Size,
+    Strategy,
     cost,
     fits,
     links_of,
@@ -36,6 +37,7 @@ flavors = st.lists(
 )
 names = st.integers(1, 12).map(lambda n: [f"vm{i}" for i in range(n)])
 frees = st.builds(Size, st.integers(0, 16), st.integers(0, 32_768), st.integers(0, 200))
+strategies = st.sampled_from(Strategy)
 rooms = st.one_of(st.none(), frees)
 
 
@@ -123,10 +125,10 @@ def test_none_fits():
 
 
 @quick
-@given(slices(), places(), st.booleans())
-def test_nothing_is_overcommitted_and_everybody_is_answered(told, offered, available):
+@given(slices(), places(), strategies)
+def test_nothing_is_overcommitted_and_everybody_is_answered(told, offered, strategy):
     nodes, links = told
-    answer = suggest(nodes, links, offered, high_availability=available)
+    answer = suggest(nodes, links, offered, strategy=strategy)
     assert [placement.node for placement in answer] == [node.name for node in nodes]
     assert all(placement.reason.code for placement in answer)
     up = {place.name: {room.name: room.free for room in place.rooms} for place in offered if place.up}
@@ -143,20 +145,20 @@ def test_nothing_is_overcommitted_and_everybody_is_answered(told, offered, avail
 
 
 @quick
-@given(slices(), places(), st.booleans(), st.randoms())
-def test_the_same_question_has_the_same_answer(told, offered, available, random):
+@given(slices(), places(), strategies, st.randoms())
+def test_the_same_question_has_the_same_answer(told, offered, strategy, random):
     nodes, links = told
     shuffled = random.sample(offered, len(offered))
-    first = suggest(nodes, links, offered, high_availability=available)
-    assert first == suggest(nodes, links, shuffled, high_availability=available)
+    first = suggest(nodes, links, offered, strategy=strategy)
+    assert first == suggest(nodes, links, shuffled, strategy=strategy)
 
 
 @quick
-@given(slices(), places(), st.booleans())
-def test_a_pin_holds_or_the_node_goes_nowhere(told, offered, available):
+@given(slices(), places(), strategies)
+def test_a_pin_holds_or_the_node_goes_nowhere(told, offered, strategy):
     nodes, links = told
     pins = {node.name: node.pinned for node in nodes if node.pinned}
-    for placement in suggest(nodes, links, offered, high_availability=available):
+    for placement in suggest(nodes, links, offered, strategy=strategy):
         if pin := pins.get(placement.node):
             assert placement.place in (pin, None)
             assert placement.reason.code.startswith("pinned")
@@ -166,7 +168,7 @@ def test_a_pin_holds_or_the_node_goes_nowhere(told, offered, available):
 @quick
 @given(names, places(known=False))
 def test_high_availability_is_even(called, offered):
-    answer = suggest([Node(name) for name in called], [], offered, high_availability=True)
+    answer = suggest([Node(name) for name in called], [], offered, strategy=Strategy.SPREAD)
     counts = Counter({place.name: 0 for place in offered if place.up})
     counts.update(placement.place for placement in answer)
     assert max(counts.values()) - min(counts.values()) <= 1
@@ -176,7 +178,7 @@ def test_high_availability_is_even(called, offered):
 @given(slices(), places(known=True))
 def test_a_zone_with_more_has_it_because_the_others_are_full(told, offered):
     nodes, links = told
-    answer = suggest(nodes, links, offered, high_availability=True)
+    answer = suggest(nodes, links, offered, strategy=Strategy.SPREAD)
     counts = Counter(placement.place for placement in answer)
     up = [place for place in offered if place.up]
     for placement in answer:
@@ -206,7 +208,7 @@ def test_linked_nodes_stay_together_where_one_place_has_room_for_all(told, offer
 @quick
 @given(names, places(known=True), sizes)
 def test_a_node_goes_nowhere_only_when_no_host_has_room_left_for_it(called, offered, needs):
-    answer = suggest([Node(name, needs) for name in called], [], offered, high_availability=True)
+    answer = suggest([Node(name, needs) for name in called], [], offered, strategy=Strategy.SPREAD)
     if any(placement.place is None for placement in answer):
         placed = Counter(placement.room for placement in answer if placement.place)
         for place in filter(lambda place: place.up, offered):
@@ -228,7 +230,7 @@ def codes(answer) -> dict[str, tuple[str | None, str]]:
 
 def test_six_nodes_over_three_zones():
     nodes = [Node(f"vm{i}") for i in range(6)]
-    answer = suggest(nodes, [], [place("nova"), place("zone-1"), place("zone-2")], high_availability=True)
+    answer = suggest(nodes, [], [place("nova"), place("zone-1"), place("zone-2")], strategy=Strategy.SPREAD)
     assert Counter(placement.place for placement in answer) == {"nova": 2, "zone-1": 2, "zone-2": 2}
     assert answer[0].reason.params == {"place": "nova", "here": 2, "all": 6}
 
@@ -236,10 +238,10 @@ def test_six_nodes_over_three_zones():
 def test_a_full_zone_is_passed_over_and_named():
     small = Size(1, 512, 1)
     nodes = [Node(f"vm{i}", small) for i in range(3)]
-    answer = suggest(nodes, [], [place("a", small), place("b", Size(8, 9999, 99))], high_availability=True)
+    answer = suggest(nodes, [], [place("a", small), place("b", Size(8, 9999, 99))], strategy=Strategy.SPREAD)
     assert codes(answer)["vm2"] == ("b", "spread")
     answer = suggest([*nodes, Node("vm3", small)], [], [place("a", small), place("b", Size(9, 9999, 99))],
-                     high_availability=True)  # fmt: skip
+                     strategy=Strategy.SPREAD)  # fmt: skip
     assert answer[3].reason.code == "spread_room"
     assert answer[3].reason.params["full"] == ["a"]
 
@@ -272,8 +274,8 @@ def test_no_room_says_what_is_needed_and_what_is_free():
 
 @pytest.mark.parametrize(("offered", "code"), [([], "no_places"), ([place("a", up=False)], "none_up")])
 def test_nowhere_to_go(offered, code):
-    for available in (True, False):
-        (answer,) = suggest([Node("x")], [], offered, high_availability=available)
+    for strategy in Strategy:
+        (answer,) = suggest([Node("x")], [], offered, strategy=strategy)
         assert (answer.place, answer.reason.code) == (None, code)
 
 
@@ -343,12 +345,12 @@ HOSTS = st.lists(
 
 
 @quick
-@given(st.lists(sizes, max_size=12), HOSTS, st.booleans())
-def test_workers_are_never_overfilled_and_closed_ones_get_none(needs, hosts, pack):
+@given(st.lists(sizes, max_size=12), HOSTS, strategies)
+def test_workers_are_never_overfilled_and_closed_ones_get_none(needs, hosts, strategy):
     nodes = [Node(f"n{number}", size) for number, size in enumerate(needs)]
     places = [place_of_host(host) for host in hosts]
-    told = suggest(nodes, [], places, pack=pack)
-    assert told == suggest(nodes, [], reversed(places), pack=pack)
+    told = suggest(nodes, [], places, strategy=strategy)
+    assert told == suggest(nodes, [], reversed(places), strategy=strategy)
     for host in hosts:
         here = [size for size, placement in zip(needs, told, strict=True) if placement.place == host.name]
         assert not here or (host.up and host.enabled)
@@ -364,7 +366,7 @@ def test_what_is_packed_goes_where_least_is_left_and_enough():
     places = [
         place_of_host(Host(name, "z", cpus_total=total, **rest)) for name, total in (("a", 8), ("b", 4), ("c", 1))
     ]
-    (told,) = suggest([Node("n", Size(2))], [], places, pack=True)
+    (told,) = suggest([Node("n", Size(2))], [], places, strategy=Strategy.PACK)
     assert (told.place, told.reason.code) == ("b", "packed")
     (told,) = suggest([Node("n", Size(2))], [], places)
     assert (told.place, told.reason.code) == ("a", "roomiest")

@@ -18,7 +18,7 @@ from hypervisors.flavors import Flavor
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from hypervisors.phrases import lacking, phrase
-from hypervisors.placement import Node, Recommendation, Size, links_of, place_of, recommend, suggest
+from hypervisors.placement import Node, Recommendation, Size, Strategy, links_of, place_of, recommend, suggest
 from hypervisors.registry import nearest
 from olimpus.api import query
 from olimpus.errors import Invalid
@@ -68,7 +68,8 @@ class AdviceViewSet(CloudViewSet):
         links = [*links_of(config["topology"], names), *((first, second) for first, second in config["links"])]
         answer = clouds.look(cloud, "zones", actor=request.user)
         places = map(place_of, inventory.zones(answer))
-        told = suggest(nodes, links, places, high_availability=config["high_availability"])
+        strategy = Strategy.SPREAD if config["high_availability"] else Strategy.TOGETHER
+        told = suggest(nodes, links, places, strategy=strategy)
         rows = [
             {
                 "node": placement.node,
