@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any, ClassVar, Final
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+from weakref import WeakSet
 
 import libvirt
 
@@ -37,14 +38,24 @@ from hypervisors.drivers.linux.gateway.client import Gateway
 from hypervisors.drivers.linux.gateway.settings import SETTINGS as GATEWAY_SETTINGS
 from hypervisors.drivers.linux.images import ImageStore
 from hypervisors.drivers.linux.settings import SETTINGS
+from hypervisors.drivers.linux.watch import Watch
 from hypervisors.drivers.linux.workers import hops_to_gateway, parse
 from hypervisors.drivers.locks import one_at_a_time
 from hypervisors.tunnels import Tunnels
 from olimpus.errors import Rejected, VMNotFound
 from olimpus.words import gettext as _
 
-#: Seconds between two looks whether the workers that are watched are still connected.
-LOOK: Final = 2.0
+T = TypeVar("T")
+
+
+class part(cached_property[T]):
+    """A `cached_property` that is made once, whoever asks first: Python 3.12 took its lock away."""
+
+    def __get__(self, driver: Any, owner: type[Any] | None = None) -> Any:
+        if driver is None:
+            return self
+        with driver.making:
+            return super().__get__(driver, owner)
 
 
 class LinuxDriver(Driver):
@@ -60,40 +71,45 @@ class LinuxDriver(Driver):
     consoles: ClassVar[tuple[str, ...]] = ("vnc", "serial")
     steps: ClassVar[tuple[tuple[str, str], ...]] = check.STEPS
 
+    def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
+        super().__init__(hypervisor, settings, home)
+        self.making = threading.RLock()
+        self._watches: WeakSet[Watch] = WeakSet()
+
     @classmethod
     def workers_of(cls, settings: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(line.name for line in parse(str(settings.get("workers") or "")))
 
     # -- what it is made of: read from the settings at the first use, so that a fault of theirs is told then -----------
 
-    @cached_property
+    @part
     def cluster(self) -> Cluster:
         return Cluster(self.hypervisor, parse(str(self.values["workers"] or "")), self.values, self.home)
 
-    @cached_property
+    @part
     def images(self) -> ImageStore:
         members = self.cluster.members
         workers = {name: member.worker for name, member in members.items()}
         return ImageStore(workers, {name: member.pool for name, member in members.items()}, self.hypervisor)
 
-    @cached_property
+    @part
     def cloud(self) -> LinuxCloud:  # type: ignore[override]
         return LinuxCloud(self.cluster, self.images, self.gateway, self.hosts)
 
-    @cached_property
+    @part
     def gateway_tunnels(self) -> Tunnels | None:
         hops = hops_to_gateway(self.values)
         return Tunnels(f"{self.hypervisor}.gateway", hops, self.home) if hops else None
 
-    @cached_property
+    @part
     def gateway(self) -> Gateway | None:
         return Gateway(self.gateway_tunnels, self.values, self.hypervisor) if self.gateway_tunnels else None
 
-    @cached_property
+    @part
     def maker(self) -> Maker:
         return Maker(self.images, self.gateway, str(self.values["bridge"]))
 
-    @cached_property
+    @part
     def figures(self) -> Figures:
         return Figures(self.cluster, self.values)
 
@@ -257,42 +273,6 @@ class LinuxDriver(Driver):
         members = self.cluster.members.values()
         open_ones = [member for member in members if not member.line.maintenance] or list(members)
         return max(open_ones, key=lambda member: blake2b(f"{member.name} {uid}".encode()).digest())
-
-
-class Watch:
-    """Tells changes from a thread of its own, and keeps the workers connected, which else tell nothing."""
-
-    def __init__(self, cluster: Cluster, changed: Callable[[str], None]):
-        self._cluster = cluster
-        self._changed = changed
-        self._heard: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._over = threading.Event()
-        self._ends = [self._listen(member) for member in cluster.members.values()]
-        for run in (self._tell, self._keep):
-            threading.Thread(target=run, name="linux-watch", daemon=True).start()
-
-    def stop(self) -> None:
-        """Tell nothing more."""
-        self._over.set()
-        for end in self._ends:
-            end()
-        self._heard.put(None)
-
-    def _listen(self, member: Member) -> Callable[[], None]:
-        return member.machines.watch(lambda uuid: self._heard.put(f"{member.name}/{uuid}" if uuid else ""))
-
-    def _tell(self) -> None:
-        while (ref := self._heard.get()) is not None:
-            self._changed(ref)
-
-    def _keep(self) -> None:
-        silent: set[str] = set()
-        while not self._over.is_set():
-            _answers, faults = self._cluster.each(lambda member: bool(member.worker.connect()))
-            if faults.keys() - silent:
-                self._heard.put("")  # what was there is unknown now
-            silent = set(faults)
-            self._over.wait(LOOK)
 
 
 def _go_on(domain: libvirt.virDomain) -> None:

@@ -24,6 +24,8 @@ CHUNK: Final = 4096
 TAKE: Final = 256 * 1024
 #: Seconds between two looks at the CPU, where there was none before.
 MOMENT: Final = 0.2
+#: Seconds for which a look at the CPU is kept for the next one to count from.
+KEPT: Final = 900.0
 STATS: Final = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BALLOON
 
 
@@ -93,10 +95,11 @@ class Guests:
         info = self.machines.get(uuid)
         if info.power is Power.OFF:
             return {"cpu_percent": 0.0, "memory_used_mib": 0.0}
-        if uuid not in self._looks:
-            self._look(uuid)
+        before = self._looks.get(uuid)
+        if before is None:
+            before, _stats = self._look(uuid)
             time.sleep(MOMENT)
-        before, (now, spent), stats = self._looks[uuid], *self._look(uuid)
+        (now, spent), stats = self._look(uuid)
         share = (spent - before[1]) / max(1e-6, now - before[0]) / 1e9 / max(1, info.cpus)
         used = max(1.0, self._memory(stats) / KIB_IN_MIB)
         return {
@@ -109,6 +112,9 @@ class Guests:
             return connection.domainListGetStats([connection.lookupByUUIDString(uuid)], STATS, 0)[0][1]
 
         stats = self.worker.ask(ask)
+        for known, (seen, _spent) in list(self._looks.items()):
+            if time.monotonic() - seen > KEPT:
+                self._looks.pop(known, None)  # that machine is gone, or nobody asks
         look = self._looks[uuid] = (time.monotonic(), int(stats.get("cpu.time", 0)))
         return look, stats
 

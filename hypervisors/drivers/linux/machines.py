@@ -78,6 +78,7 @@ class Machines:
 
         def ask(connection: libvirt.virConnect) -> list[VmInfo]:
             found = connection.getAllDomainStats(STATS, 0)
+            self._learn_since(domain for domain, _stats in found)
             return [*_of_those_there(self._info, found)]
 
         infos = self.worker.ask(ask)
@@ -201,6 +202,7 @@ class Machines:
 
     def _of(self, domain: libvirt.virDomain) -> VmInfo:
         state, reason = domain.state()
+        self._learn_since((domain,))
         return self._info(domain, {"state.state": state, "state.reason": reason})
 
     def _info(self, domain: libvirt.virDomain, stats: Stats) -> VmInfo:
@@ -225,7 +227,7 @@ class Machines:
             disk_gib=facts.disk_gib,
             nics=facts.nics,
             image=mark.image if mark else "",
-            since=None if power is Power.OFF else self._since_of(domain, facts.domain),
+            since=None if power is Power.OFF else self._since.get(_run_of(domain)),
             host=self.worker.name,
             extra=extra,
         )
@@ -241,20 +243,26 @@ class Machines:
                     self._facts[uuid] = (time.monotonic(), known)
         return known
 
-    def _since_of(self, domain: libvirt.virDomain, name: str) -> datetime | None:
-        """When it was powered on; None where the worker does not tell."""
-        key = (name, domain.ID())
-        if key not in self._since:
-            with contextlib.suppress(HypervisorError):  # then nobody knows; the machine itself is known
-                self._read_since({name: key})
-        return self._since.get(key)
+    def _learn_since(self, domains: Iterable[libvirt.virDomain]) -> None:
+        """When those that are on were powered on, all in one command; nobody knows where the worker does not tell."""
+        runs = {domain.name(): run for domain in domains if (run := _run_of(domain))[1] > 0}
+        wanted = {name: run for name, run in runs.items() if run not in self._since}
+        if not wanted:
+            return
+        with contextlib.suppress(HypervisorError):  # the machines themselves are known
+            told = dict(_power_ons(self.worker.run(PID_FILES).out.decode(errors="replace")))
+            self._since.update({run: told[name] for name, run in wanted.items() if name in told})
 
-    def _read_since(self, wanted: Mapping[str, tuple[str, int]]) -> None:
-        for line in self.worker.run(PID_FILES).out.decode(errors="replace").splitlines():
-            stamp, _space, file = line.partition(" ")
-            name = file.removesuffix(".pid")
-            if name in wanted:
-                self._since[wanted[name]] = datetime.fromtimestamp(float(stamp), UTC)
+
+def _run_of(domain: libvirt.virDomain) -> tuple[str, int]:
+    """A name for the time that a machine is on: libvirt counts them; below 1 while it is off."""
+    return domain.name(), domain.ID()
+
+
+def _power_ons(lines: str) -> Iterator[tuple[str, datetime]]:
+    for line in lines.splitlines():
+        stamp, _space, file = line.partition(" ")
+        yield file.removesuffix(".pid"), datetime.fromtimestamp(float(stamp), UTC)
 
 
 def _of_those_there(look: Callable[..., T], found: Iterable[tuple[Any, ...]]) -> Iterator[T]:
