@@ -24,7 +24,7 @@ from hypervisors import claims, health
 from hypervisors.drivers.base import Power, VmInfo
 from hypervisors.gateway import Gateway, gateway_for
 from hypervisors.models import Hypervisor
-from hypervisors.placement import Size
+from hypervisors.standing import room_of
 from olimpus.db import retry_on_deadlock, update_each
 from olimpus.errors import HypervisorError, VMNotFound
 
@@ -175,7 +175,7 @@ def _check_claims(
     """Machines at rest hold a claim where they were seen; those that are being worked on, or may be there, keep theirs."""
     idle = {machine: found[machine.pk] for machine in machines if not selectors.open_operation(machine)}
     seen = {
-        str(machine.uid): claims.Seen(info.host, Size(info.cpus, info.memory_mib, info.disk_gib))
+        str(machine.uid): claims.Seen(info.host, room_of(info))
         for machine, info in idle.items()
         if info is not None and info.host
     }

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hypervisors.drivers.base import VmInfo
+from hypervisors.drivers.base import VmInfo, VmSpec
 from hypervisors.drivers.cloud import Host
 from hypervisors.gateway import Gateway
-from hypervisors.placement import RESOURCES
+from hypervisors.placement import RESOURCES, Size
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ def look(gateway: Gateway) -> Look:
     return Look(tuple(hosts), tuple(gateway.list()))
 
 
+def room_of(machine: VmSpec | VmInfo) -> Size:
+    """What a machine takes up, or will: with its extra disks."""
+    return Size(machine.cpus, machine.memory_mib, machine.room_gib)
+
+
 def rows(seen: Look, claimed: Collection[str]) -> list[dict[str, Any]]:
     """Each host as plain JSON; `others` is what is in use there beyond the machines with these uids.
 
@@ -41,7 +46,7 @@ def _sums(infos: Iterable[VmInfo]) -> Mapping[str, Counter[str]]:
     """Host → what its machines have of each resource."""
     sums: dict[str, Counter[str]] = defaultdict(Counter)
     for info in infos:
-        sums[info.host].update({name: getattr(info, name) for name in RESOURCES})
+        sums[info.host].update(asdict(room_of(info)))
     return sums
 
 

@@ -21,7 +21,7 @@ from hypervisors import claims, inventory, standing
 from hypervisors.claims import Wish
 from hypervisors.inventory import Answer
 from hypervisors.models import Claim, Hypervisor
-from hypervisors.placement import RESOURCES, Size, fits
+from hypervisors.placement import fits
 from olimpus.errors import CapacityExceeded, HypervisorError, OlimpusError, Rejected
 
 #: Errors of a create that promise that nothing was left behind.
@@ -116,9 +116,8 @@ def _wish(task: Task) -> Wish | None:
     job, asked = task.job, (task.operation.verb, task.operation.arguments)
     if job is None or not (rewrites(*asked) or (task.operation.verb == "start" and job.reapply)):
         return None
-    size = Size(*(getattr(job.spec, name) for name in RESOURCES))
     pinned = str((task.values or {}).get("host") or "")
-    return Wish(job.uid, size, pinned, new=makes(*asked))
+    return Wish(job.uid, standing.room_of(job.spec), pinned, new=makes(*asked))
 
 
 def _has(claim: Claim | None, wish: Wish) -> bool:
@@ -155,4 +154,4 @@ def settle(
     if gone or never:
         claims.release(task.claim.hypervisor_id, task.claim.uid)
     elif outcome is not None and outcome.applied and task.job is not None:
-        claims.shrink(task.claim, Size(*(getattr(task.job.spec, name) for name in RESOURCES)))
+        claims.shrink(task.claim, standing.room_of(task.job.spec))

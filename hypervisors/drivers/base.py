@@ -133,6 +133,16 @@ class VmSpec:
     #: The whole computed definition, for whatever else a driver reads.
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def room_gib(self) -> float:
+        """What all of its disks take up at most."""
+        return self.disk_gib + extra_gib(self.disks)
+
+
+def extra_gib(disks: Iterable[Any]) -> float:
+    """What extra disks, as a definition writes them, take up at most."""
+    return sum(float(disk["size_gib"]) for disk in disks)
+
 
 def network_name(spec: VmSpec, name: str, hypervisor: str) -> str:
     """What the hypervisor calls a network of the definition: under `aliases` there, else as the definition does."""
@@ -156,6 +166,12 @@ class VmInfo:
     since: datetime | None = None  # UTC, when it was last powered on; None while off
     host: str = ""  # the one it is on, where the hypervisor is made of several and says so
     extra: Mapping[str, Any] = field(default_factory=dict)
+    extra_gib: float = 0.0  # of its extra disks, where the hypervisor says so
+
+    @property
+    def room_gib(self) -> float:
+        """What all of its disks take up at most."""
+        return self.disk_gib + self.extra_gib
 
 
 @dataclass(frozen=True)

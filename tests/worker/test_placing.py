@@ -47,6 +47,23 @@ def test_a_machine_gets_a_host_its_claim_and_the_reason(world, workers):
     assert not Claim.objects.exists()
 
 
+def test_extra_disks_take_room_as_system_disks_do(world, workers):
+    def with_disk(size_gib: float) -> dict:
+        return {**fresh(world.sam.web).definition, "disks": [{"name": "data", "size_gib": size_gib}]}
+
+    workers("w1 4 8192 100")
+    actions.edit(world.sam.web, {**with_disk(15), "disk_gib": 10}, actor=world.root)
+    world.do("create", world.sam.web)
+    reconcile.reconcile(world.hypervisor.pk)
+    assert Claim.objects.get().disk_gib == 25
+    assert gateway_for(world.hypervisor).hosts()[0].disk_gib_used == 25
+    assert inventory.read(world.hypervisor, "hosts", refresh=True).data[0]["others"]["disk_gib"] == 0
+    for size_gib, status, claimed in ((90.5, Status.FAILED, 25), (90, Status.SUCCEEDED, 100)):
+        actions.edit(fresh(world.sam.web), with_disk(size_gib), actor=world.root)
+        assert world.do("reapply", world.sam.web).status == status
+        assert Claim.objects.get().disk_gib == claimed
+
+
 @pytest.mark.parametrize(("policy", "shares"), [("spread", {"w1": 4, "w2": 4}), ("pack", {"w1": 4, "w2": 4})])
 def test_all_room_is_used_and_no_more(world, workers, class_of, policy, shares):
     workers(TWO, placement=policy)

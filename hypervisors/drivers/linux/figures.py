@@ -67,7 +67,7 @@ class Figures:
             memory_mib_total=int(memory_mib * self.ratios.memory),
             memory_mib_used=sum(int(each.memory_mib) for each in machines),
             disk_gib_total=round(disk_gib * self.ratios.disk, 1),
-            disk_gib_used=sum(each.disk_gib for each in machines),
+            disk_gib_used=sum(each.room_gib for each in machines),
             vms=len(machines),
             cpu_percent=self._cpu_percent(member),
             detail=_("It takes no new machines.") if line.maintenance else "",

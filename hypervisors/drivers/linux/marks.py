@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from hypervisors.drivers.base import NicSpec, VmSpec
+from hypervisors.drivers.base import NicSpec, VmSpec, extra_gib
 
 NAMESPACE: Final = "urn:olimpus:machine:1"
 TAG: Final = f"{{{NAMESPACE}}}machine"
@@ -31,6 +31,11 @@ class Mark:
     boot_order: tuple[str, ...] = ()
     #: What the gateway does to reach it from outside.
     ways: tuple[Mapping[str, Any], ...] = field(default=())
+
+    @property
+    def room_gib(self) -> float:
+        """What all of its disks take up at most."""
+        return self.disk_gib + extra_gib(self.disks)
 
     def element(self, tag: str = TAG) -> ET.Element:
         """As it stands in a domain; to be handed to libvirt by itself it is a plain `machine`."""
@@ -67,4 +72,5 @@ def read(domain: ET.Element) -> Mark | None:
 def _mark(found: dict[str, Any]) -> Mark:
     nics = tuple(NicSpec(**nic) for nic in found.pop("nics", ()))
     lists = {name: tuple(found.pop(name, ())) for name in ("disks", "cdroms", "boot_order", "ways")}
-    return Mark(nics=nics, **lists, **found)
+    mark = Mark(nics=nics, **lists, **found)
+    return mark if mark.room_gib >= 0 else None  # which fails where sizes are none

@@ -36,6 +36,7 @@ from hypervisors.drivers.base import (
     VmInfo,
     VmInfos,
     VmSpec,
+    extra_gib,
     network_name,
 )
 from hypervisors.drivers.cloud import Image
@@ -231,7 +232,8 @@ class MockDriver(Driver):
             vm = self._vm(db, ref)
             self._require_power(vm, Power.OFF)
             self._check_room(db, spec.cpus - vm.cpus, spec.memory_mib - vm.memory_mib)
-            self._crew.check_room(db, vm.host, (spec.cpus - vm.cpus, spec.memory_mib - vm.memory_mib, 0))
+            more_gib = extra_gib(spec.disks) - vm.extra_gib
+            self._crew.check_room(db, vm.host, (spec.cpus - vm.cpus, spec.memory_mib - vm.memory_mib, more_gib))
             store.change_vm(db, ref, **run_values(spec, self.hypervisor))
             changed = self._vm(db, ref)
             return vm if changed == vm else self._done(db, "reconfigure", ref)

@@ -96,7 +96,7 @@ class Crew:
 
     def host_for(self, db: sqlite3.Connection, spec: VmSpec) -> str:
         """The worker that was chosen, or the first with room; "" where there are none."""
-        needs = (spec.cpus, spec.memory_mib, spec.disk_gib)
+        needs = (spec.cpus, spec.memory_mib, spec.room_gib)
         if spec.host:
             self.check_room(db, spec.host, needs)
         if spec.host or not self.workers:
