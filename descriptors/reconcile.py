@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 MANY = 16
 BATCH = 500
 CHUNK = 5000
+#: What tells whether a machine is at rest.
+RESTING = ("pk", "uid", "state", "settled_at")
 #: MySQL and MariaDB find the conflicting key by themselves and take no names.
 UNIQUE = ["hypervisor", "ref"] if connection.features.supports_update_conflicts_with_target else None
 
@@ -157,7 +159,7 @@ def _compare(hypervisor: Hypervisor, infos: Sequence[VmInfo], looked_at: datetim
     found = {machine.pk: by_uid.get(str(machine.uid)) or by_ref.get(machine.vm_ref) for machine in machines}
     _note(machines, found, unheard, looked_at)
     if places:
-        _check_claims(hypervisor, machines, found, unheard, looked_at)
+        _check_claims(hypervisor, {str(machine.uid): found[machine.pk] for machine in machines}, unheard, looked_at)
     owned = {info.ref for info in found.values() if info}
     strays = [info for info in infos if info.ref not in owned]
     _write_unowned(hypervisor, strays, unheard, looked_at)
@@ -165,22 +167,30 @@ def _compare(hypervisor: Hypervisor, infos: Sequence[VmInfo], looked_at: datetim
     return Report(hypervisor.name, True, len(infos), len(machines), drifted, len(strays), silent)
 
 
+@retry_on_deadlock
 def _check_claims(
-    hypervisor: Hypervisor,
-    machines: Sequence[Descriptor],
-    found: Mapping[int, VmInfo | None],
-    unheard: Sequence[str],
-    looked_at: datetime,
+    hypervisor: Hypervisor, found: Mapping[str, VmInfo | None], unheard: Sequence[str], looked_at: datetime
 ) -> None:
-    """Machines at rest hold a claim where they were seen; those that are being worked on, or may be there, keep theirs."""
-    idle = {machine: found[machine.pk] for machine in machines if not selectors.open_operation(machine)}
-    seen = {
-        str(machine.uid): claims.Seen(info.host, room_of(info))
-        for machine, info in idle.items()
-        if info is not None and info.host
-    }
-    made = {str(machine.uid) for machine in machines if machine.state != State.PROVISIONED or machine not in idle}
-    claims.check(hypervisor, seen, made, unheard, looked_at)
+    """Machines at rest hold a claim where they were seen; those that are, or were since, worked on keep theirs.
+
+    Who is at rest is read under the lock: whoever begins work after that claims its room after us.
+    """
+    claims.lock(hypervisor)
+    resting, made = _at_rest(hypervisor, looked_at)
+    seen = {uid: claims.Seen(info.host, room_of(info)) for uid, info in found.items() if info and info.host}
+    claims.check(hypervisor, {uid: at for uid, at in seen.items() if uid in resting}, made, unheard, looked_at)
+
+
+def _at_rest(hypervisor: Hypervisor, looked_at: datetime) -> tuple[set[str], set[str]]:
+    """uids of the machines that nobody has worked on since; and of those that are there, or may be."""
+    busy = set(Operation.objects.filter(open_for__hypervisor=hypervisor).values_list("open_for_id", flat=True))
+    resting, made = set(), set()
+    for pk, uid, state, settled_at in Descriptor.objects.filter(hypervisor=hypervisor).values_list(*RESTING):
+        if pk not in busy and (settled_at is None or settled_at < looked_at):
+            resting.add(str(uid))
+        if state != State.PROVISIONED or str(uid) not in resting:
+            made.add(str(uid))
+    return resting, made
 
 
 def observation(info: VmInfo | None) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def reserve_many(hypervisor: Hypervisor, wishes: Sequence[Wish], figures: Answer
     """
     if figures.source == "last_known":
         return {wish.uid: Unreachable(figures.error, where=hypervisor.name) for wish in wishes}
-    _lock(hypervisor)
+    lock(hypervisor)
     held = of(hypervisor, [wish.uid for wish in wishes])
     hosts = _hosts(hypervisor, figures)
     answers: Claimed = {}
@@ -82,7 +82,7 @@ def reserve_many(hypervisor: Hypervisor, wishes: Sequence[Wish], figures: Answer
 def resize(hypervisor: Hypervisor, uid: str, needs: Sized) -> Claim | None:
     """Make the claim exactly as large; None when the machine has none. `CapacityExceeded` when its host has no room."""
     figures = next(iter(inventory.known(hypervisor, "hosts").values()), None)
-    _lock(hypervisor)
+    lock(hypervisor)
     claim = of(hypervisor, [uid]).get(uid)
     if claim is None:
         return None
@@ -121,16 +121,21 @@ class Seen:
     size: Size
 
 
+def lock(hypervisor: Hypervisor) -> None:
+    """Until the transaction ends nobody else promises room here. SQLite has one writer anyway."""
+    Hypervisor.objects.select_for_update().filter(pk=hypervisor.pk).values_list("pk").first()
+
+
 @retry_on_deadlock
 def check(
     hypervisor: Hypervisor, seen: Mapping[str, Seen], ours: Collection[str], unheard: Sequence[str], looked_at: datetime
 ) -> int:
-    """Have the claims tell what was seen; returns how many changed.
+    """Have the claims tell what was seen; returns how many changed. Who is at rest, and ours, is best read under `lock`.
 
     Machines that were seen on a host hold a claim there, of their size. Claims from before `looked_at` of machines that
     are not `ours` and were not seen go, unless they are on a host that was not heard.
     """
-    _lock(hypervisor)
+    lock(hypervisor)
     held = {str(claim.uid): claim for claim in Claim.objects.filter(hypervisor=hypervisor)}
     missing = [_claim(hypervisor, uid, at.host, at.size, found(at.host)) for uid, at in seen.items() if uid not in held]
     Claim.objects.bulk_create(missing)
@@ -152,11 +157,6 @@ def reason_of(claim: Claim) -> Reason:
 
 
 # -- inside ------------------------------------------------------------------------------------------------------------
-
-
-def _lock(hypervisor: Hypervisor) -> None:
-    """Until the transaction ends nobody else promises room here. SQLite has one writer anyway."""
-    Hypervisor.objects.select_for_update().filter(pk=hypervisor.pk).values_list("pk").first()
 
 
 def _hosts(hypervisor: Hypervisor, figures: Answer) -> dict[str, Host]:

@@ -64,6 +64,38 @@ def test_extra_disks_take_room_as_system_disks_do(world, workers):
         assert Claim.objects.get().disk_gib == claimed
 
 
+def test_a_machine_that_grows_while_the_hypervisor_is_listed_keeps_its_room(world, workers, monkeypatch):
+    workers("w1 8 8192 100")
+    world.do("create", world.sam.web)
+    listed = mock.MockDriver.list
+
+    def slow(driver):
+        found = listed(driver)
+        if fresh(world.sam.web).definition.get("cpus") != 4:
+            actions.edit(fresh(world.sam.web), {**fresh(world.sam.web).definition, "cpus": 4}, actor=world.root)
+            assert world.do("reapply", world.sam.web).status == Status.SUCCEEDED
+        return found
+
+    monkeypatch.setattr(mock.MockDriver, "list", slow)
+    for _again in range(2):
+        reconcile.reconcile(world.hypervisor.pk)
+        assert Claim.objects.get().cpus == 4
+
+
+def test_a_machine_that_goes_while_the_hypervisor_is_listed_leaves_no_claim(world, workers, monkeypatch):
+    workers("w1 8 8192 100")
+    world.do("create", world.sam.web)
+    noted = reconcile._note
+
+    def slow(*args):
+        noted(*args)
+        world.do("destroy", world.sam.web)
+
+    monkeypatch.setattr(reconcile, "_note", slow)
+    reconcile.reconcile(world.hypervisor.pk)
+    assert not Claim.objects.exists()
+
+
 @pytest.mark.parametrize(("policy", "shares"), [("spread", {"w1": 4, "w2": 4}), ("pack", {"w1": 4, "w2": 4})])
 def test_all_room_is_used_and_no_more(world, workers, class_of, policy, shares):
     workers(TWO, placement=policy)
