@@ -57,11 +57,12 @@ def reports(actor: User) -> list[Report]:
 
 
 def totals(found: Sequence[Report]) -> dict[str, Any]:
-    """All of them together; a total is None when none of them has one."""
+    """All of them together; a total is None when none of them has one, or when what is used is not all within it."""
     sums: dict[str, Any] = {name: sum(getattr(each.capacity, name) for each in found) for name in (*USED, "vms")}
-    for name in TOTALS:
-        bounded = [total for each in found if (total := getattr(each.capacity, name)) is not None]
-        sums[name] = sum(bounded) if bounded else None
+    for used, total in zip(USED, TOTALS, strict=True):
+        bounded = [each.capacity for each in found if getattr(each.capacity, total) is not None]
+        whole = sums[used] == sum(getattr(each, used) for each in bounded)
+        sums[total] = sum(getattr(each, total) for each in bounded) if bounded and whole else None
     hosts = [host for each in found for host in each.hosts]
     silent = sum(bool(each.error) for each in found)
     return sums | {"hosts": len(hosts), "hosts_up": sum(host.up for host in hosts), "silent": silent}

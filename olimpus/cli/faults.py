@@ -114,7 +114,7 @@ def of_problem(problem: dict[str, Any], code: Exit) -> Failure:
     faults = [fault for fault in told if isinstance(fault, dict)] if isinstance(told, list) else []
     lines = [_line(fault) for fault in faults]
     where, hint = str(problem.get("where", "")), str(problem.get("hint", ""))
-    if len(faults) == 1 and not where:
+    if len(faults) == 1 and where in ("", faults[0].get("where")):
         only = faults[0]
         return Failure(
             str(only.get("message", problem["title"])),

@@ -166,7 +166,8 @@ def _settings(here: Context, driver: str, given: list[str], *, from_stdin: bool,
     """Settings of the command line, secrets of the standard input; missing secrets are asked for."""
     rows = next((row["settings"] for row in here.client.get("/drivers") if row["name"] == driver), [])
     secrets = {row["name"]: row for row in rows if row["secret"]}
-    found = values.pairs(given)
+    texts = {row["name"] for row in rows if row["type"] in ("text", "lines")}
+    found = values.pairs(given, texts=texts)
     if shown := sorted(found.keys() & secrets.keys()):
         hint = _("It would stay in the shell's history. Leave it out to be asked for it, or: --secrets-stdin")
         raise Failure(_("This is a secret."), Exit.USAGE, where=shown[0], hint=hint)

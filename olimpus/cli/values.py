@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from olimpus.cli.errors import Exit, Failure
@@ -13,13 +13,16 @@ from olimpus.cli.words import gettext as _
 Values = dict[str, Any]
 
 
-def changed(values: Values, changes: Sequence[str]) -> Values:
-    """A copy with the changes made: `cpus=4`, `labels.role=web`, `labels.old-`. Raises Failure, naming the change."""
+def changed(values: Values, changes: Sequence[str], *, texts: Collection[str] = ()) -> Values:
+    """A copy with the changes made: `cpus=4`, `labels.role=web`, `labels.old-`. Raises Failure, naming the change.
+
+    What is set under a key of `texts` is no YAML and stays as it is written, with its lines.
+    """
     result = copy.deepcopy(values)
     for change in changes:
         key, equals, text = change.partition("=")
         if equals and key:
-            _set(result, key.split("."), value_of(text, where=change), change)
+            _set(result, key.split("."), text if key in texts else value_of(text, where=change), change)
         elif not equals and change.endswith("-") and len(change) > 1:
             _remove(result, change[:-1].split("."), change)
         else:
@@ -28,9 +31,9 @@ def changed(values: Values, changes: Sequence[str]) -> Values:
     return result
 
 
-def pairs(changes: Sequence[str]) -> Values:
-    """`key=value` arguments as a mapping. Raises Failure."""
-    return changed({}, changes)
+def pairs(changes: Sequence[str], *, texts: Collection[str] = ()) -> Values:
+    """`key=value` arguments as a mapping; `texts` as in `changed`. Raises Failure."""
+    return changed({}, changes, texts=texts)
 
 
 def value_of(text: str, *, where: str) -> Any:

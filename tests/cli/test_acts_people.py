@@ -84,12 +84,15 @@ def test_groups(admin: Terminal, student: Terminal):
 def test_hypervisors(admin: Terminal, student: Terminal, server: Installation, branch: Branch):
     assert "latency" in admin("hypervisor", "drivers", "mock").out
     admin("hypervisor", "create", "cli-1", "-d", "mock", "latency=0", "--description", "for tests")
-    assert "colour" in admin("hypervisor", "create", "cli-2", "-d", "mock", "colour=red", code=7).err
+    refused = admin("hypervisor", "create", "cli-2", "-d", "mock", "colour=red", code=7).err
+    assert "settings.colour: There is no such setting." in refused
     assert admin("hypervisor", "test", "cli-1", "-o", "json").data["ok"] is True
     admin("hypervisor", "update", "cli-1", "unreachable=true", code=None)
-    admin("hypervisor", "update", "cli-1", "latency=0.5", "--concurrency", "3")
+    texts = ("images=12", "workers=w1 1 1 1\nw2 1 1 1")
+    admin("hypervisor", "update", "cli-1", "latency=0.5", *texts, "--concurrency", "3")
     shown = admin("hypervisor", "show", "cli-1", "-o", "json").data
     assert (shown["settings"]["latency"], shown["concurrency"], shown["description"]) == (0.5, 3, "for tests")
+    assert (shown["settings"]["images"], shown["settings"]["workers"]) == ("12", "w1 1 1 1\nw2 1 1 1")
     admin("hypervisor", "maintenance", "cli-1", "--on", "--reason", "new disks")
     assert "new disks" in admin("hypervisor", "list").out
     assert "new disks" not in student("hypervisor", "list", "-o", "json").out

@@ -41,6 +41,7 @@ def test_clusters_and_single_hosts_are_joined(api, root, cluster, own_home):
     assert {row["source"] for row in found["hypervisors"]} == {"live"}
     totals = found["totals"]
     assert (totals["cpus_used"], totals["cpus_total"], totals["vms"]) == (5, 22, 2)
+    assert totals["memory_mib_total"] is None, "512 MiB of what is used have no bound"
     assert (totals["hosts"], totals["hosts_up"], totals["silent"]) == (3, 2, 0)
 
 

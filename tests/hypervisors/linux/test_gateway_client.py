@@ -240,3 +240,16 @@ def test_ways_in_are_what_their_owner_types() -> None:
         Way("floating", "203.0.113.9", 0, "10.0.0.5", "ssh ana@203.0.113.9"),
         Way("jump", "192.0.2.1", 2022, "10.0.0.5", "ssh -J olimpus-jump@192.0.2.1:2022 ana@100.96.0.1"),
     )
+
+
+def test_a_gateway_without_an_address_outside_is_no_way_in() -> None:
+    ways = [
+        {"kind": "floating", "outside": "203.0.113.9", "inside": "10.0.0.5"},
+        {"kind": "jump", "outside": "100.96.0.1", "inside": "10.0.0.5"},
+    ]
+    told = Told(out={"answer": {"cards": [], "ways": ways, "login": "", "outside": ""}})
+    assert [way.kind for way in gateway(told).enter(SPEC).ways] == ["floating"]
+    assert [way.command for way in gateway(told, outside_address="lab.example.org").enter(SPEC).ways] == [
+        "ssh 203.0.113.9",
+        "ssh -J olimpus-jump@lab.example.org 100.96.0.1",
+    ]

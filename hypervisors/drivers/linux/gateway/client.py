@@ -157,7 +157,9 @@ class Gateway:
 
     def _ways(self, told: Mapping[str, Any], outside: str) -> tuple[Way, ...]:
         address = str(self.settings["outside_address"] or outside)
-        return tuple(self._way(one, str(told["login"]), address) for one in told["ways"])
+        # Without an address of the gateway nobody comes to its ports; a floating one stands for itself.
+        ways = [one for one in told["ways"] if address or one["kind"] == "floating"]
+        return tuple(self._way(one, str(told["login"]), address) for one in ways)
 
     def _way(self, one: Mapping[str, Any], login: str, address: str) -> Way:
         at = f"{login}@" if login else ""
