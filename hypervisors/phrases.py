@@ -56,12 +56,17 @@ SHORT: Final[Mapping[str, Any]] = {
 
 def phrase(reason: Reason) -> str:
     """The reason as a sentence, in the language of whoever is being answered."""
-    told = dict(reason.params)
-    for name in ("places", "full", "neighbours"):
-        if name in told:
-            told[name] = ", ".join(told[name][:SHOWN]) + (", …" if len(told[name]) > SHOWN else "")
+    told = lists(reason.params)
     told |= {"needs": sizes(told), "free": sizes(told, "free_"), "spare": sizes(told, "spare_")}
     return (str(SENTENCES[reason.code]) % told).replace("….", "…")
+
+
+def lists(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with lists of names as text."""
+    return {
+        name: ", ".join(value[:SHOWN]) + (", …" if len(value) > SHOWN else "") if isinstance(value, list) else value
+        for name, value in params.items()
+    }
 
 
 def lacking(short: Shortage, nearest: str) -> str:

@@ -59,6 +59,10 @@ class Board:
         """Whether it may go there now."""
         return not self.held(node, place) and self.room_for(node, place) != NOWHERE
 
+    def alike(self, first: int, second: int) -> bool:
+        """Whether one fits exactly where the other does."""
+        return self.needs[first] == self.needs[second] and self._groups[first] == self._groups[second]
+
     def room_for(self, node: int, place: int) -> int:
         """The host to use: the emptiest of ours to be even, else the one that is filled up best. Groups do not count."""
         cpus, memory, disk = self.needs[node]

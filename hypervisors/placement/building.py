@@ -42,6 +42,26 @@ def spread(board: Board, nodes: Iterable[int]) -> list[int]:
     return left
 
 
+# -- one way after another ---------------------------------------------------------------------------------------------
+
+
+def exhaust(board: Board, nodes: Sequence[int], most: int, tries: Iterator[int]) -> bool:
+    """All of them, no place with more than `most`, by trying one way after another.
+
+    False, and nothing happened, when there is none or no try is left.
+    """
+    if not nodes:
+        return True
+    for place in sorted(board.up, key=lambda place: board.counts[place]):
+        if board.counts[place] >= most or next(tries, None) is None:
+            return False
+        if board.put(nodes[0], place):
+            if exhaust(board, nodes[1:], most, tries):
+                return True
+            board.take(nodes[0])
+    return False
+
+
 # -- pack --------------------------------------------------------------------------------------------------------------
 
 
@@ -217,7 +237,8 @@ def roomiest(board: Board, nodes: Iterable[int], notes: Notes) -> list[int]:
             passed.append(heappop(line))
         if line:
             place = line[0][-1]
-            notes[node] = why_alone(board, node)
+            if not board.nodes[node].apart:
+                notes[node] = why_alone(board, node)
             heapreplace(line, board.roominess(place))
         else:
             left.append(node)

@@ -31,7 +31,7 @@ def suggest(
     """
     nets = _nets(nodes, links)
     known = sorted(_all_places(nodes, places), key=lambda place: place.name)
-    board = Board(nodes, nets, known, even=strategy is Strategy.SPREAD)
+    board = Board(nodes, nets, known, even=strategy == Strategy.SPREAD)
     notes: Notes = {}
     _pin(board, notes)
     free = [number for number, node in enumerate(nodes) if not node.pinned]
@@ -46,14 +46,15 @@ def _nets(nodes: Sequence[Node], links: Iterable[Sequence[str]]) -> list[list[in
     if len(numbers) < len(nodes):
         twice = next(name for name, count in Counter(node.name for node in nodes).items() if count > 1)
         raise Invalid(_("Two nodes are called “%s”.") % twice, where="nodes")
-    nets: dict[frozenset[int], list[int]] = {}
+    nets: dict[tuple[int, ...], list[int]] = {}
     for link in links:
         try:
-            members = frozenset([numbers[name] for name in link])
+            members = [numbers[name] for name in link]
         except KeyError as error:
             raise Invalid(_("There is no node “%s”.") % error.args[0], where="links") from None
-        if len(members) > 1 and members not in nets:
-            nets[members] = list(dict.fromkeys(numbers[name] for name in link))
+        key = tuple(sorted(set(members)))
+        if len(key) > 1 and key not in nets:
+            nets[key] = list(key)
     return list(nets.values())
 
 
@@ -121,6 +122,17 @@ def _spread(board: Board, free: Sequence[int], _notes: Notes) -> None:
     if goal.worth()[0] > 1:
         searching.climb(board, goal, placed)
         searching.improve(board, goal, placed, least=1)
+    if goal.worth()[0] > 1:
+        _even_out(board, goal, placed)
+
+
+def _even_out(board: Board, goal: searching.Goal, placed: Sequence[int]) -> None:
+    """The last resort: no place shall have more than its share."""
+    kept, worth = board.state(), goal.worth()
+    for node in placed:
+        board.take(node)
+    if not _exhaust(board, placed, -(-len(board.nodes) // len(board.up))) or goal.worth() >= worth:
+        board.restore(kept)
 
 
 def _pack(board: Board, free: Sequence[int], _notes: Notes) -> None:
@@ -150,6 +162,11 @@ PLACERS: Final[dict[Strategy, Callable[[Board, Sequence[int], Notes], None]]] = 
 }
 
 
+#: Of so few nodes ways to place them are tried one after another, and so many of them.
+FEW: Final = 64
+TRIES: Final = 8_000
+
+
 def _placed(board: Board, nodes: Iterable[int]) -> list[int]:
     return [node for node in nodes if board.where[node] != NOWHERE]
 
@@ -162,8 +179,14 @@ def _find_room(board: Board, left: Sequence[int], free: Sequence[int]) -> None:
     kept = board.state()
     for node in _placed(board, free):
         board.take(node)
+    if _exhaust(board, free, len(board.nodes)):
+        return
     if len(searching.squeeze(board, _fill(board, free, 0), free)) >= len(left):
         board.restore(kept)
+
+
+def _exhaust(board: Board, free: Sequence[int], most: int) -> bool:
+    return len(free) <= FEW and building.exhaust(board, building.largest_first(board, free), most, iter(range(TRIES)))
 
 
 def _fill(board: Board, free: Sequence[int], least: int) -> list[int]:

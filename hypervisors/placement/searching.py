@@ -141,7 +141,7 @@ def _squeezed(board: Board, node: int, movable: Collection[int], tries: int) -> 
         return 1
     for other in movable:
         place, room = board.where[other], board.room[other]
-        if place == NOWHERE or tried >= tries or board.needs[other] == board.needs[node]:
+        if place == NOWHERE or tried >= tries or board.alike(node, other):
             continue
         tried += 1
         board.take(other)
@@ -219,5 +219,5 @@ def _steps(board: Board, goal: Goal, nodes: Sequence[int]) -> Iterator[tuple[flo
             if place != where[node]:
                 yield goal.moved(node, place), node, NOWHERE, place
         for other in nodes[index + 1 :]:
-            if where[other] != where[node] and (goal.alike or board.needs[other] != board.needs[node]):
+            if where[other] != where[node] and (goal.alike or not board.alike(node, other)):
                 yield goal.swapped(node, other), node, other, NOWHERE

@@ -1,0 +1,54 @@
+"""Reasons of `slices.plan` in words; those of places are `hypervisors.phrases`'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from django.utils.translation import gettext_lazy as _
+
+from hypervisors import phrases
+from hypervisors.placement import Reason
+
+#: Code → its sentence.
+SENTENCES: Final[Mapping[str, Any]] = {
+    "flavor_by_hand": _("“%(flavor)s” was chosen by hand."),
+    "flavor_said": _("“%(flavor)s” was asked for."),
+    "flavor_default": _("“%(flavor)s” is what the slice gives its machines."),
+    "flavor_kept": _("It has “%(flavor)s” already."),
+    "sizes_said": _("These sizes were asked for."),
+    "ordinary": _("“%(flavor)s”, as it says nothing of its size."),
+    "critical_marked": _("“%(flavor)s”, as it is marked as critical."),
+    "critical_role": _("“%(flavor)s”, as its role is “%(role)s”."),
+    "critical_degree": _("“%(flavor)s”, as it has %(degree)d neighbours; on average it is %(mean)s."),
+    "critical_paths": _("“%(flavor)s”, as it carries %(percent)d %% of all shortest paths."),
+    "flavor_unknown": _("There is no flavor “%(flavor)s” in %(hypervisor)s. There are: %(flavors)s."),
+    "flavor_too_large": _("No flavor in %(hypervisor)s is as large as “%(flavor)s”. There are: %(flavors)s."),
+    "no_choice": _("%(place)s itself says where."),
+    "not_in_slice": _("The slice has it no longer."),
+    "site_unsaid": _("It says no hypervisor."),
+    "no_site": _("The hypervisor “%(hypervisor)s” cannot be used. There are: %(places)s."),
+    "image_missing": _("There is no image “%(image)s” in %(hypervisor)s. There are: %(places)s."),
+}
+#: Of a flavor that stands in for another one.
+INSTEAD: Final = _("There is no “%(wanted)s” in %(hypervisor)s; “%(flavor)s” is the smallest that is as large.")
+#: Resource → its sentence, of the code `quota`.
+QUOTAS: Final[Mapping[str, Any]] = {
+    "instances": _("%(hypervisor)s has a quota of %(left)g more machines; it takes %(needed)g."),
+    "cores": _("%(hypervisor)s has a quota of %(left)g more CPUs; it takes %(needed)g."),
+    "ram": _("%(hypervisor)s has a quota of %(left)g MiB more memory; it takes %(needed)g."),
+    "networks": _("%(hypervisor)s has a quota of %(left)g more networks; it takes %(needed)g."),
+    "subnets": _("%(hypervisor)s has a quota of %(left)g more subnets; it takes %(needed)g."),
+    "ports": _("%(hypervisor)s has a quota of %(left)g more ports; it takes %(needed)g."),
+}
+
+
+def phrase(reason: Reason) -> str:
+    """The reason as a sentence, in the language of whoever is being answered."""
+    if reason.code not in SENTENCES and reason.code != "quota":
+        return phrases.phrase(reason)
+    told = phrases.lists(reason.params)
+    if reason.code == "quota":
+        return str(QUOTAS[told["resource"]]) % told
+    sentence = (str(SENTENCES[reason.code]) % told).replace("….", "…")
+    return f"{sentence} {str(INSTEAD) % told}" if "wanted" in told and "flavors" not in told else sentence
