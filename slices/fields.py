@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Any, Final
 
 from descriptors.faults import Faults, Path, nearest, shown, too_long
@@ -16,6 +17,8 @@ LONGEST_WORD: Final = 128
 LONGEST_TEXT: Final = 65_536
 #: Pixels from the middle, in which a drawing is a drawing.
 FARTHEST: Final = 1e6
+#: NUL and halves of characters.
+_UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 
 
 class Fields(Faults):
@@ -55,23 +58,23 @@ class Fields(Faults):
         text = self.text(value, path, LONGEST_WORD)
         if not text.isprintable():
             self.add(path, _("it contains a character that cannot be seen"))
-        return text
+        return text if text.isascii() else unicodedata.normalize("NFC", text)
 
     def text(self, value: object, path: Path, most: int = LONGEST_TEXT) -> str:
-        """A text in Unicode's NFC form."""
+        """The text as it is."""
         if not isinstance(value, str):
             self.wrong(path, _("a text"), value, _("Put it in quotes."))
         elif len(value) > most:
             self.add(path, too_long(len(value), most))
-        elif "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        elif _UNFIT.search(value):
             self.add(path, _("it contains a character that cannot be seen"))
         else:
-            return value if value.isascii() else unicodedata.normalize("NFC", value)
+            return value
         return ""
 
     def name(self, value: object, path: Path) -> str:
         """A name of the tree; "" where it is none."""
-        name = self.text(value, path)
+        name = self.word(value, path)
         if isinstance(value, str) and (fault := fault_of(name)):
             self.add(path, fault, _(HINT))
             return ""
@@ -97,18 +100,19 @@ class Fields(Faults):
 
     def cidr(self, value: object, path: Path) -> str:
         """A range in its shortest form; "" where none is given."""
-        hint = _('Write the first address and the prefix length, such as "10.0.0.0/24".')
-        return self._address(canonical_cidr, value, path, _("%(value)s is not a network"), hint)
+        text = self.word(value, path)
+        try:
+            return canonical_cidr(text) if text else ""
+        except ValueError:
+            hint = _('Write the first address and the prefix length, such as "10.0.0.0/24".')
+            self.add(path, _("%(value)s is not a network") % {"value": shown(text)}, hint)
+        return ""
 
     def ip(self, value: object, path: Path) -> str:
         """An address in its shortest form; "" where it waits for one."""
-        ip = self._address(canonical_ip, value, path, _("%(value)s is not an IPv4 or IPv6 address"), "")
-        return "" if ip == "auto" else ip
-
-    def _address(self, canonical: Callable[[str], str], value: object, path: Path, message: str, hint: str) -> str:
         text = self.word(value, path)
         try:
-            return canonical(text) if text else ""
+            return canonical_ip(text) if text and text != "auto" else ""
         except ValueError:
-            self.add(path, message % {"value": shown(text)}, hint)
+            self.add(path, _("%(value)s is not an IPv4 or IPv6 address") % {"value": shown(text)})
         return ""

@@ -1,0 +1,93 @@
+"""Node-link JSON, as networkx, D3 and others write it: lists of nodes with `id`, of edges (or links) with their ends."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from descriptors.documents import Positions, dump_json, load_with_lines
+from olimpus.errors import Invalid
+from olimpus.words import gettext as _
+from olimpus.words import gettext_noop
+from slices.formats.base import Format
+from slices.formats.report import Report
+from slices.formats.vertices import Drawing, Edge, Vertex, drawing_of, graph_of
+from slices.graph import Graph
+
+NAME: Final = "nodelink"
+_EDGES: Final = re.compile(r'"(?:source|directed|multigraph)"\s*:')
+_LABELS: Final = ("label", "name")
+#: What says how the file is meant, and nothing of a machine.
+_HOW: Final = frozenset({"directed", "multigraph", "graph", "nodes", "edges", "links"})
+
+
+def write(graph: Graph) -> str:
+    """All of the graph, as networkx' node_link_graph reads it."""
+    drawing = drawing_of(graph, NAME)
+    data = {
+        "directed": False,
+        "multigraph": True,
+        "graph": drawing.said,
+        "nodes": [{"id": vertex.id, **vertex.said} for vertex in drawing.vertices],
+        "edges": [
+            {"source": edge.source, "target": edge.target, "key": number, **edge.said}
+            for number, edge in enumerate(drawing.edges)
+        ],
+    }
+    return dump_json(data)
+
+
+def read(text: str | bytes) -> tuple[Graph, Report]:
+    """The graph of a node-link file, under the names of `edges` or `links`."""
+    data, positions = load_with_lines(text, name=NAME)
+    if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
+        raise Invalid(_("This is no node-link file: it has no list of nodes."), where=NAME)
+    edges = "edges" if "edges" in data else "links"
+    report = Report()
+    drawing = Drawing(NAME, _mapping(data.get("graph", {}), positions, "graph"), positions=positions)
+    drawing.vertices = [_vertex(one, positions, "nodes", place) for place, one in enumerate(data["nodes"])]
+    listed = data.get(edges, [])
+    if not isinstance(listed, list):
+        raise Invalid(_("give a list of links"), where=positions.where((edges,)))
+    drawing.edges = [_edge(one, positions, edges, place) for place, one in enumerate(listed)]
+    for key in data.keys() - _HOW:
+        report.ignore(_("“%s” of the whole.") % key, (positions.lookup((key,)) or (None,))[0])
+    return graph_of(drawing, report), report
+
+
+def _vertex(given: Any, positions: Positions, *path: str | int) -> Vertex:
+    said = _mapping(given, positions, *path)
+    name = _id(said, "id" if "id" in said else "name", positions, *path)
+    label = next((said[key] for key in _LABELS if isinstance(said.get(key), str)), "")
+    network = said.get("network") is True
+    rest = {key: value for key, value in said.items() if key not in ("id", "label", *(() if network else ("name",)))}
+    return Vertex(name, rest, path, label)
+
+
+def _edge(given: Any, positions: Positions, *path: str | int) -> Edge:
+    said = _mapping(given, positions, *path)
+    source, target = (_id(said, key, positions, *path) for key in ("source", "target"))
+    rest = {key: value for key, value in said.items() if key not in ("source", "target", "key")}
+    return Edge(source, target, rest, path)
+
+
+def _id(said: dict[str, Any], key: str, positions: Positions, *path: str | int) -> str:
+    """What networkx takes for an id: text, number, or a list of them."""
+    if said.get(key) is None or isinstance(said[key], dict):
+        raise Invalid(_('"%(name)s" is missing') % {"name": key}, where=positions.where(path))
+    return str(said[key])
+
+
+def _mapping(given: Any, positions: Positions, *path: str | int) -> dict[str, Any]:
+    if isinstance(given, dict):
+        return given
+    raise Invalid(
+        _("give %(wanted)s, not %(value)s") % {"wanted": _("a mapping"), "value": given}, where=positions.where(path)
+    )
+
+
+def _known(head: str) -> bool:
+    return head.startswith("{") and '"nodes"' in head and bool(_EDGES.search(head))
+
+
+FORMAT: Final = Format(NAME, gettext_noop("Node-link (JSON)"), (".json",), _known, read, write)

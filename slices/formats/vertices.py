@@ -1,0 +1,258 @@
+"""Vertices and edges with attributes, as GraphML and node-link files have them ↔ a graph.
+
+A machine is a vertex and a point-to-point link an edge between two of them; a shared network is a vertex of its own with
+`network` true, with an edge to each machine in it. Attributes have the names of the own document; what they say of an end
+of an edge begins with `source_` or `target_`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import networkx as nx
+
+from descriptors.definition import PARAMETERS
+from descriptors.documents import Positions
+from descriptors.parameters import NETWORK
+from olimpus.errors import Invalid
+from olimpus.words import gettext as _
+from slices import documents
+from slices.documents import END_FIELDS, LINK_FIELDS, LINK_NAME, NODE_FIELDS, SAID_ELSEWHERE, free_name
+from slices.formats.report import Report
+from slices.graph import Graph
+from slices.naming import Names
+
+Said = dict[str, Any]
+#: What a file may say of the whole slice.
+TOP: Final = frozenset({"name", "description", "defaults", "routed", "parameters"})
+_NODE: Final = (NODE_FIELDS - {"name", "networks"}) | (PARAMETERS.keys() - SAID_ELSEWHERE)
+_LINK: Final = LINK_FIELDS - {"ends"}
+_END: Final = {f"{side}_{name}": (side, name) for side in ("source", "target") for name in END_FIELDS - {"node"}}
+_KINDS: Final = frozenset(NETWORK["properties"]["type"]["enum"])
+_WORDS: Final = ("role", "group", "apart")
+
+
+#: Where something stands: its line, or its path in a document that looks lines up only when they are told.
+Line = int | tuple[str | int, ...] | None
+
+
+@dataclass
+class Vertex:
+    """What is called `id` in its file; `label` is what people call it."""
+
+    id: str
+    said: Said = field(default_factory=dict)
+    line: Line = None
+    label: str = ""
+
+
+@dataclass
+class Edge:
+    """Between the vertices of two ids."""
+
+    source: str
+    target: str
+    said: Said = field(default_factory=dict)
+    line: Line = None
+
+
+@dataclass
+class Drawing:
+    """A file's content before anybody judged it; `format` is where its lines are."""
+
+    format: str
+    said: Said = field(default_factory=dict)
+    vertices: list[Vertex] = field(default_factory=list)
+    edges: list[Edge] = field(default_factory=list)
+    positions: Positions | None = None
+
+    def line(self, line: Line) -> int | None:
+        """The number of the line."""
+        if isinstance(line, tuple):
+            found = self.positions.lookup(line) if self.positions else None
+            return found[0] if found else None
+        return line
+
+    def place(self, line: Line) -> str:
+        """For a message: "graphml:12"."""
+        number = self.line(line)
+        return f"{self.format}:{number}" if number else self.format
+
+
+def tell_sizes(graph: Graph, report: Report) -> None:
+    """Note how much there is, and whether it hangs together."""
+    shared = sum(link.shared for link in graph.links)
+    told = {"nodes": len(graph.nodes), "links": len(graph.links) - shared, "networks": shared}
+    report.understand(_("Nodes: %(nodes)d, links: %(links)d, shared networks: %(networks)d.") % told)
+    drawn = graph.neighbours()
+    if len(drawn) and (parts := nx.number_connected_components(drawn)) > 1:
+        report.understand(_("It falls into %d parts that no link joins.") % parts)
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+def drawing_of(graph: Graph, format_: str) -> Drawing:
+    """All that the graph says."""
+    document = documents.write(graph)
+    drawing = Drawing(format_, {key: document[key] for key in ("olimpus", *sorted(TOP)) if key in document})
+    for node in document.get("nodes", []):
+        drawing.vertices.append(Vertex(node["name"], {key: said for key, said in node.items() if key != "name"}))
+    for link in document.get("links", []):
+        said = link if isinstance(link, dict) else {"ends": link}
+        drawing.edges.append(_edge(*said["ends"], {key: value for key, value in said.items() if key != "ends"}))
+    taken = {vertex.id for vertex in drawing.vertices}
+    for network in document.get("networks", []):
+        said = {key: value for key, value in network.items() if key != "ends"}
+        vertex = Vertex(free_name(network["name"], taken), {"network": True, **said})
+        taken.add(vertex.id)
+        drawing.vertices.append(vertex)
+        drawing.edges += [_edge(vertex.id, end, {}) for end in network["ends"]]
+    return drawing
+
+
+def _edge(source: Any, target: Any, said: Said) -> Edge:
+    nodes, more = [], dict(said)
+    for side, end in (("source", source), ("target", target)):
+        known = end if isinstance(end, dict) else {"node": end}
+        nodes.append(known["node"])
+        more |= {f"{side}_{key}": value for key, value in known.items() if key != "node"}
+    return Edge(*nodes, more)
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+def graph_of(drawing: Drawing, report: Report) -> Graph:
+    """The graph of a drawing; what it says besides is noted. Invalid with the line of every fault."""
+    reader = _Reader(drawing, report)
+    document = reader.document()
+    try:
+        graph = documents.read(document)
+    except Invalid as error:
+        raise reader.located(error) from None
+    tell_sizes(graph, report)
+    return graph
+
+
+class _Reader:
+    """Makes a document of a drawing, and remembers the lines of its parts."""
+
+    def __init__(self, drawing: Drawing, report: Report):
+        self._drawing = drawing
+        self._report = report
+        self._names: dict[str, str] = {}
+        self._networks: dict[str, Said] = {}
+        self._lines: dict[str, list[Line]] = {"nodes": [], "links": [], "networks": []}
+        self._wires: dict[frozenset[str], Said] = {}
+        self._unknown: Counter[tuple[str, str]] = Counter()
+        self._first: dict[tuple[str, str], Line] = {}
+
+    def document(self) -> Said:
+        nodes = list(self._nodes())
+        links = list(self._links())
+        top = {key: value for key, value in self._drawing.said.items() if key in TOP}
+        self._leave_out(_("the whole"), self._drawing.said.keys() - TOP - {"olimpus"}, None)
+        for (what, name), number in self._unknown.items():
+            told = {"name": name, "what": what, "number": number}
+            self._ignore(_("“%(name)s” of %(what)s (%(number)d).") % told, self._first[what, name])
+        return {**top, "nodes": nodes, "links": links, "networks": list(self._networks.values())}
+
+    def located(self, error: Invalid) -> Invalid:
+        """The error with the line of the part that each fault is in."""
+        faults = [fault | {"where": self._where(fault)} for fault in error.errors]
+        return type(error)(error.message, where=faults[0]["where"], hint=error.hint, errors=faults)
+
+    def _where(self, fault: Mapping[str, Any]) -> str:
+        path = fault.get("path", [])
+        lines = self._lines.get(path[0], []) if path else []
+        place = self._drawing.place(lines[path[1]] if len(path) > 1 and path[1] < len(lines) else None)
+        return f"{place}: {fault['where']}" if fault["where"] else place
+
+    def _nodes(self) -> Iterator[Said]:
+        names = Names()
+        for vertex in self._drawing.vertices:
+            if vertex.said.get("network") is True:
+                self._network(vertex)
+                continue
+            label = vertex.label or vertex.id
+            self._names[vertex.id] = name = names.take(label)
+            if name != label:
+                told = {"label": label[:80], "name": name}
+                self._report.unmap(_("“%(label)s” is called “%(name)s” here.") % told, self._drawing.line(vertex.line))
+            self._leave_out(_("nodes"), vertex.said.keys() - _NODE, vertex.line)
+            self._lines["nodes"].append(vertex.line)
+            yield {"name": name} | {key: _fit(key, said) for key, said in vertex.said.items() if key in _NODE}
+
+    def _network(self, vertex: Vertex) -> None:
+        said = {key: value for key, value in vertex.said.items() if key in _LINK}
+        said.setdefault("name", (vertex.label or vertex.id)[:LINK_NAME])
+        self._leave_out(_("networks"), vertex.said.keys() - _LINK - {"network"}, vertex.line)
+        self._lines["networks"].append(vertex.line)
+        self._networks[vertex.id] = said | {"ends": []}
+
+    def _links(self) -> Iterator[Said]:
+        for edge in self._drawing.edges:
+            ends = [self._end(edge, "source"), self._end(edge, "target")]
+            known = [end in self._names or end in self._networks for end in (edge.source, edge.target)]
+            if not all(known):
+                stranger = edge.target if known[0] else edge.source
+                raise Invalid(_("There is no node “%s”.") % stranger[:80], where=self._drawing.place(edge.line))
+            if edge.source in self._networks or edge.target in self._networks:
+                self._join(edge, ends)
+            elif link := self._wire(edge, ends):
+                self._lines["links"].append(edge.line)
+                yield link
+
+    def _end(self, edge: Edge, side: str) -> Any:
+        said = {_END[key][1]: value for key, value in edge.said.items() if key in _END and _END[key][0] == side}
+        name = self._names.get(edge.source if side == "source" else edge.target, "")
+        return {"node": name, **said} if said else name
+
+    def _join(self, edge: Edge, ends: list[Any]) -> None:
+        """A machine into a shared network."""
+        if edge.source in self._networks and edge.target in self._networks:
+            self._ignore(_("Two networks are not joined by a link; put a node between them."), edge.line)
+            return
+        network, end = (edge.source, ends[1]) if edge.source in self._networks else (edge.target, ends[0])
+        self._networks[network]["ends"].append(end)
+
+    def _wire(self, edge: Edge, ends: list[Any]) -> Said | None:
+        if edge.source == edge.target:
+            told = {"node": self._names[edge.source]}
+            self._ignore(_("“%(node)s” is linked to itself: left out.") % told, edge.line)
+            return None
+        link = {key: value for key, value in edge.said.items() if key in _LINK} | {"ends": ends}
+        self._leave_out(_("links"), edge.said.keys() - _LINK - _END.keys(), edge.line)
+        for key in ("type", "network_type"):
+            if key in link and link[key] not in _KINDS:
+                self._leave_out(_("links"), [key], edge.line)
+                del link[key]
+        pair = frozenset((edge.source, edge.target))
+        first = self._wires.setdefault(pair, link)
+        if first is not link and not (link.get("cidr") or first.get("cidr") or any(map(_addressed, ends))):
+            told = {"nodes": " – ".join(self._names[name] for name in (edge.source, edge.target))}
+            self._ignore(_("%(nodes)s are linked once more: left out.") % told, edge.line)
+            return None
+        return link
+
+    def _ignore(self, what: str, line: Line) -> None:
+        self._report.ignore(what, self._drawing.line(line))
+
+    def _leave_out(self, what: str, names: Iterable[str], line: Line) -> None:
+        for name in sorted(names):
+            self._unknown[what, name] += 1
+            self._first.setdefault((what, name), line)
+
+
+def _addressed(end: Any) -> bool:
+    """Whether it is the end of a cable of its own."""
+    return isinstance(end, dict) and bool(end.get("ip") or end.get("name"))
+
+
+def _fit(key: str, said: Any) -> Any:
+    """Numbers in words' places are words: other programs number their groups."""
+    return str(said) if key in _WORDS and isinstance(said, (int, float)) and not isinstance(said, bool) else said
