@@ -34,7 +34,7 @@ def read(text: str | bytes, format_name: str = "") -> tuple[Graph, Report]:
     bounded(text)
     known = _known(format_name) if format_name else sniffed(text)
     if known.read is None:
-        raise Invalid(_("Slices are not read from %s.") % _(known.title), where="format", hint=_readable())
+        raise Invalid(_("Slices are not read from %s.") % known.title, where="format", hint=_readable())
     return known.read(text)
 
 
@@ -43,7 +43,7 @@ def write(graph: Graph, format_name: str) -> str:
     known = _known(format_name)
     if known.write is None:
         hint = nearest(format_name, [name for name, one in FORMATS.items() if one.write])
-        raise Invalid(_("Slices are not written as %s.") % _(known.title), where="format", hint=hint)
+        raise Invalid(_("Slices are not written as %s.") % known.title, where="format", hint=hint)
     return known.write(graph)
 
 
@@ -61,7 +61,7 @@ def described() -> list[dict[str, Any]]:
     return [
         {
             "name": known.name,
-            "title": _(known.title),
+            "title": known.title,
             "endings": list(known.endings),
             "reads": known.read is not None,
             "writes": known.write is not None,
@@ -77,4 +77,4 @@ def _known(name: str) -> Format:
 
 
 def _readable() -> str:
-    return _("These are read: %s.") % ", ".join(_(known.title) for known in FORMATS.values() if known.read)
+    return _("These are read: %s.") % ", ".join(known.title for known in FORMATS.values() if known.read)

@@ -24,9 +24,9 @@ Writer = Callable[[Graph], str]
 
 @dataclass(frozen=True)
 class Format:
-    """A way to write topologies down: `title` as people call it, `endings` of its files, `known` by the text's head.
+    """A way to write topologies down: `title` is the same in every language, `known` judges the head of a text.
 
-    A format that is only read has no `write`, and the other way round.
+    `endings` are those of its files. A format that is only read has no `write`, and the other way round.
     """
 
     name: str

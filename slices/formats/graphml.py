@@ -18,7 +18,6 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
-from olimpus.words import gettext_noop
 from slices.formats.base import Format, bounded
 from slices.formats.report import Report
 from slices.formats.vertices import Drawing, Edge, Said, Vertex, drawing_of, graph_of
@@ -282,7 +281,7 @@ def _spread(located: list[tuple[Vertex, float, float]]) -> None:
 
 FORMAT: Final = Format(
     NAME,
-    gettext_noop("GraphML"),
+    "GraphML",
     (".graphml", ".xml"),
     lambda head: head.startswith("<") and "graphml" in head,
     read,

@@ -6,9 +6,9 @@ import re
 from typing import Any, Final
 
 from descriptors.documents import Positions, dump_json, load_with_lines
+from descriptors.faults import shown
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
-from olimpus.words import gettext_noop
 from slices.formats.base import Format
 from slices.formats.report import Report
 from slices.formats.vertices import Drawing, Edge, Vertex, drawing_of, graph_of
@@ -48,10 +48,13 @@ def read(text: str | bytes) -> tuple[Graph, Report]:
     drawing.vertices = [_vertex(one, positions, "nodes", place) for place, one in enumerate(data["nodes"])]
     listed = data.get(edges, [])
     if not isinstance(listed, list):
-        raise Invalid(_("give a list of links"), where=positions.where((edges,)))
+        raise Invalid(
+            _("give %(wanted)s, not %(value)s") % {"wanted": _("a list"), "value": shown(listed)},
+            where=positions.where((edges,)),
+        )
     drawing.edges = [_edge(one, positions, edges, place) for place, one in enumerate(listed)]
     for key in data.keys() - _HOW:
-        report.ignore(_("“%s” of the whole.") % key, (positions.lookup((key,)) or (None,))[0])
+        report.ignore(_("“%(name)s” of the whole.") % {"name": key}, (positions.lookup((key,)) or (None,))[0])
     return graph_of(drawing, report), report
 
 
@@ -82,7 +85,8 @@ def _mapping(given: Any, positions: Positions, *path: str | int) -> dict[str, An
     if isinstance(given, dict):
         return given
     raise Invalid(
-        _("give %(wanted)s, not %(value)s") % {"wanted": _("a mapping"), "value": given}, where=positions.where(path)
+        _("give %(wanted)s, not %(value)s") % {"wanted": _("a mapping"), "value": shown(given)},
+        where=positions.where(path),
     )
 
 
@@ -90,4 +94,4 @@ def _known(head: str) -> bool:
     return head.startswith("{") and '"nodes"' in head and bool(_EDGES.search(head))
 
 
-FORMAT: Final = Format(NAME, gettext_noop("Node-link (JSON)"), (".json",), _known, read, write)
+FORMAT: Final = Format(NAME, "Node-link (JSON)", (".json",), _known, read, write)

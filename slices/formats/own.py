@@ -7,7 +7,6 @@ from typing import Final
 
 from descriptors.documents import dump_json, dump_yaml, load_with_lines, locate
 from olimpus.errors import Invalid
-from olimpus.words import gettext_noop
 from slices.documents import read as graph_in
 from slices.documents import write as document_of
 from slices.formats.base import Format
@@ -42,7 +41,7 @@ def _is_yaml(head: str) -> bool:
 
 JSON: Final = Format(
     "own",
-    gettext_noop("Olimpus (JSON)"),
+    "Olimpus (JSON)",
     (".json",),
     _is_json,
     read,
@@ -50,7 +49,7 @@ JSON: Final = Format(
 )
 YAML: Final = Format(
     "yaml",
-    gettext_noop("Olimpus (YAML)"),
+    "Olimpus (YAML)",
     (".yaml", ".yml"),
     _is_yaml,
     read,

@@ -19,6 +19,7 @@ from descriptors.documents import Positions
 from descriptors.parameters import NETWORK
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
+from olimpus.words import gettext_noop
 from slices import documents
 from slices.documents import END_FIELDS, LINK_FIELDS, LINK_NAME, NODE_FIELDS, SAID_ELSEWHERE, free_name
 from slices.formats.report import Report
@@ -33,6 +34,10 @@ _LINK: Final = LINK_FIELDS - {"ends"}
 _END: Final = {f"{side}_{name}": (side, name) for side in ("source", "target") for name in END_FIELDS - {"node"}}
 _KINDS: Final = frozenset(NETWORK["properties"]["type"]["enum"])
 _WORDS: Final = ("role", "group", "apart")
+_OF_ALL: Final = gettext_noop("“%(name)s” of the whole.")
+_OF_NODES: Final = gettext_noop("“%(name)s” of nodes (%(number)d).")
+_OF_NETWORKS: Final = gettext_noop("“%(name)s” of networks (%(number)d).")
+_OF_LINKS: Final = gettext_noop("“%(name)s” of links (%(number)d).")
 
 
 #: Where something stands: its line, or its path in a document that looks lines up only when they are told.
@@ -155,10 +160,10 @@ class _Reader:
         nodes = list(self._nodes())
         links = list(self._links())
         top = {key: value for key, value in self._drawing.said.items() if key in TOP}
-        self._leave_out(_("the whole"), self._drawing.said.keys() - TOP - {"olimpus"}, None)
+        self._leave_out(_OF_ALL, self._drawing.said.keys() - TOP - {"olimpus"}, None)
         for (what, name), number in self._unknown.items():
-            told = {"name": name, "what": what, "number": number}
-            self._ignore(_("“%(name)s” of %(what)s (%(number)d).") % told, self._first[what, name])
+            told = {"name": name, "number": number}
+            self._ignore(_(what) % told, self._first[what, name])
         return {**top, "nodes": nodes, "links": links, "networks": list(self._networks.values())}
 
     def located(self, error: Invalid) -> Invalid:
@@ -183,14 +188,14 @@ class _Reader:
             if name != label:
                 told = {"label": label[:80], "name": name}
                 self._report.unmap(_("“%(label)s” is called “%(name)s” here.") % told, self._drawing.line(vertex.line))
-            self._leave_out(_("nodes"), vertex.said.keys() - _NODE, vertex.line)
+            self._leave_out(_OF_NODES, vertex.said.keys() - _NODE, vertex.line)
             self._lines["nodes"].append(vertex.line)
             yield {"name": name} | {key: _fit(key, said) for key, said in vertex.said.items() if key in _NODE}
 
     def _network(self, vertex: Vertex) -> None:
         said = {key: value for key, value in vertex.said.items() if key in _LINK}
         said.setdefault("name", (vertex.label or vertex.id)[:LINK_NAME])
-        self._leave_out(_("networks"), vertex.said.keys() - _LINK - {"network"}, vertex.line)
+        self._leave_out(_OF_NETWORKS, vertex.said.keys() - _LINK - {"network"}, vertex.line)
         self._lines["networks"].append(vertex.line)
         self._networks[vertex.id] = said | {"ends": []}
 
@@ -226,10 +231,10 @@ class _Reader:
             self._ignore(_("“%(node)s” is linked to itself: left out.") % told, edge.line)
             return None
         link = {key: value for key, value in edge.said.items() if key in _LINK} | {"ends": ends}
-        self._leave_out(_("links"), edge.said.keys() - _LINK - _END.keys(), edge.line)
+        self._leave_out(_OF_LINKS, edge.said.keys() - _LINK - _END.keys(), edge.line)
         for key in ("type", "network_type"):
             if key in link and link[key] not in _KINDS:
-                self._leave_out(_("links"), [key], edge.line)
+                self._leave_out(_OF_LINKS, [key], edge.line)
                 del link[key]
         pair = frozenset((edge.source, edge.target))
         first = self._wires.setdefault(pair, link)
