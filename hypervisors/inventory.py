@@ -9,11 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import Any, Final, Literal
 
 from django.utils import timezone
+from django.utils.translation import get_language, override
 
 from hypervisors import health, standing
 from hypervisors.drivers.cloud import Cloud, Host, Zone
@@ -21,11 +25,13 @@ from hypervisors.flavors import PREDEFINED, Flavor
 from hypervisors.gateway import Gateway, gateway_for
 from hypervisors.models import KIND_LENGTH, Claim, Hypervisor, Inventory
 from hypervisors.placement import cost
-from olimpus.errors import HypervisorError, Invalid, Missing, NotFound, Unreachable, Unsupported
+from olimpus.errors import HypervisorError, Invalid, Missing, NotFound, OlimpusError, Unreachable, Unsupported
 from olimpus.words import gettext as _
 
 #: After a failure nobody tries again for so long, unless asked to refresh.
 REST_SECONDS: Final = 10.0
+#: Hypervisors that are asked side by side.
+AT_ONCE: Final = 8
 #: What failed flights remember is dropped when there are so many.
 MOST_FLIGHTS: Final = 2000
 #: About one thing, not about the cloud: no older answer helps.
@@ -47,12 +53,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind is asked for, how long an answer is fresh, and what serves when nothing was ever heard."""
+    """How one kind is asked for, how long an answer is fresh, and what serves when nothing was ever heard.
+
+    `ask` touches no row: many hypervisors are asked side by side. `made` makes of its answer what is kept.
+    """
 
     ask: Callable[[Gateway, str], Any]
     seconds: float
     predefined: Callable[[], Any] | None = None
     finish: Callable[[Any], Any] = lambda data: data
+    made: Callable[[Hypervisor, Any], Any] = lambda _hypervisor, told: told
 
 
 def read(hypervisor: Hypervisor | None, kind: str, *, refresh: bool = False, of: str = "") -> Answer:
@@ -70,7 +80,18 @@ def read(hypervisor: Hypervisor | None, kind: str, *, refresh: bool = False, of:
     row = _row(hypervisor, key)
     if row is not None and not refresh and _fresh(row, asked):
         return _told(asked, row, "cached")
-    return _ask(hypervisor, asked, key, of, refresh=refresh)
+    return _Question(hypervisor, asked, key, of, refresh).answer()
+
+
+def read_each(wanted: Mapping[Hypervisor, str]) -> dict[Hypervisor, Answer | OlimpusError]:
+    """`read` of one kind of each of these hypervisors, all asked side by side: what is known, or why nothing is."""
+    questions = [_Question(hypervisor, KINDS[kind], kind) for hypervisor, kind in wanted.items()]
+    questions.sort(key=lambda each: each.hypervisor.pk)  # two who ask many never wait for each other
+    with ExitStack() as flights, ThreadPoolExecutor(AT_ONCE) as threads:
+        for question in questions:
+            flights.enter_context(question.flight.lock)
+        under_way = {question.hypervisor: question.begun(threads) for question in questions}
+        return {hypervisor: _or_error(answer) for hypervisor, answer in under_way.items()}
 
 
 def key_of(kind: str, of: str = "") -> str:
@@ -188,10 +209,6 @@ def _cloud(ask: Callable[[Cloud, str], Any]) -> Callable[[Gateway, str], Any]:
     return lambda gateway, of: gateway.on_cloud(lambda cloud: ask(cloud, of))
 
 
-def _hosts(gateway: Gateway, _of: str) -> Rows:
-    return host_rows(standing.look(gateway), gateway.name)
-
-
 def host_rows(look: standing.Look, hypervisor: str) -> Rows:
     """What was seen of the hosts, as it is kept."""
     claimed = Claim.objects.filter(hypervisor__name=hypervisor).values_list("uid", flat=True)
@@ -199,7 +216,9 @@ def host_rows(look: standing.Look, hypervisor: str) -> Rows:
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "hosts": Kind(_hosts, 5),
+    "hosts": Kind(
+        lambda gateway, of: standing.look(gateway), 5, made=lambda hypervisor, look: host_rows(look, hypervisor.name)
+    ),
     "capacity": Kind(lambda gateway, of: gateway.capacity(), 5),
     "flavors": Kind(_cloud(lambda cloud, of: cloud.flavors()), 300, list, _merged),
     "flavor_use": Kind(_cloud(lambda cloud, of: cloud.flavor_use()), 30),
@@ -241,34 +260,75 @@ def _flight(hypervisor: Hypervisor, key: str) -> _Flight:
         return _flights.setdefault((hypervisor.pk, hypervisor.created_at, hypervisor.version, key), _Flight())
 
 
-def _ask(hypervisor: Hypervisor, asked: Kind, key: str, of: str, *, refresh: bool) -> Answer:
-    """Ask the cloud, or take what somebody else was told while we waited."""
-    came = time.monotonic()
-    flight = _flight(hypervisor, key)
-    with flight.lock:
-        row = _row(hypervisor, key)
-        if row is not None and _fresh(row, asked) and (not refresh or flight.answered_at >= came):
-            return _told(asked, row, "cached")
-        if error := flight.failed_since(came if refresh else min(came, time.monotonic() - REST_SECONDS)):
-            return _fallback(asked, row, error)
+@dataclass(frozen=True)
+class _Question:
+    """What is to be known of one hypervisor. All of it happens under the lock of its flight."""
+
+    hypervisor: Hypervisor
+    asked: Kind
+    key: str
+    of: str = ""
+    refresh: bool = False
+    came: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def flight(self) -> _Flight:
+        return _flight(self.hypervisor, self.key)
+
+    def answer(self) -> Answer:
+        """Ask the cloud, or take what somebody else was told while we waited."""
+        with self.flight.lock:
+            row = _row(self.hypervisor, self.key)
+            known = self._known(row)
+            return known() if known else self._heard(row, timezone.now(), self._ask)
+
+    def begun(self, threads: Executor) -> Callable[[], Answer]:
+        """The same in two steps: it is asked in one of these threads; what is returned waits for its end."""
+        row = _row(self.hypervisor, self.key)
+        if known := self._known(row):
+            return known
+        began, future = timezone.now(), threads.submit(self._ask_in, get_language())
+        return lambda: self._heard(row, began, future.result)
+
+    def _known(self, row: Inventory | None) -> Callable[[], Answer] | None:
+        """What need not be asked: it is fresh, or the last question failed just now."""
+        flight = self.flight
+        if row is not None and _fresh(row, self.asked) and (not self.refresh or flight.answered_at >= self.came):
+            return partial(_told, self.asked, row, "cached")
+        since = self.came if self.refresh else min(self.came, time.monotonic() - REST_SECONDS)
+        error = flight.failed_since(since)
+        return partial(_fallback, self.asked, row, error) if error else None
+
+    def _ask(self) -> Any:
+        return self.asked.ask(gateway_for(self.hypervisor), self.of)
+
+    def _ask_in(self, language: str | None) -> Any:
+        """In another thread, whose errors are for whoever waits here."""
+        with override(language):
+            return self._ask()
+
+    def _heard(self, row: Inventory | None, began: datetime, ask: Callable[[], Any]) -> Answer:
+        """Keep what is answered. The time is that of the question, so that a write during the call leaves it stale."""
+        flight, hypervisor = self.flight, self.hypervisor
         try:
-            row = _fetch(hypervisor, asked, key, of)
+            row = keep(hypervisor, self.key, self.asked.made(hypervisor, ask()), began)
         except DEFINITE:
             raise
         except HypervisorError as error:
             flight.error, flight.failed_at = error, time.monotonic()
             if isinstance(error, Unreachable):
                 health.mark_unreachable(hypervisor, error)
-            return _fallback(asked, row, error)
+            return _fallback(self.asked, row, error)
         flight.error, flight.answered_at = None, time.monotonic()
-    health.mark_ok(hypervisor)
-    return _told(asked, row, "live")
+        health.mark_ok(hypervisor)
+        return _told(self.asked, row, "live")
 
 
-def _fetch(hypervisor: Hypervisor, asked: Kind, key: str, of: str) -> Inventory:
-    """Ask and keep. The time is that of the question, so that a write during the call leaves the answer stale."""
-    began = timezone.now()
-    return keep(hypervisor, key, asked.ask(gateway_for(hypervisor), of), began)
+def _or_error(answer: Callable[[], Answer]) -> Answer | OlimpusError:
+    try:
+        return answer()
+    except OlimpusError as error:
+        return error
 
 
 def keep(hypervisor: Hypervisor, key: str, data: Any, began: datetime) -> Inventory:

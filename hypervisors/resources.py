@@ -53,7 +53,7 @@ def reports(actor: User) -> list[Report]:
     if not hypervisors and not actor.is_superuser:
         raise Forbidden(_("Only managers of a hypervisor may look at its resources."))
     known = inventory.known_of(hypervisors, "hosts", "capacity", "zones")
-    return [_report(hypervisor, known) for hypervisor in hypervisors]
+    return [_report(hypervisor, answer, known) for hypervisor, answer in _answers(hypervisors, known).items()]
 
 
 def totals(found: Sequence[Report]) -> dict[str, Any]:
@@ -81,22 +81,31 @@ def plain(report: Report) -> dict[str, Any]:
 # -- inside ------------------------------------------------------------------------------------------------------------
 
 Known = Mapping[tuple[int, str], Answer]
+Heard = Answer | OlimpusError | None
 
 
-def _report(hypervisor: Hypervisor, known: Known) -> Report:
-    try:
-        kind = "hosts" if gateway_for(hypervisor).places else "capacity"
-        answer = known.get((hypervisor.pk, kind))
-        if answer is None or answer.source != "cached":
-            answer = inventory.read(hypervisor, kind)
-    except OlimpusError as error:
-        return _as_of_the_record(hypervisor, str(error))
-    if kind == "hosts":
+def _answers(hypervisors: Sequence[Hypervisor], known: Known) -> dict[Hypervisor, Heard]:
+    """What each says, in this order; those of whom nothing fresh is known are asked side by side."""
+    kinds: dict[Hypervisor, str] = {}
+    answers: dict[Hypervisor, Heard] = {}
+    for hypervisor in hypervisors:
+        try:
+            kinds[hypervisor] = "hosts" if gateway_for(hypervisor).places else "capacity"
+            answers[hypervisor] = known.get((hypervisor.pk, kinds[hypervisor]))
+        except OlimpusError as error:  # its settings cannot be read, its library is missing
+            answers[hypervisor] = error
+    stale = [row for row in kinds if not (isinstance(told := answers[row], Answer) and told.source == "cached")]
+    return answers | inventory.read_each({hypervisor: kinds[hypervisor] for hypervisor in stale})
+
+
+def _report(hypervisor: Hypervisor, answer: Heard, known: Known) -> Report:
+    if not isinstance(answer, Answer):
+        return _as_of_the_record(hypervisor, str(answer))
+    if gateway_for(hypervisor).places:
         hosts = tuple(inventory.hosts(answer))
         return Report(hypervisor, _summed(hosts), hosts, *_when(answer), _busy(hosts))
-    return Report(
-        hypervisor, _capacity(answer.data), _hosts_of_zones(known.get((hypervisor.pk, "zones"))), *_when(answer)
-    )
+    zones = known.get((hypervisor.pk, "zones"))
+    return Report(hypervisor, _capacity(answer.data), _hosts_of_zones(zones), *_when(answer))
 
 
 def _when(answer: Answer) -> tuple[str, float | None, str]:

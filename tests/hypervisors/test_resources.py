@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -78,6 +80,26 @@ def test_many_who_look_are_one_question(api, root, cluster, monkeypatch):
     with CaptureQueriesContext(connection) as queries:
         resources.reports(root)
     assert len(queries) <= 2
+
+
+def test_those_who_are_slow_are_asked_side_by_side(api, root, own_home, monkeypatch):
+    """Each answers only when all have been asked; one is away, and the error is in the words of who looks."""
+    together = threading.Barrier(3)
+    capacity = MockDriver.capacity
+
+    def slow(self):
+        together.wait(10)
+        return capacity(self)
+
+    monkeypatch.setattr(MockDriver, "capacity", slow)
+    for name in ("one", "two"):
+        make(root, name)
+    make(root, "three", unreachable=True)
+    rows = api.get(ADDRESS, headers={"Accept-Language": "es"}).json()["hypervisors"]
+    assert [(row["name"], row["source"]) for row in rows] == [("one", "live"), ("three", "none"), ("two", "live")]
+    assert "no responde" in rows[1]["error"]
+    assert Inventory.objects.filter(kind="capacity").count() == 2
+    assert {row["source"] for row in api.get(ADDRESS).json()["hypervisors"]} == {"cached", "none"}
 
 
 def test_a_cloud_is_told_by_its_capacity(api, cloud):
