@@ -32,6 +32,8 @@ HANDS: Final = 2
 #: carry images over slow lines. A daemon that hangs is known after one interval more than these.
 LOOKING: Final = (5, 2)
 WORKING: Final = (5, 5)
+#: Of the one that carries serial lines: a guest that does not take what is typed keeps it waiting.
+SPEAKING: Final = (5, 12)
 #: Seconds for which a daemon may say nothing while libvirt's library connects to it, which has no bound of its own.
 PATIENCE: Final = 10.0
 
@@ -52,6 +54,7 @@ class Worker:
         self._eyes = Wire(self, LOOKING)
         self._hands = tuple(Wire(self, WORKING) for _number in range(HANDS))
         self._turns = itertools.cycle(self._hands)
+        self._voice = Wire(self, SPEAKING)
 
     def __repr__(self) -> str:
         return f"<Worker {self.where}>"
@@ -79,6 +82,12 @@ class Worker:
     def work(self, call: Ask[T]) -> T:
         """What `call` gets from libvirt, which may take its time: those who look do not wait for it."""
         return next(self._turns).do(call)
+
+    def speak(self, call: Ask[T]) -> T:
+        """What `call` gets from libvirt, over the connection of serial lines: only they wait for a guest that does not take
+        what is typed.
+        """
+        return self._voice.do(call)
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", timeout: float = 60.0) -> Ended:
         """A program on the worker, run to its end; see `Tunnels.run`."""
@@ -112,7 +121,7 @@ class Worker:
 
     def close(self) -> None:
         """Let go of everything; a later call connects again."""
-        for wire in (self._eyes, *self._hands):
+        for wire in (self._eyes, *self._hands, self._voice):
             wire.close()
         with self._lock:
             folder, self._folder = self._folder, None

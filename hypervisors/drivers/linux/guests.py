@@ -69,7 +69,7 @@ class Guests:
             domain.openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_SAFE)
             return stream
 
-        return Console(_as_socket(self.worker.do(ask)))
+        return Console(_as_socket(self.worker.speak(ask)))
 
     def screenshot(self, uuid: str) -> bytes:
         """What the screen shows, as PNG; QEMU draws it since 7.1. `Rejected` while off."""

@@ -135,6 +135,17 @@ def test_machines_are_listed_by_one_call_for_each_worker_however_many_there_are(
     assert "virConnectListAllDomains" not in calls
 
 
+def test_a_guest_that_takes_nothing_from_its_serial_line_keeps_nobody_waiting(driver, spec):
+    vm = driver.pause(started(driver, spec(cards=0)).ref)
+    with driver.console(vm.ref, "serial").sock as line:
+        line.settimeout(0.5)
+        with pytest.raises(TimeoutError):  # all that is between us and the guest is full
+            line.sendall(b"x" * 16 * 1024 * 1024)
+        assert [each.power for each in driver.list()] == [Power.PAUSED]
+        with pytest.raises(TimeoutError):  # and still is: the listing did not wait until something gave way
+            line.send(b"x")
+
+
 # -- faults ------------------------------------------------------------------------------------------------------------
 
 
