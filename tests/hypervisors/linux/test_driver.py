@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -12,11 +13,15 @@ import libvirt
 import pytest
 
 from hypervisors.drivers.base import Power
+from hypervisors.drivers.linux import connection
 from hypervisors.drivers.linux import driver as driving
+from hypervisors.drivers.linux.connection import LOOKING, Wire
 from hypervisors.drivers.linux.driver import LinuxDriver
 from hypervisors.drivers.linux.guests import KEPT, Guests
 from hypervisors.drivers.linux.machines import Machines
 from hypervisors.tunnels import Ended
+from olimpus.errors import Unreachable
+from tests.processes.installation import until
 
 XML = "<domain><name>{0}</name><uuid>{0}</uuid><vcpu>1</vcpu><memory unit='MiB'>64</memory></domain>"
 
@@ -72,6 +77,48 @@ def test_many_who_come_first_find_one_cluster(tmp_path: Path, monkeypatch: pytes
         made = list(pool.map(lambda _number: (driver.cluster, driver.maker), range(8)))
     assert len({(id(cluster), id(maker)) for cluster, maker in made}) == 1
     driver.close()
+
+
+class Silent:
+    """A worker whose libvirt takes a connection and says nothing, until somebody cuts it off."""
+
+    where = "rack/w1"
+
+    def __init__(self) -> None:
+        self.tries = 0
+        self.tried, self.cut = threading.Semaphore(0), threading.Semaphore(0)
+
+    def socket(self) -> Path:
+        self.tries += 1
+        self.tried.release()
+        assert self.cut.acquire(timeout=10)
+        raise Unreachable("end of file", where=self.where)
+
+
+def test_one_at_a_time_finds_out_whether_libvirt_still_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Silent()
+    wire = Wire(worker, LOOKING)
+    with ThreadPoolExecutor(4) as pool:
+        first = [pool.submit(wire.connect) for _number in range(4)]
+        assert worker.tried.acquire(timeout=10)
+        until(lambda: sum(future.running() for future in first) == 4, 5)
+        time.sleep(0.2)  # until they wait for the lock
+        worker.cut.release()
+        assert {str(future.exception(10)) for future in first} == {"rack/w1: end of file"}
+    assert worker.tries == 1  # those who waited were told the same
+    monkeypatch.setattr(connection, "PATIENCE", 0.0)  # from now on it lasts too long
+    worker.cut.release()
+    with pytest.raises(Unreachable, match="libvirt does not answer"):
+        wire.connect()
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(wire.connect)
+        assert worker.tried.acquire(timeout=10)
+        assert worker.tried.acquire(timeout=10)
+        with pytest.raises(Unreachable, match="libvirt does not answer"):
+            wire.connect()  # at once: it is being tried
+        assert not second.done()
+        worker.cut.release()
+        assert isinstance(second.exception(10), Unreachable)
 
 
 def test_one_command_tells_when_all_machines_were_powered_on() -> None:
