@@ -42,6 +42,11 @@ class Facts:
         """Of the system disk, as we made it; 0 where we did not."""
         return self.mark.disk_gib if self.mark else 0.0
 
+    @property
+    def room_gib(self) -> float:
+        """What all of its disks take up at most, of a machine of ours."""
+        return self.mark.room_gib if self.mark else 0.0
+
 
 def facts_of(xml: str) -> Facts:
     """The domain in this XML, with its secrets where libvirt told them."""

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import libvirt
 
-from hypervisors.drivers.base import Capacity
+from hypervisors.drivers.base import Capacity, VmInfo
 from hypervisors.drivers.cloud import Host
 from hypervisors.drivers.linux.cluster import Cluster, Member
+from hypervisors.drivers.linux.facts import Facts
 from hypervisors.drivers.linux.sheets import GIB
-from hypervisors.placement import Sized
 from olimpus.errors import HypervisorError
 from olimpus.words import gettext as _
 
@@ -55,7 +55,7 @@ class Figures:
         line = self.cluster.members[name].line
         return Host(name, name, up=False, enabled=not line.maintenance, detail=str(fault.message))
 
-    def _host(self, member: Member, machines: Sequence[Sized]) -> Host:
+    def _host(self, member: Member, machines: Sequence[Facts | VmInfo]) -> Host:
         cpus, memory_mib, disk_gib = self._real(member)
         line = member.line
         return Host(

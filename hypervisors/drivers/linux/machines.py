@@ -230,7 +230,7 @@ class Machines:
             since=None if power is Power.OFF else self._since.get(_run_of(domain)),
             host=self.worker.name,
             extra=extra,
-            extra_gib=mark.room_gib - mark.disk_gib if mark else 0.0,
+            extra_gib=facts.room_gib - facts.disk_gib,
         )
 
     def _facts_of(self, domain: libvirt.virDomain) -> Facts:

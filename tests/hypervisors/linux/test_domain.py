@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -58,6 +59,13 @@ def test_what_is_written_is_read_back():
     assert facts.disks == ("/pool/vm-1.qcow2", "/pool/vm-1-disk-data.qcow2")
     assert [volume_of(path) for path in facts.cdroms] == ["vm-1-seed.iso"]
     assert facts.vnc_password == "secret"
+    assert (facts.disk_gib, facts.room_gib) == (10.0, 11.0)
+
+
+@pytest.mark.parametrize("disks", [[{"name": "data"}], [{"name": "data", "size_gib": "large"}], ["data"], 7])
+def test_a_mark_that_somebody_else_wrote_is_none(disks):
+    told = domain_xml(hardware()).replace('[{"name": "data", "size_gib": 1}]', json.dumps(disks))
+    assert facts_of(told).mark is None
 
 
 def test_a_machine_made_by_hand_is_nobodys():

@@ -14,7 +14,14 @@ from hypervisors.drivers.linux.connection import Worker
 
 PROGRAM: Final = "a program by SSH"
 #: What libvirt's library knows without asking.
-KNOWN: Final = ("virConnectIsAlive", "virDomainGetUUIDString", "virDomainFree", "virStoragePoolFree")
+KNOWN: Final = (
+    "virConnectIsAlive",
+    "virDomainFree",
+    "virDomainGetID",
+    "virDomainGetName",
+    "virDomainGetUUIDString",
+    "virStoragePoolFree",
+)
 
 
 class Counting:
