@@ -17,10 +17,12 @@ from hypervisors.drivers.base import NicSpec
 
 LABEL: Final = "cidata"
 FILES: Final = ("meta-data", "user-data", "network-config")
+#: Bytes. BusyBox looks for the label in the first 68 KiB, and finds none on a CD that is smaller.
+LEAST: Final = 128 * 1024
 
 
 def iso(files: Mapping[str, str]) -> bytes:
-    """A CD with these files at its top, labelled for NoCloud."""
+    """A CD with these files at its top, labelled for NoCloud, of `LEAST` bytes or more."""
     image = pycdlib.PyCdlib()
     image.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=LABEL)
     for number, (name, text) in enumerate(files.items()):
@@ -29,7 +31,7 @@ def iso(files: Mapping[str, str]) -> bytes:
     written = io.BytesIO()
     image.write_fp(written)
     image.close()
-    return written.getvalue()
+    return written.getvalue().ljust(LEAST, b"\0")
 
 
 def files(

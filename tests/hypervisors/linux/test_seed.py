@@ -42,6 +42,12 @@ def test_the_cd_holds_the_files_under_their_names():
     assert json.loads(files["user-data"].partition("\n")[2])["ssh_authorized_keys"] == ["ssh-ed25519 AAAA"]
 
 
+def test_a_small_cd_is_large_enough_for_readers_that_take_the_first_68_kib_at_once():
+    small = seed.iso(seed.files(UID, "web", [], {}, "", []))
+    assert len(small) >= 68 * 1024
+    assert "network-config" not in read(small)
+
+
 def test_ones_own_user_data_is_left_as_it_is():
     assert seed.files(UID, "web", [], {}, "#!/bin/sh\necho é", [])["user-data"] == "#!/bin/sh\necho é"
 

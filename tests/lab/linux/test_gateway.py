@@ -147,6 +147,15 @@ class TestAddresses:
         assert lease
         assert lease["ip"] == "10.9.0.5"
 
+    def test_who_comes_later_with_a_way_in_gets_an_address_too(self, world: World) -> None:
+        """Rules and addresses change at once: the DHCP server must hear of it."""
+        world.enter("first", [{"network": "lan"}], {"lan": LAN})
+        assert world.booted("first")
+        world.enter("later", [{"network": "lan", "ip": "10.9.0.5", "forwards": [{"port": 22}]}], {"lan": LAN})
+        lease = world.station("later", worker=1).lease()
+        assert lease
+        assert lease["ip"] == "10.9.0.5"
+
     def test_networks_with_one_range_know_nothing_of_each_other(self, world: World) -> None:
         both = {"lan": LAN | {"type": "nat"}, "other": LAN | {"type": "nat"}}
         world.enter("a", [{"network": "lan", "ip": "10.9.0.5"}], both)

@@ -140,6 +140,7 @@ class Builder:
         _keep_leases(folder(self.settings, plan.tag) / "leases", plan.leases)
         with inside(namespace(plan.tag)):
             run("dnsmasq", _conf_argument(self.settings, plan.tag))
+        write(folder(self.settings, plan.tag) / "told", plan.hosts)
 
     def _serves(self, plan: NetworkPlan) -> bool:
         if not plan.conf:
@@ -155,16 +156,20 @@ class Builder:
         return 0
 
     def _people(self, plan: NetworkPlan) -> None:
-        """Who gets which address. A lease of somebody who left would keep the address from the next one."""
+        """Who gets which address. A lease of somebody who left would keep the address from the next one.
+
+        What the server was told is written down last: whoever is killed before tells it again.
+        """
         if not plan.conf:
             return
         place = folder(self.settings, plan.tag)
-        changed = write(place / "hosts", plan.hosts)
+        write(place / "hosts", plan.hosts)
         if _strangers(place / "leases", plan.leases):
             system.end_processes(_conf_argument(self.settings, plan.tag))
             self._start(plan)
-        elif changed:
+        elif _lines(place / "told") != plan.hosts.splitlines():
             system.tell(self._server(plan.tag), signal.SIGHUP)
+            write(place / "told", plan.hosts)
 
     # -- what is too much -------------------------------------------------------------------------------------------
 

@@ -155,9 +155,10 @@ def shares_namespace(number: int, namespace: str) -> bool:
 
 
 def tell(number: int, message: signal.Signals) -> None:
-    """Send a signal; a process that is gone does not mind."""
+    """Send a signal; a process that is gone (or 0: there is none) does not mind."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(number, message)
+        if number:
+            os.kill(number, message)
 
 
 def end_processes(argument: str) -> None:
