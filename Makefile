@@ -99,7 +99,7 @@ test-linux: $(VENV)/.linux $(CATALOGS) ## the Linux driver against that cluster 
 
 bench-linux: $(VENV)/.linux $(CATALOGS) ## that cluster beside a bare shell script, bare libvirt and ssh, as a table
 	$(LINUX_LAB)/status >/dev/null || $(LINUX_LAB)/up
-	$(PY) -m tests.bench linux linux-live linux-reconcile
+	$(PY) -m tests.bench linux linux-live linux-reconcile linux-consoles
 
 demo-reset: ## forget the demo data (removes the data folder's database, queue and mock hypervisors)
 	rm -rf $${OLIMPUS_HOME:-var}/{olimpus.sqlite3*,queue,mock,demo-password}

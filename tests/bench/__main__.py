@@ -43,6 +43,7 @@ ON_LAB = {
     "linux": "linux",
     "linux-live": "linux_live",
     "linux-reconcile": "linux_reconcile",
+    "linux-consoles": "linux_consoles",
 }
 LONGEST_ON_LAB = 3600
 #: Name → the same work on a throw-away MariaDB.
