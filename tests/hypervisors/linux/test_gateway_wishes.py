@@ -132,7 +132,13 @@ class TestAddresses:
     def test_none_of_a_host(self, address: str) -> None:
         assert refusal(State(), "a", card(1, ip=address)).code == "address-outside"
 
-    @pytest.mark.parametrize("cidr", ["2001:db8::/64", "10.0.0.0/31", "0.0.0.0/0", "100.64.8.0/24"])
+    @pytest.mark.parametrize(
+        "cidr",
+        [
+            *("2001:db8::/64", "10.0.0.0/31", "0.0.0.0/0", "100.64.8.0/24"),
+            *("127.1.2.0/24", "224.0.0.0/8", "240.0.0.0/8", "0.1.0.0/16"),  # nobody's, or everybody's
+        ],
+    )
     def test_ranges_that_cannot_be(self, cidr: str) -> None:
         assert refusal(State(), "a", card(1), lan=lan(cidr=cidr)).code == "cidr"
 

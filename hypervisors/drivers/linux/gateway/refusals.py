@@ -40,7 +40,7 @@ REFUSALS: Final[Mapping[str, Words]] = {
         Rejected,
         gettext_noop("Network “%(network)s” cannot have the range %(cidr)s here."),
         gettext_noop(
-            "IPv4 from /8 to /30, outside of the setting “transfer”; "
+            "IPv4 from /8 to /30, no loopback, multicast or reserved ones, outside of the setting “transfer”; "
             "without a “cidr” it is a wire that the gateway has no part in."
         ),
         "networks",

@@ -19,6 +19,8 @@ from hypervisors.drivers.linux.gateway.program.ways import jump_card
 
 #: A public key as it may stand in authorized_keys: kind and key, nothing before or behind.
 KEY = re.compile(r"[a-z][a-z0-9@.-]+ [A-Za-z0-9+/]+={0,3}")
+#: Addresses that mean “here”, of nobody else.
+NOWHERE = ipaddress.ip_network("0.0.0.0/8")
 
 
 def entered(
@@ -112,7 +114,7 @@ def _check_network(state: State, key: str, settings: Settings) -> None:
         return
     cidr = ipaddress.ip_network(network.cidr)
     inner = ipaddress.ip_network(settings.transfer)
-    if cidr.version != 4 or not 8 <= cidr.prefixlen <= 30 or cidr.overlaps(inner):
+    if not _is_range(cidr) or cidr.overlaps(inner):
         raise Refused("cidr", network=network.name, cidr=network.cidr)
     if network.gateway and not _is_host(network.gateway, network.cidr):
         raise Refused("address-outside", address=network.gateway, cidr=network.cidr, network=network.name)
@@ -122,6 +124,12 @@ def _check_network(state: State, key: str, settings: Settings) -> None:
             raise Refused("reach-overlap", network=network.name, other=theirs.name, cidr=network.cidr)
         if theirs and not theirs.served:
             raise Refused("reach-unserved", network=theirs.name)
+
+
+def _is_range(cidr: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+    """Whether machines can have its addresses: no loopback, no multicast, nothing that is reserved."""
+    usual = not (cidr.is_loopback or cidr.is_multicast or cidr.is_reserved or cidr.overlaps(NOWHERE))
+    return cidr.version == 4 and 8 <= cidr.prefixlen <= 30 and usual
 
 
 def _give_service(state: State, key: str) -> None:
