@@ -243,12 +243,16 @@ class LinuxDriver(Driver):
     # -- listening --------------------------------------------------------------------------------------------------
 
     def watch(self, changed: Callable[[str], None]) -> Callable[[], None]:
-        return Watch(self.cluster, changed).stop
+        watch = Watch(self.cluster, changed)
+        self._watches.add(watch)
+        return watch.stop
 
     def answers(self) -> bool:
         return "cluster" in self.__dict__ and self.cluster.answers()
 
     def close(self) -> None:
+        for watch in tuple(self._watches):
+            watch.end()  # it would connect again
         for part in ("cluster", "gateway_tunnels"):
             if made := self.__dict__.get(part):
                 made.close()

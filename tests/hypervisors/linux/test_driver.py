@@ -15,12 +15,14 @@ import pytest
 from hypervisors.drivers.base import Power
 from hypervisors.drivers.linux import connection
 from hypervisors.drivers.linux import driver as driving
+from hypervisors.drivers.linux import watch as watching
 from hypervisors.drivers.linux.connection import LOOKING, Wire
 from hypervisors.drivers.linux.driver import LinuxDriver
 from hypervisors.drivers.linux.guests import KEPT, Guests
 from hypervisors.drivers.linux.machines import Machines
 from hypervisors.tunnels import Ended
 from olimpus.errors import Unreachable
+from tests.hypervisors.linux.test_watch import Workers
 from tests.processes.installation import until
 
 XML = "<domain><name>{0}</name><uuid>{0}</uuid><vcpu>1</vcpu><memory unit='MiB'>64</memory></domain>"
@@ -119,6 +121,20 @@ def test_one_at_a_time_finds_out_whether_libvirt_still_hangs(monkeypatch: pytest
         assert not second.done()
         worker.cut.release()
         assert isinstance(second.exception(10), Unreachable)
+
+
+def test_a_driver_that_is_closed_connects_nothing_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "LOOK", 0.01)
+    connects: list[float] = []
+    driver = LinuxDriver("rack", {}, tmp_path)
+    driver.__dict__["cluster"] = Workers(lambda: connects.append(time.monotonic()))
+    stop = driver.watch(lambda _ref: None)
+    assert until(lambda: len(connects) > 2, 5)
+    driver.close()
+    before = len(connects)
+    time.sleep(0.1)
+    assert len(connects) == before
+    stop()
 
 
 def test_one_command_tells_when_all_machines_were_powered_on() -> None:

@@ -30,6 +30,8 @@ class Workers:
             "w1": SimpleNamespace(name="w1", machines=machines, worker=SimpleNamespace(connect=connect)),
         }
 
+    def close(self) -> None: ...
+
     def _watch(self, changed: Callable[[str], None]) -> Callable[[], None]:
         self.heard.append(changed)
         return lambda: self.heard.clear()
