@@ -14,6 +14,12 @@ from hypervisors.placement.telling import Notes, told
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
 
+#: One place more in so many is as good as the fewest.
+ENOUGH: Final = 20
+#: Of so few nodes ways to place them are tried one after another, and so many of them.
+FEW: Final = 64
+TRIES: Final = 8_000
+
 
 def suggest(
     nodes: Sequence[Node],
@@ -137,6 +143,7 @@ def _even_out(board: Board, goal: searching.Goal, placed: Sequence[int]) -> None
 
 def _pack(board: Board, free: Sequence[int], _notes: Notes) -> None:
     least = _fewest(board, free)
+    least += least // ENOUGH
     _find_room(board, _fill(board, free, least), free)
     goal, placed = searching.InUse(board), _placed(board, free)
     if goal.worth()[0] > least:
@@ -160,11 +167,6 @@ PLACERS: Final[dict[Strategy, Callable[[Board, Sequence[int], Notes], None]]] = 
     Strategy.PACK: _pack,
     Strategy.TOGETHER: _gather,
 }
-
-
-#: Of so few nodes ways to place them are tried one after another, and so many of them.
-FEW: Final = 64
-TRIES: Final = 8_000
 
 
 def _placed(board: Board, nodes: Iterable[int]) -> list[int]:

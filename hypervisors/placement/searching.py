@@ -125,32 +125,33 @@ class InUse:
 
 def squeeze(board: Board, left: Sequence[int], movable: Collection[int]) -> list[int]:
     """Somebody else makes room for those that found none, by going elsewhere; returns those that find none yet."""
-    tries, still = BUDGET, []
-    for node in left:
-        tried = _squeezed(board, node, movable, tries)
-        tries -= abs(tried)
-        if tried <= 0:
-            still.append(node)
-    return still
+    tries = iter(range(4 * BUDGET // max(4, len(board.up))))
+    return [node for node in left if not _squeezed(board, node, movable, tries)]
 
 
-def _squeezed(board: Board, node: int, movable: Collection[int], tries: int) -> int:
-    """How many were asked to go elsewhere; negative when it was for nothing, 0 when nobody could be asked."""
-    tried = 0
+def _squeezed(board: Board, node: int, movable: Collection[int], tries: Iterator[int]) -> bool:
     if any(board.put(node, place) for place in board.up):
-        return 1
+        return True
     for other in movable:
-        place, room = board.where[other], board.room[other]
-        if place == NOWHERE or tried >= tries or board.alike(node, other):
+        if board.where[other] == NOWHERE or board.alike(node, other):
             continue
-        tried += 1
-        board.take(other)
-        if board.put(node, place):
-            if any(board.put(other, elsewhere) for elsewhere in board.up if elsewhere != place):
-                return tried
-            board.take(node)
-        board.put_in(other, place, room)
-    return -tried
+        if next(tries, None) is None:
+            return False
+        if _gives_way(board, other, node):
+            return True
+    return False
+
+
+def _gives_way(board: Board, other: int, node: int) -> bool:
+    """The one goes elsewhere and the other takes its place; False, and nothing happened, when that cannot be."""
+    room = board.room[other]
+    place = board.take(other)
+    if board.put(node, place):
+        if any(board.put(other, elsewhere) for elsewhere in board.up if elsewhere != place):
+            return True
+        board.take(node)
+    board.put_in(other, place, room)
+    return False
 
 
 # -- any slice: one node after another ---------------------------------------------------------------------------------

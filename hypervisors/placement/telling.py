@@ -31,7 +31,7 @@ def told(board: Board, strategy: Strategy, notes: Notes) -> tuple[Placement, ...
     placements = []
     for number, (node, place, room) in enumerate(zip(board.nodes, board.where, board.room, strict=True)):
         if place == NOWHERE:
-            placements.append(Placement(node.name, None, notes.get(number) or _no_room(board, number)))
+            placements.append(Placement(node.name, None, notes.get(number) or teller.refusal(number)))
             continue
         at = board.places[place]
         note = notes.get(number)
@@ -47,6 +47,7 @@ class _Teller:
         self._board = board
         self._total = sum(board.counts)
         self._shares: dict[Any, Reason] = {}
+        self._refusals: dict[Any, Reason] = {}
         self._tell = {Strategy.SPREAD: self._spread, Strategy.PACK: self._packed, Strategy.TOGETHER: self._beside}[
             strategy
         ]
@@ -55,6 +56,13 @@ class _Teller:
         if group := self._board.nodes[node].apart:
             return Reason("set_apart", {"place": self._board.places[place].name, "group": group})
         return self._tell(node, place)
+
+    def refusal(self, node: int) -> Reason:
+        """Of one that goes nowhere; the same for all that are alike."""
+        key = self._board.nodes[node].apart, self._board.needs[node]
+        if key not in self._refusals:
+            self._refusals[key] = _no_room(self._board, node)
+        return self._refusals[key]
 
     def _spread(self, node: int, place: int) -> Reason:
         if len(self._board.up) == 1:
@@ -122,5 +130,5 @@ def _taken(board: Board, node: int) -> Reason:
     group = board.nodes[node].apart
     where = [place for place in board.up if board.room_for(node, place) != NOWHERE]
     others = zip(board.nodes, board.where, strict=True)
-    names = [other.name for other, place in others if other.apart == group and place in where]
+    names = [other.name for other, place in others if other.apart == group and place in where][:NAMED]
     return Reason("apart_taken", {"group": group, "neighbours": names, "places": [board.places[p].name for p in where]})

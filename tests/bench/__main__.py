@@ -33,6 +33,7 @@ BENCHES = {
     "browse": "browsing",
     "cli": "cli",
     "consoles": "consoles",
+    "slices-plan": "slices_plan",
 }
 #: Seconds that one benchmark may take.
 LONGEST = 600

@@ -13,7 +13,7 @@ from slices.phrases import phrase
 from slices.plan import Plan, Running, Wish, plan
 from tests.slices.plans import codes, graphs, overfull, rows, sites, wishes
 
-quick = settings(max_examples=120, deadline=None)
+quick = settings(max_examples=60, deadline=None)
 
 
 @st.composite
