@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.models import Entry
 from descriptors.models import Unowned
 from hypervisors import inventory
+from hypervisors.admin.cloud.forms import ImageForm
 from hypervisors.drivers.cloud import ServiceHealth
 from hypervisors.models import Hypervisor, Inventory
 from hypervisors.services import memory
@@ -395,3 +396,8 @@ def test_in_maintenance_nothing_changes(console, known, spoken):
     answer = console.post(own(known, "flavors/"), {"predefined": "nano"}, follow=True)
     assert "new disks" in messages(answer)[0]
     assert spoken.done == []
+
+
+def test_only_formats_that_are_taken_are_asked_for():
+    assert "vmdk" in ImageForm().fields["file"].help_text
+    assert "vmdk" not in ImageForm(converts=False).fields["file"].help_text

@@ -59,12 +59,15 @@ class ImageForm(CloudForm):
         help_text=_("Otherwise only the account's own project sees it."),
     )
 
-    def __init__(self, *args: Any, projects: bool = True, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, projects: bool = True, converts: bool = True, **kwargs: Any) -> None:
+        """`projects`: it may be for one only; `converts`: the cloud takes formats that hosts do not."""
         super().__init__(*args, **kwargs)
         if not projects:
             del self.fields["public"]
         limit = f"{settings.OLIMPUS_IMAGE_LIMIT / GIB:.3g} GiB"
-        told = gettext("qcow2, raw, iso, vmdk, vdi or vhd, told by its content; at most %(limit)s.")
+        told = gettext("qcow2, raw or iso, told by its content; at most %(limit)s.")
+        if converts:
+            told = gettext("qcow2, raw, iso, vmdk, vdi or vhd, told by its content; at most %(limit)s.")
         self.fields["file"].help_text = told % {"limit": limit}
 
 

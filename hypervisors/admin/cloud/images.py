@@ -68,7 +68,8 @@ def _uploaded(request: HttpRequest, hypervisor: Hypervisor, form: ImageForm) -> 
 
 
 def _form(hypervisor: Hypervisor, *given: Any) -> ImageForm:
-    return ImageForm(*given, projects="projects" in clouds.offers(hypervisor))
+    offered = clouds.offers(hypervisor)
+    return ImageForm(*given, projects="projects" in offered, converts="copies" not in offered)
 
 
 def _too_large(request: HttpRequest) -> bool:
