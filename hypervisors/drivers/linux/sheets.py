@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Final
 
 from hypervisors.drivers.cloud import Image
+from hypervisors.drivers.linux import qcow2
 from hypervisors.images import inspect
 from olimpus.errors import Invalid, Rejected
 from olimpus.words import gettext as _
@@ -121,7 +122,8 @@ def require_name(name: str) -> None:
 def look(name: str, file: BinaryIO, format: str = "") -> Sheet:
     """What the file is: its format by its content, its sizes, its checksum. The file is at its beginning afterwards.
 
-    `Rejected`: another format than wanted, one that is not taken as it is, an empty file, a disk that names another file.
+    `Rejected`: another format than wanted, one that is not taken as it is, an empty file, a disk that names another file
+    or lacks its end.
     """
     require_name(name)
     try:
@@ -131,7 +133,10 @@ def look(name: str, file: BinaryIO, format: str = "") -> Sheet:
     if found not in FORMATS:
         hint = _("Convert it first, for example with qemu-img convert -O qcow2.")
         raise Rejected(_("Images of format “%s” are not taken here.") % found, where="format", hint=hint)
-    head = file.read(QCOW2_SIZE.stop)
+    head = file.read(qcow2.HEAD)
+    if found == "qcow2" and not qcow2.is_complete(head, file):
+        hint = _("It may have been cut off on its way: fetch it again, and compare its checksum.")
+        raise Rejected(_("The image ends before its data does, or its tables are damaged."), where="file", hint=hint)
     file.seek(0)
     passing = Passing(pieces(file))
     size = sum(len(piece) for piece in iter(passing.read, b""))
