@@ -24,6 +24,11 @@ DEEDS: Final = {
     "console.open": _("console opened"),
     "console.close": _("console closed"),
     "course.import": _("course imported"),
+    "slice.create": _("slice made"),
+    "slice.deploy": _("slice deployed"),
+    "slice.resume": _("deployment of a slice continued"),
+    "slice.undo": _("deployment of a slice undone"),
+    "slice.teardown": _("slice torn down"),
     "grant.add": _("access given"),
     "grant.remove": _("access taken back"),
     "grant.inherit": _("inheritance of access changed"),
@@ -88,6 +93,7 @@ ENDINGS: Final = {str(status): status.label for status in Status} | {"done": _("
 #: Beginning of a verb → what all of them are about.
 FAMILIES: Final = {
     "vm.*": _("Everything done to machines"),
+    "slice.*": _("Slices"),
     "definition.*": _("Definitions"),
     "grant.*": _("Access"),
     "console.*": _("Consoles"),

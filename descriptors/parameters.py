@@ -229,7 +229,7 @@ SLICE_NODE: Final = _record(
     x=COORDINATE,
     y=COORDINATE,
     cards=_list(WORD, 32),
-    placed=FLAG,
+    planned=_list(WORD, 8),
 )
 
 

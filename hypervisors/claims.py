@@ -69,7 +69,7 @@ def reserve_many(hypervisor: Hypervisor, wishes: Sequence[Wish], figures: Answer
         return {wish.uid: Unreachable(figures.error, where=hypervisor.name) for wish in wishes}
     lock(hypervisor)
     held = of(hypervisor, [wish.uid for wish in wishes])
-    hosts = _hosts(hypervisor, figures)
+    hosts = promised(hypervisor, figures)
     answers: Claimed = {}
     for wish in wishes:
         if wish.uid in held:
@@ -86,7 +86,7 @@ def resize(hypervisor: Hypervisor, uid: str, needs: Sized) -> Claim | None:
     claim = of(hypervisor, [uid]).get(uid)
     if claim is None:
         return None
-    grown = _grown(claim, needs, _hosts(hypervisor, figures) if figures else {})
+    grown = _grown(claim, needs, promised(hypervisor, figures) if figures else {})
     if isinstance(grown, HypervisorError):
         raise grown
     return _written(grown, grown.host, needs)
@@ -156,10 +156,7 @@ def reason_of(claim: Claim) -> Reason:
     return Reason(claim.reason.get("code", ""), claim.reason.get("params", {}))
 
 
-# -- inside ------------------------------------------------------------------------------------------------------------
-
-
-def _hosts(hypervisor: Hypervisor, figures: Answer) -> dict[str, Host]:
+def promised(hypervisor: Hypervisor, figures: Answer) -> dict[str, Host]:
     """The hosts with what is promised on them as their use: the claims, and what is there beside them."""
     sums = {f"{name}_sum": Sum(name) for name in RESOURCES}
     rows = Claim.objects.filter(hypervisor=hypervisor).order_by().values("host").annotate(**sums)
@@ -170,6 +167,9 @@ def _hosts(hypervisor: Hypervisor, figures: Answer) -> dict[str, Host]:
         used = {f"{name}_used": mine.get(f"{name}_sum", 0) + others.get(name, 0) for name in RESOURCES}
         found[host.name] = replace(host, **used)
     return found
+
+
+# -- inside ------------------------------------------------------------------------------------------------------------
 
 
 def _placed(hypervisor: Hypervisor, wishes: Sequence[Wish], hosts: Mapping[str, Host]) -> Claimed:

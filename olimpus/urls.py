@@ -25,6 +25,7 @@ api = [
     ),
     path("", include("accounts.api.urls")),
     path("", include("hypervisors.api.urls")),
+    path("", include("slices.api.urls")),
     path("", include("descriptors.api.urls")),
     re_path(r"^[\s\S]*$", not_found),
 ]

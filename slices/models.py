@@ -21,8 +21,9 @@ class Draft(models.Model):
     folder = models.OneToOneField(
         Folder, models.CASCADE, primary_key=True, related_name="draft", verbose_name=_("folder")
     )
-    document = models.JSONField(_("document"))
-    #: Goes up by one with each save; it begins where the last draft of the folder ended.
+    #: None: there is nothing to deploy; the row keeps its version, so that nobody saves over what he has not seen.
+    document = models.JSONField(_("document"), null=True, blank=True)
+    #: Goes up by one whenever the document changes, or is deployed.
     version = models.PositiveIntegerField(_("version"), default=1)
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("who")
@@ -47,8 +48,8 @@ class Plan(models.Model):
     document = models.JSONField(_("document"))
     #: What was answered.
     shown = models.JSONField(_("plan shown"))
-    #: Node → [parameter, place].
-    places = models.JSONField(default=dict)
+    #: Node → parameters that the plan chose for it.
+    choices = models.JSONField(default=dict)
     shown_at = models.DateTimeField(_("shown at"), default=timezone.now)
 
     class Meta:

@@ -25,6 +25,8 @@ SENTENCES: Final[Mapping[str, Any]] = {
     "flavor_unknown": _("There is no flavor “%(flavor)s” in %(hypervisor)s. There are: %(flavors)s."),
     "flavor_too_large": _("No flavor in %(hypervisor)s is as large as “%(flavor)s”. There are: %(flavors)s."),
     "no_choice": _("%(place)s itself says where."),
+    "recreate": _("It exists already: %(names)s can change only before that. Remove it and add another one."),
+    "moves": _("It is in %(here)s already and does not move to %(place)s."),
     "not_in_slice": _("The slice has it no longer."),
     "site_unsaid": _("It says no hypervisor."),
     "no_site": _("The hypervisor “%(hypervisor)s” cannot be used. There are: %(places)s."),

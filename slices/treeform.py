@@ -18,8 +18,8 @@ from slices.graph import End, Graph, Link, Node
 Json = dict[str, Any]
 #: Parameters of a folder that are no business of its slice.
 NOT_OURS: Final = frozenset({"rights", "hypervisors"})
-#: Parameters by which a plan says where a machine goes.
-PLACES: Final = ("host", "availability_zone")
+#: Parameters that a plan chooses where nobody has: how large a machine is, and where it goes.
+PLANNED: Final = ("flavor", "host", "availability_zone")
 WORDS: Final = ("role", "group", "apart")
 
 
@@ -31,17 +31,19 @@ class Tree:
     machines: Mapping[str, Json] = field(default_factory=dict)
 
 
-#: Node → (parameter, place), as a plan has chosen.
-Places = Mapping[str, tuple[str, str]]
+#: Node → what a plan has chosen for it, of `PLANNED`.
+Choices = Mapping[str, Mapping[str, str]]
 
 
-def tree_of(graph: Graph, before: Tree | None = None, places: Places | None = None) -> Tree:
-    """The definitions of the graph, where those `before` stood until now."""
-    before, cards, places = before or Tree(), graph.cards(), places or {}
-    machines = {
-        node.name: _machine(node, cards[node.name], before.machines.get(node.name, {}), places.get(node.name), before)
-        for node in graph.nodes
-    }
+def tree_of(graph: Graph, before: Tree | None = None, choices: Choices | None = None) -> Tree:
+    """The definitions of the graph, where those `before` stood until now. What was chosen before stays, unless anew."""
+    before, cards, choices = before or Tree(), graph.cards(), choices or {}
+    links = frozenset(_links_in(before.folder))
+    machines = {}
+    for node in graph.nodes:
+        old = before.machines.get(node.name, {})
+        chosen = choices.get(node.name, chosen_in(old))
+        machines[node.name] = _machine(node, cards[node.name], chosen, old.get("nics") or [], links)
     return Tree(_folder(graph, before.folder), machines)
 
 
@@ -96,27 +98,28 @@ def _network(link: Link, before: Mapping[str, Any]) -> Json:
 
 
 def _machine(
-    node: Node, cards: Sequence[tuple[Link, End]], before: Mapping[str, Any], place: tuple[str, str] | None, tree: Tree
+    node: Node,
+    cards: Sequence[tuple[Link, End]],
+    chosen: Mapping[str, str],
+    before: Sequence[Mapping[str, Any]],
+    links: frozenset[str],
 ) -> Json:
-    pinned = any(node.definition.get(name) for name in PLACES)
-    chosen = _chosen(before) if place is None else {place[0]: place[1]}
-    placed = {} if pinned else chosen
-    nics, names = _nics(cards, before.get("nics") or [], frozenset(_links_in(tree.folder)))
+    planned = {name: value for name, value in chosen.items() if name not in node.definition}
+    nics, names = _nics(cards, before, links)
     said = {
         **{word: getattr(node, word) for word in WORDS if getattr(node, word)},
         **({"critical": True} if node.critical else {}),
         **{name: getattr(node, name) for name in ("x", "y") if getattr(node, name) is not None},
         **({"cards": names} if any(names) else {}),
-        **({"placed": True} if placed else {}),
+        **({"planned": sorted(planned)} if planned else {}),
     }
-    return {**node.definition, **placed, **({"nics": nics} if nics else {}), **({"node": said} if said else {})}
+    return {**node.definition, **planned, **({"nics": nics} if nics else {}), **({"node": said} if said else {})}
 
 
-def _chosen(definition: Mapping[str, Any]) -> Json:
-    """The place that a plan chose before."""
-    if not (definition.get("node") or {}).get("placed"):
-        return {}
-    return {name: definition[name] for name in PLACES if name in definition}
+def chosen_in(definition: Mapping[str, Any]) -> dict[str, str]:
+    """What a plan has chosen, of a machine's definition."""
+    planned = (definition.get("node") or {}).get("planned") or []
+    return {name: definition[name] for name in PLANNED if name in planned and name in definition}
 
 
 def _nics(
@@ -180,7 +183,7 @@ def _end(machine: str, nic: Mapping[str, Any], name: str) -> End:
 
 def _node(name: str, definition: Mapping[str, Any]) -> Node:
     said = definition.get("node") or {}
-    chosen = _chosen(definition)
+    chosen = chosen_in(definition)
     own = {key: value for key, value in definition.items() if key not in ("nics", "node") and key not in chosen}
     words = {word: said.get(word) or "" for word in WORDS}
     return Node(name, own, critical=bool(said.get("critical")), x=said.get("x"), y=said.get("y"), **words)

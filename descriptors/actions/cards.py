@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError
@@ -54,9 +54,16 @@ def give_cards(wanted: Mapping[int, Wanted]) -> dict[int, OlimpusError]:
     faults |= _allocate(drafts, wanted)
     drafts = [nic for nic in drafts if nic.descriptor_id not in faults]
     changed = [nic for nic in drafts if nic.pk is None or _differs(nic, have[nic.descriptor_id, nic.position])]
-    faults |= _clashes(changed)
-    _write([nic for nic in changed if nic.descriptor_id not in faults])
+    surplus = _surplus(have.values(), wanted)
+    faults |= _clashes(changed, {(nic.descriptor_id, nic.position) for nic in (*changed, *surplus)})
+    _write(*([nic for nic in nics if nic.descriptor_id not in faults] for nics in (changed, surplus)))
     return faults
+
+
+def _surplus(have: Iterable[Nic], wanted: Mapping[int, Wanted]) -> list[Nic]:
+    """Cards that their machines have no longer."""
+    numbers = {pk: len(values.get("nics") or []) for pk, (_machine, values, _origins) in wanted.items()}
+    return [nic for nic in have if nic.position >= numbers[nic.descriptor_id]]
 
 
 def _draft(
@@ -131,10 +138,13 @@ def _differs(nic: Nic, known: Nic) -> bool:
     return any(getattr(nic, name) != getattr(known, name) for name in ("mac", "ip", "network", "scope"))
 
 
-def _clashes(drafts: Sequence[Nic]) -> dict[int, OlimpusError]:
-    """Machines whose card names a MAC or an address that another machine holds, in the table or among the drafts."""
+def _clashes(drafts: Sequence[Nic], leaving: Collection[tuple[int, int]]) -> dict[int, OlimpusError]:
+    """Machines whose card names a MAC or an address that another machine holds, in the table or among the drafts.
+
+    What the cards that are `leaving` (descriptor, position) hold in the table is free: they change, or go.
+    """
     faults: dict[int, OlimpusError] = {}
-    macs, ips = _holders(drafts)
+    macs, ips = _holders(drafts, leaving)
     for nic in drafts:
         holder = macs.setdefault(nic.mac, nic)
         if holder.descriptor_id != nic.descriptor_id or holder.position != nic.position:
@@ -146,16 +156,18 @@ def _clashes(drafts: Sequence[Nic]) -> dict[int, OlimpusError]:
     return faults
 
 
-def _holders(drafts: Sequence[Nic]) -> tuple[dict[str, Nic], dict[tuple[str, str], Nic]]:
+def _holders(
+    drafts: Sequence[Nic], leaving: Collection[tuple[int, int]]
+) -> tuple[dict[str, Nic], dict[tuple[str, str], Nic]]:
     macs: dict[str, Nic] = {}
     ips: dict[tuple[str, str], Nic] = {}
     for start in range(0, len(drafts), CHUNK):
         chunk = drafts[start : start + CHUNK]
         same = Q(mac__in=[nic.mac for nic in chunk]) | Q(ip__in=[nic.ip for nic in chunk if nic.ip])
         for nic in Nic.objects.filter(same).select_related("descriptor"):
-            macs[nic.mac] = nic
-            if nic.ip:
-                ips[nic.scope, nic.ip] = nic
+            if (nic.descriptor_id, nic.position) not in leaving:
+                macs[nic.mac] = nic
+                ips |= {(nic.scope, nic.ip): nic} if nic.ip else {}
     return macs, ips
 
 
@@ -167,8 +179,12 @@ def _taken(field: str, value: str, holder: Nic, nic: Nic) -> Conflict:
     )
 
 
-def _write(nics: Sequence[Nic]) -> None:
+def _write(nics: Sequence[Nic], surplus: Sequence[Nic]) -> None:
     known = [nic for nic in nics if nic.pk is not None]
+    for start in range(0, len(surplus), CHUNK):
+        Nic.objects.filter(pk__in=[nic.pk for nic in surplus[start : start + CHUNK]]).delete()
+    for start in range(0, len(known), CHUNK):  # addresses that cards hand to each other are nobody's in between
+        Nic.objects.filter(pk__in=[nic.pk for nic in known[start : start + CHUNK]]).update(ip=None)
     try:
         Nic.objects.bulk_create([nic for nic in nics if nic.pk is None], batch_size=1000)
         if known:

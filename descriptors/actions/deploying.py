@@ -71,7 +71,7 @@ def _undone_on_errors(do: Any, *args: Any, **kwargs: Any) -> tuple[Operation, No
 def _machine(
     hypervisor: Hypervisor, folder: str, name: str, definition: Mapping[str, Any], *, actor: User, start: bool
 ) -> tuple[Operation, Node]:
-    parent = _folder(hypervisor, folder, actor)
+    parent = folder_for(hypervisor, folder, actor=actor)
     node = create_descriptor(parent, name, actor=actor, definition=dict(definition))
     return request("create", node, actor=actor, arguments={"start": start}), node
 
@@ -79,7 +79,7 @@ def _machine(
 def _slice(
     hypervisor: Hypervisor, folder: str, wish: Slice, *, actor: User, start: bool, rollback: bool
 ) -> tuple[Operation, Node]:
-    above = _folder(hypervisor, folder, actor)
+    above = folder_for(hypervisor, folder, actor=actor)
     with tree.lock():
         parent = reread(above)
         require(actor, "create_nodes", parent)
@@ -98,7 +98,7 @@ def _left_out(skipped: Sequence[Mapping[str, Any]], top: Node) -> Conflict:
     return Conflict(_("Not all of its machines can be created."), where=top.path, errors=faults)
 
 
-def _folder(hypervisor: Hypervisor, path: str, actor: User) -> Node:
+def folder_for(hypervisor: Hypervisor, path: str, *, actor: User) -> Node:
     """The folder that was named, or the one that is called as the hypervisor, made when it is missing."""
     if place := _place(hypervisor, path, actor):
         return place

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,10 +83,17 @@ def machines_under(paths: Iterable[str]) -> list[Descriptor]:
     return list(rows.only("path", "name", "definition", "state", "open_operation"))
 
 
-def plan(changes: Definitions, machines: Iterable[Descriptor], *, moved: Mapping[str, str] | None = None) -> EditPlan:
+def plan(
+    changes: Definitions,
+    machines: Iterable[Descriptor],
+    *,
+    moved: Mapping[str, str] | None = None,
+    lifted: Mapping[str, Collection[str]] | None = None,
+) -> EditPlan:
     """Compare the computed definitions of `machines` before and after `changes` (new local definitions by path).
 
-    `moved` maps old path prefixes to new ones when nodes change their place.
+    `moved` maps old path prefixes to new ones when nodes change their place. `lifted` are kinds of parameters, by path,
+    that the state of the machine does not hold back: whoever changes them sees to it that they are written, too.
     """
     machines = list(machines)
     folders = selectors.folders_above(machines)
@@ -98,7 +105,9 @@ def plan(changes: Definitions, machines: Iterable[Descriptor], *, moved: Mapping
     before, after = Cascade(folders), Cascade(after_folders)
     found = EditPlan()
     for machine in machines:
-        _compare(machine, targets[machine.path], changes, before, after, found)
+        new = _compare(machine, targets[machine.path], changes, before, after, found)
+        if new is not None and machine.path in changes:
+            _check_own_edit(machine, *new, (lifted or {}).get(machine.path, ()))
     return found
 
 
@@ -115,13 +124,14 @@ def _after(folders: Definitions, changes: Definitions, moved: Mapping[str, str])
 
 def _compare(
     machine: Descriptor, target: str, changes: Definitions, before: Cascade, after: Cascade, found: EditPlan
-) -> None:
+) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
+    """Computed before and after; None when it is broken."""
     parent, _slash, name = target.rpartition("/")
     try:
         new = after.of(parent or "/", name, changes.get(machine.path, machine.definition)).values
     except Invalid as error:
         found.broken.append({"where": machine.path, "message": str(error)})
-        return
+        return None
     try:
         old = before.of(machine.path.rpartition("/")[0] or "/", machine.name, machine.definition).values
     except Invalid:  # it was broken and is mended now
@@ -131,14 +141,15 @@ def _compare(
         found.unchanged += 1
     else:
         found.rows.append(Row(machine.path, machine.state, what, parameters))
-    if machine.path in changes:
-        _check_own_edit(machine, old, new)
+    return old, new
 
 
-def _check_own_edit(machine: Descriptor, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def _check_own_edit(
+    machine: Descriptor, old: Mapping[str, Any], new: Mapping[str, Any], lifted: Collection[str]
+) -> None:
     """A machine's own definition is bound by its state; what comes from folders waits as pending changes instead."""
     differ = changed(old, new)
-    check_edit(machine.state, differ, where=machine.path)
+    check_edit(machine.state, {kind: names for kind, names in differ.items() if kind not in lifted}, where=machine.path)
     if (differ["creation"] or differ["run"]) and (operation := selectors.open_operation(machine)):
         raise Conflict(
             _("“%(verb)s” is in progress.") % {"verb": operation.verb},

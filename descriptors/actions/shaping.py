@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -21,6 +21,8 @@ from descriptors.permissions import OPERATIONS, access_of, forget, require
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, Forbidden, Invalid, NotFound
 
+#: Parameters by path.
+Chosen = Mapping[str, Mapping[str, Any]]
 #: Parameters that say where a machine is put.
 PLACES = frozenset({"host", "availability_zone"})
 #: More nodes than this are not copied or applied in one go.
@@ -47,11 +49,14 @@ def _create(parent: Node, name: str, kind: Kind, actor: User, definition: object
         return insert([(parent, [draft])], actor=actor)[0]
 
 
-def insert(groups: Iterable[tuple[Node, list[tree.Draft]]], *, actor: User) -> list[Node]:
-    """Check drafts and put them below their parents, told to the journal. The caller has checked `create_nodes`."""
+def insert(groups: Iterable[tuple[Node, list[tree.Draft]]], *, actor: User, chosen: Chosen | None = None) -> list[Node]:
+    """Check drafts and put them below their parents, told to the journal. The caller has checked `create_nodes`.
+
+    `chosen` are parameters, by path, that Olimpus itself chose: whoever asks needs no right to write them.
+    """
     groups = list(groups)
     for parent, drafts in groups:
-        check_drafts(parent.path, drafts, actor)
+        check_drafts(parent.path, drafts, actor, chosen or {})
     nodes = tree.insert(groups)
     changes = {node.path: node.definition for node in nodes}
     plan(
@@ -62,11 +67,13 @@ def insert(groups: Iterable[tuple[Node, list[tree.Draft]]], *, actor: User) -> l
     return nodes
 
 
-def check_drafts(path: str, drafts: Iterable[tree.Draft], actor: User) -> None:
+def check_drafts(path: str, drafts: Iterable[tree.Draft], actor: User, chosen: Chosen | None = None) -> None:
     for draft in drafts:
         draft.name = clean_name(draft.name)
-        draft.definition = checked(join(path, draft.name), draft.definition, actor=actor, before={}, new=True)
-        check_drafts(join(path, draft.name), draft.children, actor)
+        here = join(path, draft.name)
+        draft.definition = checked(here, draft.definition, actor=actor, before={}, new=True)
+        draft.definition |= (chosen or {}).get(here, {})
+        check_drafts(here, draft.children, actor, chosen)
 
 
 def rename(node: Node, name: str, *, actor: User) -> Node:
@@ -202,10 +209,11 @@ def _without_address(nic: Mapping[str, Any], own: Collection[str]) -> dict[str, 
 def without_place(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The definition without the place that the plan of a slice chose for its machine."""
     node = definition.get("node") or {}
-    if not node.get("placed"):
+    chosen = PLACES.intersection(node.get("planned") or ())
+    if not chosen:
         return dict(definition)
-    kept = {name: value for name, value in definition.items() if name not in PLACES}
-    return kept | {"node": {name: value for name, value in node.items() if name != "placed"}}
+    kept = {name: value for name, value in definition.items() if name not in chosen}
+    return kept | {"node": {**node, "planned": [name for name in node["planned"] if name not in chosen]}}
 
 
 @retry_on_deadlock
@@ -220,6 +228,15 @@ def remove(node: Node, *, actor: User) -> int:
         forget()
         journal.record(actor, f"{node.kind}.delete", path=fresh.path, node_id=fresh.pk, data={"nodes": number})
         return number
+
+
+def remove_machines(nodes: Sequence[Node], *, actor: User) -> None:
+    """Delete machines that stand nowhere. Raises as `remove` does; called under the lock of the tree."""
+    for node in nodes:
+        require(actor, "delete", node)
+    tree.remove(nodes)
+    forget()
+    journal.record_many(journal.Draft(actor, f"{node.kind}.delete", node.path, node.pk, {"nodes": 1}) for node in nodes)
 
 
 def reread(node: Node) -> Node:

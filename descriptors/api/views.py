@@ -25,7 +25,7 @@ from olimpus.api import query
 
 #: What `/api/` tells about.
 RESOURCES = (
-    *("nodes", "folders", "descriptors", "apply", "operations", "verbs", "states", "parameters"),
+    *("nodes", "folders", "descriptors", "slices", "apply", "operations", "verbs", "states", "parameters"),
     *("hypervisors", "drivers", "users", "groups", "journal", "auth/me", "auth/tokens", "schema", "docs"),
     *(f"openstack/{name}" for name in ("instances", "flavors", "images", "networks", "subnets", "routers", "volumes")),
     *("openstack/availability-zones", "openstack/projects", "openstack/keypairs", "ssh-tunnel/status"),

@@ -219,6 +219,9 @@ SPECTACULAR_SETTINGS = {
         "MachineState": "descriptors.states.CHOICES",
         "OperationStatus": "descriptors.models.Status",
         "GrantedRole": "descriptors.permissions.ROLES",
+        "HypervisorHealth": "hypervisors.models.Health",
+        "SliceHealth": "slices.api.serializers.HEALTHS",
+        "SliceStatus": "slices.api.serializers.STATUSES",
     },
 }
 SIMPLE_JWT = {

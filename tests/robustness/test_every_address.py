@@ -38,7 +38,7 @@ RULES = {
         notifications-seen open-count operations palette password_change password_change_done preferences
         profile root root-or-home search suggest theme token_create
         api/openstack-availability-zones api/openstack-availability-zones-suggest api/openstack-flavors
-        api/openstack-flavors-recommend
+        api/openstack-flavors-recommend api/slice-list api/slice-topologies api/slice-generate
     """,
     "hidden": """
         api/apply api/descriptor-detail api/folder-detail api/journal-detail api/node-console api/node-copy
@@ -58,6 +58,7 @@ RULES = {
         api/openstack-volumes api/openstack-volumes-one api/openstack-volumes-one-attach
         api/openstack-instances api/openstack-instance api/openstack-deploy-slice
         api/openstack-volumes-one-detach api/openstack-volumes-one-extend api/openstack-volumes-one-snapshot
+        api/slice-detail api/slice-plan api/slice-deploy api/slice-resume api/slice-undo api/slice-status api/slice-export
     """,
     "console": """
         admin:accounts_entry_change admin:accounts_entry_changelist admin:accounts_entry_export

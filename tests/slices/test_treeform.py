@@ -75,15 +75,16 @@ def test_what_the_graph_does_not_know_stays():
     assert after.machines["a"]["nics"][0] == {"network": "campus"}
 
 
-def test_the_place_of_a_plan_is_written_and_is_no_wish():
-    tree = tree_of(PAIR, places={"a": ("host", "worker-1"), "b": ("availability_zone", "nova")})
-    assert (tree.machines["a"]["host"], tree.machines["a"]["node"]["placed"]) == ("worker-1", True)
+def test_what_a_plan_chooses_is_written_and_is_no_wish():
+    chosen = {"a": {"host": "worker-1", "flavor": "small"}, "b": {"availability_zone": "nova"}}
+    tree = tree_of(PAIR, choices=chosen)
+    assert (tree.machines["a"]["host"], tree.machines["a"]["node"]["planned"]) == ("worker-1", ["flavor", "host"])
     assert graph_of("pair", tree) == PAIR
     assert tree_of(PAIR, tree) == tree
     pinned = replace(PAIR, nodes=(Node("a", {"image": "debian-12", "host": "worker-2"}), Node("b")))
-    again = tree_of(pinned, tree, places={"a": ("host", "worker-1")})
-    assert again.machines["a"]["host"] == "worker-2"
-    assert "node" not in again.machines["a"]
+    again = tree_of(pinned, tree, choices=chosen)
+    assert (again.machines["a"]["host"], again.machines["a"]["node"]["planned"]) == ("worker-2", ["flavor"])
+    assert tree_of(PAIR, tree, {"a": {}, "b": {}}) == tree_of(PAIR)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,8 @@
+"""Everything that can be done to slices. Each action checks rights, changes all or nothing, and writes the journal."""
+
+from slices.actions.deploying import deploy, resume, teardown, undo
+from slices.actions.drafting import save_draft
+from slices.actions.making import create, describe
+from slices.actions.planning import Asked, plan, shown
+
+__all__ = ["Asked", "create", "deploy", "describe", "plan", "resume", "save_draft", "shown", "teardown", "undo"]

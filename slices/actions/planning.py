@@ -1,0 +1,234 @@
+"""Plans: what a slice shall become, where each machine lands and why, kept by their digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from descriptors import selectors as nodes
+from descriptors.cascade import Cascade, Computed
+from descriptors.definition import changed
+from descriptors.models import Descriptor, Node
+from descriptors.permissions import require
+from descriptors.states import State
+from hypervisors.models import Claim
+from hypervisors.placement import RESOURCES, Reason, Strategy
+from olimpus.errors import Invalid, NotFound
+from slices import documents, ipam, selectors, sites
+from slices.graph import Graph
+from slices.models import Draft, Plan
+from slices.plan import PINS, Refusal, Row, Running, Site, Wish
+from slices.plan import Plan as Planned
+from slices.plan import plan as planned
+from slices.treeform import Choices, Tree, differences, graph_of, tree_of
+
+Sites = Mapping[str, Site]
+#: Plans that are kept of a slice.
+KEPT: Final = 20
+#: What a plan asks of a definition.
+ASKED: Final = ("hypervisor", "image", "flavor", "host", "availability_zone", *RESOURCES)
+#: Why a flavor is as it is, when somebody has said so: the plan chooses nothing then.
+SAID: Final = frozenset({"flavor_said", "sizes_said", "flavor_default", "flavor_by_hand"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How to plan. `pins` are places by node; `document` None: what is drawn, or else what is in the tree."""
+
+    strategy: Strategy = Strategy.SPREAD
+    optimise: bool = True
+    pins: Mapping[str, str] = field(default_factory=dict)
+    document: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A slice's definitions as they are, its machines, and what tells whether all of it is still so."""
+
+    tree: Tree
+    machines: Mapping[str, Descriptor]
+    draft: Draft | None
+    versions: tuple[Any, ...]
+
+    def basis(self, document: object) -> str:
+        """The digest of what is, and of what is wanted."""
+        said = json.dumps([self.versions, document], sort_keys=True, default=str, separators=(",", ":"))
+        return hashlib.sha256(said.encode()).hexdigest()
+
+
+def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
+    """What the slice would become and where; kept, so that exactly this can be deployed. Nothing else is changed.
+
+    Hypervisors may be asked. Invalid with all faults of the document; what does not fit is in the plan's refusals.
+    """
+    require(actor, "see", folder)
+    asked, standing = asked or Asked(), stand(folder)
+    graph = wanted(folder, standing, asked.document)
+    known = sites.gather(_names(_resolved(folder, graph, standing)))
+    graph = _pinned(folder, graph, standing, asked.pins, known)
+    found = _planned(folder, graph, standing, known, asked)
+    document = documents.write(graph)
+    found = replace(found, basis=standing.basis(document))
+    return _kept(folder, found, document, _choices(found, known))
+
+
+def shown(folder: Node, digest: str = "") -> Plan:
+    """The plan of this digest, or the last one. NotFound."""
+    found = Plan.objects.filter(folder=folder.pk).order_by("-shown_at", "-pk")
+    plan = (found.filter(digest=digest) if digest else found).first()
+    if plan is None:
+        raise NotFound(_("There is no such plan."), where="digest", hint=_("Plan it first."))
+    return plan
+
+
+def stand(folder: Node) -> Standing:
+    """The slice as it is now. Two queries."""
+    rows = list(selectors.machines(folder))
+    draft = Draft.objects.filter(folder=folder.pk).first()
+    versions = (folder.version, draft.version if draft else 0, [(row.name, row.version) for row in rows])
+    tree = Tree(folder.definition, {row.name: row.definition for row in rows})
+    return Standing(tree, {row.name: row for row in rows}, draft, versions)
+
+
+def wanted(folder: Node, standing: Standing, document: object = None) -> Graph:
+    """What the slice shall become, with addresses: by this document, else as it is drawn, else as it is. Invalid."""
+    if document is None and standing.draft is not None:
+        document = standing.draft.document
+    graph = graph_of(folder.name, standing.tree) if document is None else documents.read(document)
+    graph = ipam.addressed(replace(graph, name=folder.name))
+    ipam.check_addresses(graph)
+    return graph
+
+
+# -- asking ------------------------------------------------------------------------------------------------------------
+
+
+def _planned(folder: Node, graph: Graph, standing: Standing, known: Sites, asked: Asked) -> Planned:
+    before = graph_of(folder.name, standing.tree)
+    difference, running = differences(before, graph), _running(standing, known)
+    wish = Wish(
+        strategy=asked.strategy,
+        optimise=asked.optimise,
+        running=running,
+        changed=frozenset(difference.changed),
+        networks={link.name: link.cidr for link in before.links if any(name in running for name in link.nodes)},
+    )
+    found = planned(_resolved(folder, graph, standing), known.values(), wish)
+    more = [*_unchangeable(folder, graph, standing, difference.changed), *_moved(found.rows, running)]
+    return replace(found, refusals=(*found.refusals, *more))
+
+
+def _names(graph: Graph) -> set[str]:
+    return {_hypervisor(node.definition, graph) for node in graph.nodes}
+
+
+def _hypervisor(definition: Mapping[str, Any], graph: Graph) -> str:
+    return str(definition.get("hypervisor") or graph.defaults.get("hypervisor") or "")
+
+
+def _resolved(folder: Node, graph: Graph, standing: Standing) -> Graph:
+    """The graph with definitions as machines will have them, of what a plan asks: folders' and prototypes' included."""
+    cascade = _cascade(folder, tree_of(graph, standing.tree))
+    above = {folder.path, *nodes.parents(folder.path)}
+    inherited = {name: value for name, value in cascade.of_folder(folder.path).values.items() if name in ASKED}
+    computed = {node.name: cascade.of(folder.path, node.name, node.definition) for node in graph.nodes}
+    machines = [replace(node, definition=_own(computed[node.name], above)) for node in graph.nodes]
+    return replace(graph, defaults=inherited, nodes=tuple(machines))
+
+
+def _cascade(folder: Node, tree: Tree) -> Cascade:
+    return Cascade(nodes.folders_above([folder]) | {folder.path: tree.folder})
+
+
+def _own(computed: Computed, above: set[str]) -> dict[str, Any]:
+    """What the machine itself says, or the prototype that it names."""
+    values = {name: value for name, value in computed.values.items() if name in ASKED}
+    return {name: value for name, value in values.items() if computed.origins.get(name) not in above}
+
+
+def _pinned(folder: Node, graph: Graph, standing: Standing, pins: Mapping[str, str], known: Sites) -> Graph:
+    """The graph in which the nodes ask for the places that somebody chose by hand."""
+    resolved = _resolved(folder, graph, standing) if pins else graph
+    if strangers := sorted(pins.keys() - {node.name for node in graph.nodes}):
+        raise Invalid(_("There is no node “%s”.") % strangers[0], where=f"pins.{strangers[0]}")
+    found = list(graph.nodes)
+    for index, (node, as_made) in enumerate(zip(graph.nodes, resolved.nodes, strict=True)):
+        site = known.get(_hypervisor(as_made.definition, resolved))
+        parameter = PINS.get(site.kind) if site else None
+        if node.name in pins and parameter:
+            found[index] = replace(node, definition={**node.definition, parameter: pins[node.name]})
+    return replace(graph, nodes=tuple(found))
+
+
+def _running(standing: Standing, known: Sites) -> dict[str, Running]:
+    """The machines that are on a hypervisor, with what they have there."""
+    there = {name: machine for name, machine in standing.machines.items() if stands(machine)}
+    held = Claim.objects.filter(uid__in=[machine.uid for machine in there.values()])
+    hosts = dict(held.values_list("uid", "host"))
+    found = {}
+    for name, machine in there.items():
+        applied, size = machine.applied or {}, nodes.known_size(machine.applied or {})
+        on = machine.hypervisor.name if machine.hypervisor else ""
+        worker = on in known and known[on].kind == "worker"
+        place = (hosts.get(machine.uid) or machine.host) if worker else applied.get("availability_zone")
+        sizes = {resource: getattr(size, resource) for resource in RESOURCES} if size else {}
+        found[name] = Running(on, str(place or ""), str(applied.get("flavor") or ""), **sizes)
+    return found
+
+
+def stands(machine: Descriptor) -> bool:
+    """Whether it is on a hypervisor, as far as we know."""
+    return machine.state != State.PROVISIONED and bool(machine.vm_ref)
+
+
+def _unchangeable(folder: Node, graph: Graph, standing: Standing, names: Iterable[str]) -> Iterable[Refusal]:
+    """Machines that exist and would have to be made anew."""
+    tree = tree_of(graph, standing.tree)
+    before, after = _cascade(folder, standing.tree), _cascade(folder, tree)
+    for name in names:
+        machine = standing.machines[name]
+        if not stands(machine):
+            continue
+        old = before.of(folder.path, name, standing.tree.machines[name]).values
+        creation = changed(old, after.of(folder.path, name, tree.machines[name]).values)["creation"]
+        if creation := creation - set(PINS.values()):
+            on = machine.hypervisor.name if machine.hypervisor else ""
+            yield Refusal(name, on, Reason("recreate", {"names": sorted(creation)}))
+
+
+def _moved(rows: Iterable[Row], running: Mapping[str, Running]) -> Iterable[Refusal]:
+    """Machines that exist do not move."""
+    for row in rows:
+        here = running.get(row.node)
+        if here and row.change == "change" and here.place and row.place and row.place != here.place:
+            yield Refusal(row.node, row.hypervisor, Reason("moves", {"here": here.place, "place": row.place}))
+
+
+# -- keeping -----------------------------------------------------------------------------------------------------------
+
+
+def _choices(found: Planned, known: Sites) -> dict[str, dict[str, str]]:
+    """What the plan chose for machines that are to be made."""
+    return {row.node: _chosen(row, known.get(row.hypervisor)) for row in found.rows if row.change == "add"}
+
+
+def _chosen(row: Row, site: Site | None) -> dict[str, str]:
+    flavor = {} if row.flavor_reason.code in SAID or not row.flavor else {"flavor": row.flavor}
+    parameter = PINS.get(site.kind) if site else None
+    return flavor | ({parameter: row.place} if parameter and row.place else {})
+
+
+def _kept(folder: Node, found: Planned, document: dict[str, Any], choices: Choices) -> Plan:
+    values = {"basis": found.basis, "document": document, "shown": found.to_json(), "choices": choices}
+    values["shown_at"] = timezone.now()
+    plan, _new = Plan.objects.update_or_create(folder_id=folder.pk, digest=found.digest, defaults=values)
+    old = Plan.objects.filter(folder=folder.pk).order_by("-shown_at", "-pk").values_list("pk", flat=True)[KEPT:]
+    Plan.objects.filter(pk__in=list(old)).delete()
+    return plan

@@ -1,0 +1,215 @@
+"""`/api/slices`: drawn, planned, deployed, watched, torn down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers as drf
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from descriptors.api.base import ASK, READ, WRITE, TreeViewSet
+from descriptors.models import Node
+from hypervisors.placement import Strategy
+from olimpus.api import query
+from olimpus.errors import Invalid
+from olimpus.pagination import Pagination
+from slices import actions, documents, ipam, selectors, topology
+from slices.actions import Asked
+from slices.api import answers, serializers
+from slices.models import Deployment
+from slices.wishes import graph_of_wish
+
+BEGUN = {202: serializers.DEPLOYED, **ASK}
+
+
+class SliceViewSet(TreeViewSet):
+    """Slices by the id of their folder."""
+
+    pagination_class = Pagination
+    bodies: ClassVar = {
+        "create": serializers.NewSliceSerializer,
+        "partial_update": serializers.SliceChangeSerializer,
+        "make_plan": serializers.PlanBodySerializer,
+        "deploy": serializers.DeployBodySerializer,
+        "resume": serializers.ResumeBodySerializer,
+    }
+
+    def body(self, request: Request) -> dict[str, Any]:
+        """The checked body; a form of the browsable pages cannot say all of it."""
+        if isinstance(request.data, QueryDict):
+            raise Invalid(_("Send JSON."), where="body")
+        return super().body(request)
+
+    def slice(self, pk: str) -> Node:
+        """The slice with this id. NotFound."""
+        return selectors.get(self.request.user, int(pk))
+
+    # -- all of them ---------------------------------------------------------------------------------------------------
+
+    @extend_schema(
+        operation_id="slices_list",
+        parameters=[serializers.SlicesQuery],
+        responses={200: serializers.SliceSerializer(many=True), **READ},
+    )
+    def list(self, request: Request) -> Response:
+        """The slices that you may see, by path."""
+        found = selectors.every(request.user, templates=query(request, serializers.SlicesQuery)["templates"])
+        return self.get_paginated_response(selectors.rows(self.paginate_queryset(found) or []))
+
+    @extend_schema(
+        operation_id="slices_create",
+        request=serializers.NewSliceSerializer,
+        responses={201: serializers.CREATED, **ASK},
+    )
+    def create(self, request: Request) -> Response:
+        """Make a slice, plan it, and with `deploy` deploy it when it fits."""
+        given = self.body(request)
+        graph = graph_of_wish(given)
+        folder = actions.create(graph, given.get("folder", ""), actor=request.user)
+        plan = actions.plan(folder, actor=request.user)
+        deployment = None
+        if given["deploy"] and plan.shown["fits"]:
+            deployment = actions.deploy(folder, actor=request.user, digest=plan.digest)
+        row = {
+            "slice": answers.slice_row(self.slice(str(folder.pk)), request.user),
+            "plan": answers.plan_row(plan, folder),
+            "deployment": answers.deployment_row(deployment),
+            "operations": answers.operation_rows(deployment, request.user),
+        }
+        return Response(row, status=201, headers={"Location": f"/api/slices/{folder.pk}"})
+
+    # -- one of them ---------------------------------------------------------------------------------------------------
+
+    @extend_schema(operation_id="slices_retrieve", responses={200: serializers.SliceDetailSerializer, **READ})
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """One slice: its document as the tree has it, and the draft."""
+        return Response(answers.slice_row(self.slice(pk), request.user))
+
+    @extend_schema(
+        operation_id="slices_partial_update",
+        request=serializers.SliceChangeSerializer,
+        responses={200: serializers.SliceDetailSerializer, **WRITE},
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Save the draft (`document` with the `version` that you read; 409 tells who was quicker), or rename."""
+        folder, given = self.slice(pk), self.body(request)
+        if ("document" in given) != ("version" in given):
+            raise Invalid(_("A draft is saved with the version that you read."), where="version")
+        if "document" in given:
+            actions.save_draft(folder, given["document"], version=given["version"], actor=request.user)
+        told = {name: given[name] for name in ("name", "description") if name in given}
+        if told:
+            actions.describe(folder, actor=request.user, **told)
+        return Response(answers.slice_row(self.slice(pk), request.user))
+
+    @extend_schema(operation_id="slices_destroy", responses={200: serializers.DEPLOYED, **BEGUN})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Tear down: destroy all machines, then delete the slice. 200 when nothing stood, 202 else."""
+        deployment = actions.teardown(self.slice(pk), actor=request.user)
+        return self._begun(deployment, 202 if deployment else 200)
+
+    # -- planned and deployed ------------------------------------------------------------------------------------------
+
+    @extend_schema(
+        operation_id="slices_last_plan",
+        parameters=[serializers.DigestQuery],
+        responses={200: serializers.SlicePlanSerializer, **READ},
+    )
+    @action(detail=True, methods=["get"], url_path="plan", pagination_class=None)
+    def plan(self, request: Request, pk: str) -> Response:
+        """The plan that was shown last, or the one of `digest`."""
+        folder = self.slice(pk)
+        return Response(
+            answers.plan_row(actions.shown(folder, query(request, serializers.DigestQuery)["digest"]), folder)
+        )
+
+    @extend_schema(
+        operation_id="slices_plan",
+        request=serializers.PlanBodySerializer,
+        responses={200: serializers.SlicePlanSerializer, **ASK},
+    )
+    @plan.mapping.post
+    def make_plan(self, request: Request, pk: str) -> Response:
+        """What the draft (or `document`) would become, where each node lands and why. Nothing is changed."""
+        folder, given = self.slice(pk), self.body(request)
+        asked = Asked(Strategy(given["strategy"]), given["optimise"], given["pins"], given.get("document"))
+        return Response(answers.plan_row(actions.plan(folder, actor=request.user, asked=asked), folder))
+
+    @extend_schema(operation_id="slices_deploy", request=serializers.DeployBodySerializer, responses=BEGUN)
+    @action(detail=True, methods=["post"])
+    def deploy(self, request: Request, pk: str) -> Response:
+        """Deploy exactly the plan of this digest. 409 when the slice or its draft has changed since it was shown."""
+        return self._begun(actions.deploy(self.slice(pk), actor=request.user, digest=self.body(request)["digest"]))
+
+    @extend_schema(operation_id="slices_resume", request=serializers.ResumeBodySerializer, responses=BEGUN)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Go on with what failed or never began."""
+        return self._begun(actions.resume(self.slice(pk), actor=request.user, names=self.body(request)["nodes"]))
+
+    @extend_schema(operation_id="slices_undo", request=None, responses=BEGUN)
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, pk: str) -> Response:
+        """Take back the last deployment: what it made is destroyed, the definitions are those from before."""
+        return self._begun(actions.undo(self.slice(pk), actor=request.user))
+
+    @extend_schema(operation_id="slices_status", responses={200: serializers.STATUS, **READ})
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def status(self, request: Request, pk: str) -> Response:
+        """How each node is, with its stage, its error, and the ways in."""
+        folder = self.slice(pk)
+        last = Deployment.objects.select_related("actor").filter(folder=folder.pk).first()
+        told = selectors.status(request.user, folder)
+        return Response({**told, "deployment": answers.deployment_row(last)})
+
+    @extend_schema(
+        operation_id="slices_export",
+        parameters=[serializers.ExportQuery],
+        responses={200: OpenApiTypes.OBJECT, **READ},
+    )
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def export(self, request: Request, pk: str) -> Response:
+        """The slice as the tree has it, in this form."""
+        folder, form = self.slice(pk), self.request.query_params.get("format", "own")
+        if form != "own":
+            raise Invalid(_("There is no format “%s”.") % form[:64], where="format", hint="own")
+        return Response(selectors.document(folder))
+
+    # -- tools ---------------------------------------------------------------------------------------------------------
+
+    @extend_schema(operation_id="slices_topologies", responses={200: serializers.TOPOLOGY, **READ})
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def topologies(self, request: Request) -> Response:
+        """The topologies that can be generated, each with the JSON Schema of its parameters."""
+        return Response(topology.palette())
+
+    @extend_schema(
+        operation_id="slices_generate",
+        request=serializers.GenerateBodySerializer,
+        responses={200: OpenApiTypes.OBJECT, **WRITE},
+    )
+    @action(detail=False, methods=["post"], pagination_class=None)
+    def generate(self, request: Request) -> Response:
+        """The document of a topology: `{"kind": "ring", "size": 4}`. Nothing is made."""
+        given = request.data
+        if not isinstance(given, Mapping) or isinstance(given, QueryDict) or not isinstance(given.get("kind"), str):
+            raise drf.ValidationError({"kind": [_("The name of a topology.")]})
+        parameters = {name: value for name, value in given.items() if name != "kind"}
+        graph = topology.generate(given["kind"], parameters)
+        return Response(documents.write(ipam.addressed(graph)))
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _begun(self, deployment: Deployment | None, status: int = 202) -> Response:
+        row = {
+            "deployment": answers.deployment_row(deployment),
+            "operations": answers.operation_rows(deployment, self.request.user),
+        }
+        return Response(row, status=status)

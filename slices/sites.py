@@ -1,0 +1,100 @@
+"""What hypervisors offer to a slice, gathered for its plan: places with what is free there, flavors, images, quotas.
+
+Hypervisors are asked here, as their inventory does it; one that is silent offers what was last heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from hypervisors import aliases, claims, inventory
+from hypervisors.drivers.base import Capacity
+from hypervisors.flavors import PREDEFINED, Flavor
+from hypervisors.gateway import gateway_for
+from hypervisors.inventory import Answer
+from hypervisors.models import Hypervisor
+from hypervisors.placement import RESOURCES, Place, Room, Size, place_of, place_of_host
+from olimpus.errors import OlimpusError
+from slices.plan import Site
+
+#: What nothing was heard about cannot be believed: zones that are only predefined are no places.
+HEARD: Final = frozenset({"live", "cached", "last_known"})
+
+
+def gather(names: Iterable[str]) -> dict[str, Site]:
+    """The hypervisors of these names, as far as there are such; the longest part of a plan."""
+    found = Hypervisor.objects.filter(name__in=set(names)).order_by("name")
+    return {hypervisor.name: site_of(hypervisor) for hypervisor in found}
+
+
+def site_of(hypervisor: Hypervisor) -> Site:
+    """What one hypervisor offers now, or did when it was last heard."""
+    kind, places = _places(hypervisor)
+    return Site(hypervisor.name, kind, places, _flavors(hypervisor), _images(hypervisor), _quota(hypervisor))
+
+
+def _read(hypervisor: Hypervisor, kind: str) -> Answer | None:
+    """None when the hypervisor has nothing of the kind, or was never heard."""
+    try:
+        answer = inventory.read(hypervisor, kind)
+    except OlimpusError:
+        return None
+    return answer if answer.source in HEARD else None
+
+
+def _places(hypervisor: Hypervisor) -> tuple[str, tuple[Place, ...] | None]:
+    try:
+        choosing = gateway_for(hypervisor).places
+    except OlimpusError:  # its library is missing here; the workers may have it
+        choosing = False
+    if choosing:
+        answer = _read(hypervisor, "hosts")
+        hosts = claims.promised(hypervisor, answer).values() if answer else ()
+        return "worker", tuple(map(place_of_host, hosts))
+    if answer := _read(hypervisor, "zones"):
+        return "zone", tuple(map(place_of, inventory.zones(answer)))
+    return "", _itself(hypervisor)
+
+
+def _itself(hypervisor: Hypervisor) -> tuple[Place, ...] | None:
+    """A hypervisor that is one host, when it says how large it is."""
+    answer = _read(hypervisor, "capacity")
+    if answer is None:
+        return None
+    capacity = Capacity(**{name: answer.data[name] for name in Capacity.__dataclass_fields__ if name in answer.data})
+    totals = {name: getattr(capacity, f"{name}_total") for name in RESOURCES}
+    if all(total is None for total in totals.values()):
+        return None
+    left = {
+        name: float("inf") if total is None else max(0, total - getattr(capacity, f"{name}_used"))
+        for name, total in totals.items()
+    }
+    return (Place(hypervisor.name, True, (Room(hypervisor.name, Size(**left)),)),)
+
+
+def _flavors(hypervisor: Hypervisor) -> tuple[Flavor, ...]:
+    answer = _read(hypervisor, "flavors")
+    known = {flavor.name: flavor for flavor in inventory.flavors(answer)} if answer else dict(PREDEFINED)
+    for ours, there in (hypervisor.aliases.get("flavors") or {}).items():
+        if there in known:
+            flavor = known[there]
+            known[ours] = Flavor(ours, flavor.cpus, flavor.memory_mib, flavor.disk_gib)
+    return tuple(known.values())
+
+
+def _images(hypervisor: Hypervisor) -> frozenset[str] | None:
+    if hypervisor.driver == "mock" and not hypervisor.settings.get("images"):
+        return None  # every name is an image there
+    answer = _read(hypervisor, "images")
+    if answer is None:
+        return None
+    names = {str(row[key]) for row in answer.data for key in ("id", "name") if row.get(key)}
+    ours = hypervisor.aliases.get("images") or {}
+    return frozenset(names | {name for name in ours if aliases.here(hypervisor.aliases, "images", name) in names})
+
+
+def _quota(hypervisor: Hypervisor) -> Mapping[str, float | None]:
+    answer = _read(hypervisor, "quotas") if hypervisor.driver == "openstack" else None
+    rows = answer.data if answer else ()
+    return {row["resource"]: None if row["limit"] is None else row["limit"] - row["used"] for row in rows}
