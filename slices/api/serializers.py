@@ -269,7 +269,7 @@ NODE = inline_serializer(
     many=True,
 )
 STATUS = inline_serializer(
-    "SliceStatus",
+    "SliceStanding",
     {
         "status": serializers.ChoiceField(STATUSES),
         "health": serializers.ChoiceField(HEALTHS),
