@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -370,3 +371,28 @@ def test_what_is_packed_goes_where_least_is_left_and_enough():
     assert (told.place, told.reason.code) == ("b", "packed")
     (told,) = suggest([Node("n", Size(2))], [], places)
     assert (told.place, told.reason.code) == ("a", "roomiest")
+
+
+def test_many_are_packed_into_few_places():
+    nodes = [Node(f"n{number}", Size(2)) for number in range(4)]
+    told = suggest(nodes, [], [place("a", Size(2)), place("b", Size(9)), place("c", Size(3))], strategy=Strategy.PACK)
+    assert {found.place for found in told} == {"b"}
+    assert (told[0].reason.code, told[0].reason.params["here"]) == ("few", 4)
+
+
+@quick
+@given(slices(), places(), strategies, st.lists(st.sampled_from(["", "x", "y"]), min_size=12, max_size=12))
+def test_no_two_of_a_group_share_a_place(told, offered, strategy, groups):
+    nodes = [replace(node, apart=group) for node, group in zip(told[0], groups, strict=False)]
+    answer = suggest(nodes, told[1], offered, strategy=strategy)
+    taken = Counter(
+        (found.place, node.apart) for found, node in zip(answer, nodes, strict=True) if found.place and node.apart
+    )
+    assert max(taken.values(), default=1) == 1
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_others_move_on_so_that_nobody_is_refused_in_vain(strategy):
+    nodes = [Node("s1", Size(1)), Node("s2", Size(1)), Node("big", Size(3)), Node("mid", Size(2))]
+    told = suggest(nodes, [("s1", "s2")], [place("a", Size(3)), place("b", Size(4))], strategy=strategy)
+    assert all(found.place for found in told)

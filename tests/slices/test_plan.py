@@ -249,6 +249,17 @@ def test_quota_for_half_of_the_nodes():
     }
 
 
+@pytest.mark.parametrize("resource", ["instances", "cores", "ram", "networks", "subnets", "ports"])
+def test_a_quota_that_is_just_enough_is_enough(resource):
+    enough = {"instances": 4, "cores": 4, "ram": 6144, "networks": 4, "subnets": 4, "ports": 8}[resource]
+    assert plan(RING, [workers(place("w1"), quota={resource: enough})]).fits
+    told = plan(RING, [workers(place("w1"), quota={resource: enough - 1})])
+    assert [refusal.reason.params["resource"] for refusal in told.refusals] == [resource]
+    there = {node.name: running(place("w1")) for node in RING.nodes}
+    networks = {link.name: link.cidr for link in RING.links}
+    assert plan(RING, [workers(place("w1"), quota={resource: 0})], Wish(running=there, networks=networks)).fits
+
+
 def test_networks_of_others_are_joined_and_not_made():
     graph = replace(RING, links=(link("net", "r0", "r1", shared=True, type="public"),))
     assert plan(graph, [workers(place("w1"), quota={"networks": 0})]).fits
