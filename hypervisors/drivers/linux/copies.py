@@ -163,7 +163,7 @@ class Copies:
     def _sheet(self, worker: str, name: str) -> Sheet | None:
         try:
             return parse(b"".join(self.pools[worker].read(sheet_of(name))))
-        except Missing:
+        except (Missing, Rejected):  # the latter of a file that somebody took away
             return None
 
     def _heard(self, name: str) -> Heard:

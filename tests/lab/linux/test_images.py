@@ -173,6 +173,14 @@ def test_a_corrupt_copy_is_not_copied_but_refused_by_name(cluster: Cluster, tiny
         assert len(tiny.upload(NAME, file).hosts) == 2
 
 
+def test_a_copy_whose_files_somebody_took_away_is_made_again(cluster: Cluster, tiny: ImageStore) -> None:
+    first = hosts(tiny)[0]
+    paths = [tiny.pools[first].path_of(name) for name in ours(tiny, first)]
+    cluster.run(first, "rm", *paths)  # libvirt has not looked since: for it they are still there
+    assert tiny.ensure(first, NAME).format == "qcow2"
+    assert len(ours(tiny, first)) == 2
+
+
 def test_a_good_copy_serves_where_another_is_corrupt(cluster: Cluster, tiny: ImageStore) -> None:
     first, second = hosts(tiny)
     cluster.run(first, "truncate", "-s", "1000", tiny.pools[first].path_of(volume_of(NAME)))
