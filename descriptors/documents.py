@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from descriptors.composer import MAX_DEPTH, MAX_NODES, Composer, Node
@@ -117,7 +117,7 @@ def _json(source: str, name: str) -> Any:
     if source.lstrip()[:1] not in ("{", "[", '"'):
         raise ValueError("YAML, to judge by its start")
     data = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
-    if _measure(data, MAX_DEPTH) > MAX_NODES:
+    if _measure(data) > MAX_NODES:
         raise Invalid(_("the document has more than %(limit)d values") % {"limit": MAX_NODES}, where=name)
     return data
 
@@ -133,19 +133,29 @@ def _no_constant(text: str) -> Any:
     raise ValueError(text)
 
 
-def _measure(data: Any, levels: int) -> int:
+def _measure(data: Any) -> int:
     """The number of values in `data`; ValueError for what YAML would refuse too."""
-    if levels <= 0 and isinstance(data, (dict, list)):
+    number, level = 0, [data]
+    for _depth in range(MAX_DEPTH):
+        number += len(level)
+        level = [inner for value in level for inner in _inside(value)]
+    if any(isinstance(value, (dict, list)) or _inside(value) for value in level):
         raise ValueError("too deep")
-    if isinstance(data, dict):
-        return 1 + sum(_measure(key, 0) - 1 + _measure(item, levels - 1) for key, item in data.items())
-    if isinstance(data, list):
-        return 1 + sum(_measure(item, levels - 1) for item in data)
-    if isinstance(data, float) and not math.isfinite(data):
+    return number + len(level)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """What a value holds. A lone surrogate is a UnicodeEncodeError, which is a ValueError."""
+    if isinstance(value, dict):
+        "".join(value).encode()
+        return value.values()
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("not finite")
-    if isinstance(data, str):
-        data.encode()  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
-    return 1
+    return ()
 
 
 def locate(invalid: Invalid, positions: Positions, prefix: Path = ()) -> Invalid:

@@ -9,6 +9,7 @@ import base64
 import binascii
 import ipaddress
 import re
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -79,9 +80,23 @@ def canonical_mac(text: str) -> str:
 
 def canonical_address(text: str) -> str:
     """`text` as an IPv4 or IPv6 address in its shortest form. ValueError if it is neither."""
+    if _is_ipv4(text):
+        return text
     if "%" in text:
         raise ValueError("an address here has no scope")
     return str(ipaddress.ip_address(text))
+
+
+#: Length of an IPv4 prefix → the bits that none of its networks has set.
+_HOST_BITS: Final = {str(length): (1 << 32 - length) - 1 for length in range(33)}
+
+
+def _is_ipv4(text: str) -> bool:
+    """Whether it is an IPv4 address, which has one form only. Asked of the system, as a topology has thousands."""
+    try:
+        return bool(socket.inet_pton(socket.AF_INET, text))
+    except (OSError, ValueError):
+        return False
 
 
 def canonical_ip(text: str) -> str:
@@ -91,8 +106,15 @@ def canonical_ip(text: str) -> str:
 
 def canonical_cidr(text: str) -> str:
     """`text` as a network such as 10.0.0.0/24. ValueError if it is none or has host bits set."""
-    if "/" not in text:
+    address, slash, length = text.partition("/")
+    if not slash:
         raise ValueError("no prefix length")
+    if (
+        length in _HOST_BITS
+        and _is_ipv4(address)
+        and not int.from_bytes(socket.inet_aton(address), "big") & _HOST_BITS[length]
+    ):
+        return text
     return str(ipaddress.ip_network(text))
 
 

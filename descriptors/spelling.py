@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -12,6 +13,7 @@ NAME_LENGTH: Final = 128
 #: `<folder>/common` addresses the folder's own definition.
 COMMON: Final = "common"
 PUNCTUATION: Final = frozenset(".-_@+ ")
+_USUAL: Final = re.compile(r"[A-Za-z0-9_.@+-]+")
 HINT: Final = gettext_noop("Names consist of letters, digits, the characters . - _ @ + and spaces inside.")
 
 
@@ -26,6 +28,8 @@ def fault_of(name: str) -> str:
         }
     if name in (".", "..", COMMON):
         return _("The name “%(name)s” is reserved.") % {"name": name}
+    if _USUAL.fullmatch(name):
+        return ""
     if name != name.strip(" "):
         return _("The name begins or ends with a space.")
     if unicodedata.category(name[0]).startswith("M"):

@@ -22,7 +22,8 @@ VERSION: Final = "slice/1"
 #: Characters of a link's name: the hypervisors' own ending has to fit in, too.
 LINK_NAME: Final = 100
 
-FIELDS: Final = ("olimpus", "name", "description", "defaults", "routed", "parameters", "nodes", "links", "networks")
+LISTS: Final = ("nodes", "links", "networks")
+FIELDS: Final = frozenset({"olimpus", "name", "description", "defaults", "routed", "parameters", *LISTS})
 WORDS: Final = ("role", "group", "apart")
 NODE_FIELDS: Final = frozenset({"name", *WORDS, "critical", "x", "y", "networks"})
 #: What the graph says of a machine or of the folder, so that no definition in a document does.
@@ -30,6 +31,8 @@ SAID_ELSEWHERE: Final = frozenset({"nics", "networks", "node", "slice"})
 CARD: Final = frozenset(NIC["properties"]) - {"network", "ip"}
 END_FIELDS: Final = CARD | {"node", "ip", "name"}
 OPTIONS: Final = frozenset(NETWORK["properties"]) - {"cidr", "own"}
+#: Words of the body that makes a slice.
+_OURS: Final = {"network_type": "type"}
 LINK_FIELDS: Final = OPTIONS | {"name", "ends", "cidr", "network_type"}
 
 
@@ -131,7 +134,7 @@ class _Reader:
         if top.get("olimpus", VERSION) != VERSION:
             message, told = _("%(value)s is not %(known)s"), {"value": shown(top["olimpus"]), "known": VERSION}
             self.fields.add(("olimpus",), message % told)
-        nodes, links, networks = (self.fields.listed(top.get(key, []), (key,)) for key in FIELDS[-3:])
+        nodes, links, networks = (self.fields.listed(top.get(key, []), (key,)) for key in LISTS)
         self._bounds(len(nodes), len(links) + len(networks))
         said = self._named([*self._links(links), *self._networks(networks, nodes)])
         graph = Graph(
@@ -175,9 +178,9 @@ class _Reader:
         return Node(
             name=name,
             definition=self._definition(said, path, NODE_FIELDS),
-            critical=self.fields.flag(said.get("critical", False), (*path, "critical")),
-            x=self.fields.pixels(said.get("x"), (*path, "x")),
-            y=self.fields.pixels(said.get("y"), (*path, "y")),
+            critical="critical" in said and self.fields.flag(said["critical"], (*path, "critical")),
+            x=self.fields.pixels(said["x"], (*path, "x")) if "x" in said else None,
+            y=self.fields.pixels(said["y"], (*path, "y")) if "y" in said else None,
             **{word: self.fields.word(said[word], (*path, word)) for word in WORDS if word in said},
         )
 
@@ -275,8 +278,7 @@ class _Reader:
         return name
 
     def _options(self, said: Mapping[Any, Any], path: Path) -> dict[str, Any]:
-        given = {"type": said["network_type"]} if "network_type" in said else {}
-        given |= {name: value for name, value in said.items() if name in OPTIONS}
+        given = {_OURS.get(name, name): value for name, value in said.items() if _OURS.get(name, name) in OPTIONS}
         judged = self._valid({"networks": {"": given}}, path, skip=2) if given else {}
         return dict(judged["networks"][""]) if judged else {}
 
@@ -299,8 +301,8 @@ class _Reader:
         judged = self._valid({"nics": [given]}, path, skip=2) if given else {}
         return End(
             node=self.fields.word(said.get("node", ""), (*path, "node")),
-            ip=self.fields.ip(said.get("ip", ""), (*path, "ip")),
-            name=self.fields.word(said.get("name", ""), (*path, "name")),
+            ip=self.fields.ip(said["ip"], (*path, "ip")) if "ip" in said else "",
+            name=self.fields.word(said["name"], (*path, "name")) if "name" in said else "",
             card=dict(judged["nics"][0]) if judged else {},
         )
 

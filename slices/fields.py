@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Set
 from typing import Any, Final
 
 from descriptors.faults import Faults, Path, nearest, shown, too_long
@@ -46,15 +46,16 @@ class Fields(Faults):
         self.wrong(path, _("a list"), value)
         return []
 
-    def known(self, said: dict[Any, Any], names: Collection[str], path: Path) -> None:
+    def known(self, said: dict[Any, Any], names: Set[str], path: Path) -> None:
         """Nothing but these entries is said."""
-        for key in said:
-            if key not in names:
-                told = str(key)[:LONGEST_WORD]
-                self.add((*path, told), _('unknown entry "%(name)s"') % {"name": told}, nearest(told, names))
+        for key in () if said.keys() <= names else said.keys() - names:
+            told = str(key)[:LONGEST_WORD]
+            self.add((*path, told), _('unknown entry "%(name)s"') % {"name": told}, nearest(told, names))
 
     def word(self, value: object, path: Path) -> str:
         """A short text on one line, in Unicode's NFC form."""
+        if isinstance(value, str) and len(value) <= LONGEST_WORD and value.isascii() and value.isprintable():
+            return value  # nearly every word of a topology of thousands
         text = self.text(value, path, LONGEST_WORD)
         if not text.isprintable():
             self.add(path, _("it contains a character that cannot be seen"))

@@ -47,7 +47,7 @@ class Link:
     @property
     def nodes(self) -> tuple[str, ...]:
         """Names of its nodes, in the order of its ends."""
-        return tuple(end.node for end in self.ends)
+        return tuple([end.node for end in self.ends])  # a list is made faster than what a generator gives
 
 
 @dataclass(frozen=True)
@@ -149,15 +149,15 @@ def _names(graph: Graph) -> Iterator[Fault]:
 def _ends(graph: Graph) -> Iterator[Fault]:
     known = {node.name for node in graph.nodes}
     for link in graph.links:
-        where = f"links.{link.name}"
-        for name in dict.fromkeys(link.nodes):
+        where, names = f"links.{link.name}", link.nodes
+        for name in dict.fromkeys(names):
             if name not in known:
                 yield _fault(where, _("There is no node “%s”.") % name)
-        if not link.shared and len(link.ends) != 2:
+        if not link.shared and len(names) != 2:
             hint = _("Make it a shared network, or give it two ends.")
-            yield _fault(where, _("A point-to-point link has two ends, not %d.") % len(link.ends), hint)
-        if not link.shared and len(link.ends) == 2 and len(set(link.nodes)) == 1:
-            message = _("“%s” would be linked to itself.") % link.nodes[0]
+            yield _fault(where, _("A point-to-point link has two ends, not %d.") % len(names), hint)
+        if not link.shared and len(names) == 2 and names[0] == names[1]:
+            message = _("“%s” would be linked to itself.") % names[0]
             yield _fault(where, message, _("Remove the link, or lead it to another node."))
 
 
@@ -165,8 +165,8 @@ def _twice(graph: Graph) -> Iterator[Fault]:
     """Two links between the same two nodes mean two cables; the second is refused unless it has a range of its own."""
     pairs: defaultdict[frozenset[str], list[Link]] = defaultdict(list)
     for link in graph.links:
-        if not link.shared and len(set(link.nodes)) == 2:
-            pairs[frozenset(link.nodes)].append(link)
+        if not link.shared and len(nodes := frozenset(link.nodes)) == 2:
+            pairs[nodes].append(link)
     for links in pairs.values():
         for link in links[1:]:
             if not link.cidr and not links[0].cidr and not any(end.name or end.ip for end in link.ends):
@@ -177,7 +177,7 @@ def _twice(graph: Graph) -> Iterator[Fault]:
 
 
 def _crowded(graph: Graph) -> Iterator[Fault]:
-    cards: Iterable[str] = (name for link in graph.links for name in link.nodes)
+    cards: Iterable[str] = (end.node for link in graph.links for end in link.ends)
     for name, number in Counter(cards).items():
         if number > MOST_CARDS:
             message = _("A machine has at most %(most)d cards; this one would have %(number)d.")

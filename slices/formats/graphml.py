@@ -125,14 +125,23 @@ class _Target:
         self.seen = False
         self.line: Callable[[], int] = lambda: 0
         self._report = report
-        self._keys: dict[str, tuple[str, str]] = {}
+        self._keys: dict[str, tuple[str, str, bool]] = {}
         self._holders: list[Said] = []  # what the open graph, nodes and edges say
         self._data = ""  # id of the key whose value is being read
         self._text: list[str] = []
         self._hyper: Vertex | None = None
+        self._begin = {
+            "key": self._start_key,
+            "graph": self._start_graph,
+            "node": self._start_node,
+            "edge": self._start_edge,
+            "hyperedge": self._start_hyperedge,
+            "endpoint": self._start_endpoint,
+            "data": self._start_data,
+        }
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        begin = getattr(self, f"_start_{tag.rpartition('}')[2]}", None)
+        begin = self._begin.get(tag.rpartition("}")[2])
         if begin:
             begin(attributes)
 
@@ -151,10 +160,9 @@ class _Target:
         """Nothing is left to do."""
 
     def _start_key(self, given: dict[str, str]) -> None:
-        self._keys[given.get("id", "")] = (
-            given.get("attr.name", given.get("id", "")),
-            given.get("attr.type", "string"),
-        )
+        name = given.get("attr.name", given.get("id", ""))
+        said = (name.removesuffix(JSON), given.get("attr.type", "string"), name.endswith(JSON))
+        self._keys[given.get("id", "")] = said
 
     def _start_graph(self, _given: dict[str, str]) -> None:
         if self.seen:
@@ -187,22 +195,17 @@ class _Target:
         self._data, self._text = self._needed(given, "key"), []
 
     def _say(self) -> None:
-        name, type_ = self._keys.get(self._data, (self._data, "string"))
+        name, type_, is_json = self._keys.get(self._data, (self._data, "string", False))
         text = "".join(self._text)
         self._data = ""
-        if self._holders:
-            name, value = self._value(name, type_, text)
-            self._holders[-1][name] = value
-
-    def _value(self, name: str, type_: str, text: str) -> tuple[str, Any]:
         try:
-            if name.endswith(JSON):
-                return name.removesuffix(JSON), json.loads(text)
-            return name, _number(type_, text.strip()) if type_ != "string" else text
-        except (ValueError, RecursionError):
-            told = {"text": text[:40], "name": name, "type": type_}
+            value = json.loads(text) if is_json else text if type_ == "string" else _number(type_, text.strip())
+        except (ValueError, LookupError, RecursionError):
             message = _("“%(text)s” under “%(name)s” is not of type %(type)s.")
+            told = {"text": text[:40], "name": name, "type": "json" if is_json else type_}
             raise Invalid(message % told, where=f"{NAME}:{self.line()}") from None
+        if self._holders:
+            self._holders[-1][name] = value
 
     def _needed(self, given: dict[str, str], name: str) -> str:
         if name not in given:

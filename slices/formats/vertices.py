@@ -32,6 +32,7 @@ TOP: Final = frozenset({"name", "description", "defaults", "routed", "parameters
 _NODE: Final = (NODE_FIELDS - {"name", "networks"}) | (PARAMETERS.keys() - SAID_ELSEWHERE)
 _LINK: Final = LINK_FIELDS - {"ends"}
 _END: Final = {f"{side}_{name}": (side, name) for side in ("source", "target") for name in END_FIELDS - {"node"}}
+_EDGE: Final = _LINK | _END.keys()
 _KINDS: Final = frozenset(NETWORK["properties"]["type"]["enum"])
 _WORDS: Final = ("role", "group", "apart")
 _OF_ALL: Final = gettext_noop("“%(name)s” of the whole.")
@@ -201,7 +202,7 @@ class _Reader:
 
     def _links(self) -> Iterator[Said]:
         for edge in self._drawing.edges:
-            ends = [self._end(edge, "source"), self._end(edge, "target")]
+            ends = self._ends(edge)
             known = [end in self._names or end in self._networks for end in (edge.source, edge.target)]
             if not all(known):
                 stranger = edge.target if known[0] else edge.source
@@ -212,10 +213,15 @@ class _Reader:
                 self._lines["links"].append(edge.line)
                 yield link
 
-    def _end(self, edge: Edge, side: str) -> Any:
-        said = {_END[key][1]: value for key, value in edge.said.items() if key in _END and _END[key][0] == side}
-        name = self._names.get(edge.source if side == "source" else edge.target, "")
-        return {"node": name, **said} if said else name
+    def _ends(self, edge: Edge) -> list[Any]:
+        """Both ends, with what is said of them."""
+        said: dict[str, Said] = {"source": {}, "target": {}}
+        for key, value in edge.said.items():
+            if key in _END:
+                side, name = _END[key]
+                said[side][name] = value
+        names = (self._names.get(edge.source, ""), self._names.get(edge.target, ""))
+        return [{"node": name, **more} if more else name for name, more in zip(names, said.values(), strict=True)]
 
     def _join(self, edge: Edge, ends: list[Any]) -> None:
         """A machine into a shared network."""
@@ -231,7 +237,7 @@ class _Reader:
             self._ignore(_("“%(node)s” is linked to itself: left out.") % told, edge.line)
             return None
         link = {key: value for key, value in edge.said.items() if key in _LINK} | {"ends": ends}
-        self._leave_out(_OF_LINKS, edge.said.keys() - _LINK - _END.keys(), edge.line)
+        self._leave_out(_OF_LINKS, edge.said.keys() - _EDGE, edge.line)
         for key in ("type", "network_type"):
             if key in link and link[key] not in _KINDS:
                 self._leave_out(_OF_LINKS, [key], edge.line)

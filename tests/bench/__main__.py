@@ -34,6 +34,7 @@ BENCHES = {
     "cli": "cli",
     "consoles": "consoles",
     "slices-plan": "slices_plan",
+    "slices-formats": "slices_formats",
 }
 #: Seconds that one benchmark may take.
 LONGEST = 600

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from descriptors.composer import Composer
 from descriptors.definition import validate
 from descriptors.documents import dump_json, dump_yaml, load, load_with_lines, locate
 from olimpus.errors import Invalid, TooLarge
@@ -247,3 +248,34 @@ def test_faults_of_a_definition_name_the_line_of_the_document():
 def test_an_error_without_faults_is_located_by_the_prefix():
     _, positions = load_with_lines(COURSE, name="course.yaml")
     assert locate(Invalid("no", where="prototype"), positions, ("nodes", 1)).where == "course.yaml:4:5: prototype"
+
+
+YAML_PIECES = st.lists(
+    st.sampled_from(
+        [
+            *"ab1:-?#[]{},&*!|>'\"\\ \n\t%@`~.=<é🦉",
+            "\n  ",
+            "\n- ",
+            "a: ",
+            "- ",
+            "<<: ",
+            "*a",
+            "&a ",
+            "'a'",
+            "\r\n",
+            "1e3",
+        ]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@given(YAML_PIECES)
+@example("a: &x {b: 1}\nc: {<<: *x}\n")
+@example("user_data: |\n  #!/bin/sh\n  true\n")
+def test_the_swift_reader_takes_nothing_otherwise(text):
+    """Whatever libyaml lets pass is what the reader says that tells the line of every fault."""
+    swift = Composer("d", text)._swiftly()
+    if swift is not None:
+        slow = Composer("d", text)._explained()
+        assert (swift.plain(), swift.line) == (slow.plain(), slow.line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from descriptors.documents import dump_yaml, load
@@ -52,6 +52,7 @@ def test_a_document_is_a_graph_and_back():
 
 
 @given(graphs())
+@settings(max_examples=50)
 def test_written_and_read_it_is_the_same(graph: Graph):
     document = write(graph)
     assert read(document) == graph

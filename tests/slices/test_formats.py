@@ -8,7 +8,7 @@ from pathlib import Path
 
 import networkx as nx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from olimpus.errors import Invalid, TooLarge
@@ -46,6 +46,7 @@ def test_golden_files_both_ways(name):
 
 @pytest.mark.parametrize("name", LOSSLESS)
 @given(graph=graphs())
+@settings(max_examples=30)
 def test_written_and_read_it_is_the_same_graph(name, graph):
     assert read(write(graph, name), name)[0] == graph
 
