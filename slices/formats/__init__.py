@@ -7,7 +7,7 @@ from typing import Any, Final
 from descriptors.faults import nearest
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
-from slices.formats import graphml, nodelink, own
+from slices.formats import containerlab, graphml, nodelink, own
 from slices.formats.base import Format, bounded, head
 from slices.formats.report import Report
 from slices.graph import Graph
@@ -20,6 +20,7 @@ FORMATS: Final[dict[str, Format]] = {
     for known in (
         graphml.FORMAT,
         nodelink.FORMAT,
+        containerlab.FORMAT,
         own.JSON,
         own.YAML,
     )

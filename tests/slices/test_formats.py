@@ -19,7 +19,13 @@ from slices.topology import KINDS, generate
 from tests.slices.graphs import graphs
 
 GOLDEN = Path(__file__).parent / "golden"
-CAMPUS = {"yaml": "campus.yaml", "own": "campus.json", "graphml": "campus.graphml", "nodelink": "campus.nodelink.json"}
+CAMPUS = {
+    "yaml": "campus.yaml",
+    "own": "campus.json",
+    "graphml": "campus.graphml",
+    "nodelink": "campus.nodelink.json",
+    "containerlab": "campus.clab.yml",
+}
 LOSSLESS = sorted(CAMPUS)
 
 
