@@ -42,5 +42,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("accounts.web.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("slices.web.urls")),
     path("", include("descriptors.web.urls")),
 ]

@@ -31,6 +31,8 @@ Item = dict[str, Any]
 PAGES: Final = {
     "home": (gettext_lazy("My machines"), "home"),
     "operations": (gettext_lazy("Operations"), "activity"),
+    "slices": (gettext_lazy("Slices"), "affiliate"),
+    "slice-new": (gettext_lazy("New slice"), "plus"),
     "search": (gettext_lazy("Search"), "search"),
     "profile": (gettext_lazy("Profile and tokens"), "settings"),
     "apply": (gettext_lazy("Import a document"), "upload"),

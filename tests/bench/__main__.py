@@ -35,6 +35,7 @@ BENCHES = {
     "consoles": "consoles",
     "slices-plan": "slices_plan",
     "slices-formats": "slices_formats",
+    "slices-editor": "slices_editor",
 }
 #: Seconds that one benchmark may take.
 LONGEST = 600

@@ -36,7 +36,7 @@ RULES = {
         api/states api/user-detail api/user-list api/verbs apply document-check filter-forget filter-keep
         folder-options guide-close home home-places keys last-operations node-rows notifications
         notifications-seen open-count operations palette password_change password_change_done preferences
-        profile root root-or-home search suggest theme token_create
+        profile root root-or-home search slice-new slices suggest theme token_create
         api/openstack-availability-zones api/openstack-availability-zones-suggest api/openstack-flavors
         api/openstack-flavors-recommend api/slice-list api/slice-topologies api/slice-generate
     """,
@@ -49,7 +49,7 @@ RULES = {
         node-access node-console node-console-text node-console-ticket node-picture
         node-copy node-counts node-delete node-draft node-duplicate node-edit
         node-export node-group node-hypervisors node-move node-panel node-people node-rename node-row
-        node-selection node-snapshots node-tallies node-ways node-words operation operation-cancel
+        node-selection node-snapshots node-tallies node-ways node-words operation operation-cancel slice
         operation-line operation-report operation-retry siblings sign_in_end token_revoke tree-level
         api/openstack-flavors-one api/openstack-images api/openstack-images-one api/openstack-keypairs
         api/openstack-networks api/openstack-networks-one api/openstack-projects api/openstack-projects-one

@@ -19,6 +19,8 @@ MOST_SCRIPT = 150 * 1024
 MOST_EDITOR = 125 * 1024
 #: Of a screen or a terminal, on its own page.
 MOST_CONSOLE = 150 * 1024
+#: Of the drawing of a slice, on its own page.
+MOST_DRAWING = 200 * 1024
 
 
 def used_icons() -> set[str]:
@@ -56,7 +58,8 @@ def weight(scripts: Iterable[Path]) -> int:
 
 def test_a_page_loads_little_script() -> None:
     scripts = [*(STATIC / "js").glob("*.js"), *(STATIC / "vendor").glob("*/*.js")]
-    assert weight(path for path in scripts if "codemirror" not in str(path)) < MOST_SCRIPT
+    others = re.compile(r"codemirror|/slice")
+    assert weight(path for path in scripts if not others.search(str(path))) < MOST_SCRIPT
 
 
 def test_an_editor_comes_with_its_own_script_where_there_is_one() -> None:
@@ -72,6 +75,12 @@ def test_a_console_comes_with_its_own_script_where_there_is_one() -> None:
     assert weight((vendor).glob("novnc-*/**/*.js")) < MOST_CONSOLE
     for path in TEMPLATES.rglob("*.html"):
         assert path.name == "console.html" or not re.search("xterm|novnc|glass", path.read_text()), path
+
+
+def test_a_drawing_comes_with_its_own_script_where_there_is_one() -> None:
+    assert weight([*(STATIC / "vendor").glob("cytoscape-*/*.mjs"), *(STATIC / "js").glob("slice*.js")]) < MOST_DRAWING
+    for path in TEMPLATES.rglob("*.html"):
+        assert path.name.startswith("slice") or not re.search(r"js/slice|css/slice", path.read_text()), path
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -32,7 +32,8 @@ def portal_pages(folder: Node, machine: Node) -> list[str]:
     asks = [f"/-/nodes/{number}/ask/start", f"/-/nodes/{number}/new-machine", f"/-/nodes/{number}/edit"]
     found = [f"/{page}?q=vm" for page in ("search/", "-/suggest", "-/palette")]
     rest = ["/", "/operations/", "/-/notifications", "/accounts/profile/", "/apply/", f"/-/nodes/{machine.pk}/panel"]
-    return [*views, one, *tabs, *parts, *asks, *found, *rest, f"/-/tree/{number}"]
+    slices = ["/slices/", "/slices/new/", f"/slices/{number}/"]
+    return [*views, one, *tabs, *parts, *asks, *found, *rest, *slices, f"/-/tree/{number}"]
 
 
 def console_pages(folder: Node, machine: Node) -> list[str]:

@@ -1,0 +1,120 @@
+// A new slice: what it begins with (a topology, a file, a template, nothing), what it is called, and where it goes.
+import { all, ask, page, sentence } from "./slice_api.js"
+import { fields, kindIcon, nested, values } from "./slice_fields.js"
+import { draw, outline } from "./slice_preview.js"
+import { Report } from "./slice_report.js"
+
+const PAUSE = 350 // ms without a change before the preview is asked for
+const form = document.querySelector("[data-new-slice]")
+const one = name => form.querySelector(`[data-${name}]`)
+const report = new Report(one("report"))
+const kinds = new Map()
+let chosen = null, made = null, timer = 0, turn = 0
+
+// -- choosing
+
+function choose(button) {
+  for (const each of form.querySelectorAll("[data-begin]")) each.setAttribute("aria-pressed", String(each === button))
+  chosen = { ...button.dataset }
+  one("file-part").hidden = chosen.begin !== "file"
+  one("report").hidden = true
+  const schema = chosen.begin === "topology" ? kinds.get(chosen.kind).schema : chosen.begin === "template" ? schemaOf(JSON.parse(chosen.parameters || "{}")) : {}
+  one("fields").replaceChildren(...fields(schema))
+  const name = form.elements.name
+  if (!name.dataset.typed) name.value = chosen.name ?? chosen.kind ?? ""
+  soon()
+}
+
+/** A template's parameters as the schema of a form. */
+function schemaOf(parameters) {
+  const properties = Object.entries(parameters).map(([name, { type, choices, ...rest }]) => [name, { ...rest, type: { image: "string", flavor: "string" }[type] ?? type, ...(choices && { enum: choices }) }])
+  return { properties: Object.fromEntries(properties) }
+}
+
+// -- the preview
+
+function soon() { clearTimeout(timer); timer = setTimeout(look, PAUSE) }
+
+async function look() {
+  const mine = turn += 1
+  const found = await document_()
+  if (mine !== turn) return
+  made = found
+  if (found) draw(one("picture"), outline(found))
+  const nodes = found?.nodes?.length ?? 0
+  one("counts").textContent = page.wordCounts.replace("{nodes}", nodes).replace("{links}", (found?.links?.length ?? 0) + (found?.networks?.length ?? 0))
+}
+
+/** The document that would be made now; null when it cannot be. */
+async function document_() {
+  complain("")
+  if (chosen.begin === "topology") return told(await ask(all("generate"), { method: "POST", body: { kind: chosen.kind, ...values(one("fields")) } }))
+  if (chosen.begin === "template") return told(await ask(`${page.api}/${chosen.id}`))
+  if (chosen.begin === "file") return report.document
+  return { nodes: [] }
+}
+
+function told({ ok, told: answer }) {
+  if (!ok) { complain(sentence(answer)); return null }
+  return answer.document ?? answer
+}
+
+async function take(file) {
+  const body = new FormData()
+  body.set("file", file)
+  if (form.elements.format.value) body.set("format", form.elements.format.value)
+  const { ok, told: answer } = await ask(all("import"), { method: "POST", body })
+  if (!ok) { made = null; return complain([sentence(answer), ...(answer.errors ?? []).slice(0, 5).map(fault => `${fault.where}: ${fault.message}`)].join("\n")) }
+  report.show(answer)
+  const name = form.elements.name
+  if (!name.dataset.typed) name.value = answer.document.name || file.name.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "-")
+  look()
+}
+
+function complain(text) {
+  const place = one("error")
+  place.hidden = !text
+  place.textContent = text
+}
+
+// -- making it
+
+async function make(event) {
+  event.preventDefault()
+  const { name, to: folder, hypervisor, description } = form.elements
+  const begun = chosen.begin === "template" ? { template: Number(chosen.id), parameters: values(one("fields")) } : report.mapped(made ?? await document_())
+  if (!begun) return
+  const button = form.querySelector("button[type=submit]")
+  button.classList.add("working")
+  const body = { ...begun, name: name.value.trim(), ...(description.value.trim() && { description: description.value.trim() }), ...(folder.value.trim() && { folder: folder.value.trim() }), ...(hypervisor.value && { hypervisor: hypervisor.value }) }
+  const { ok, told: answer } = await ask(page.api, { method: "POST", body })
+  button.classList.remove("working")
+  if (!ok) return complain([sentence(answer), ...(answer.errors ?? []).slice(1, 6).map(fault => `${fault.where ?? ""} ${fault.message}`)].join("\n"))
+  location.assign(page.editor.replace("/0/", `/${(answer.slice ?? answer).id}/`))
+}
+
+async function offer() {
+  const topologies = await ask(all("topologies"))
+  if (topologies.ok) for (const kind of topologies.told) if (!nested(kind.schema)) kinds.set(kind.name, kind)
+  one("topologies").replaceChildren(...[...kinds.values()].map(card))
+  if (!chosen) choose(form.querySelector(page.template ? `[data-begin=template][data-id="${page.template}"]` : "[data-begin=topology][data-kind=ring]") ?? form.querySelector("[data-begin]"))
+}
+
+function card({ name, title }) {
+  const button = Object.assign(document.createElement("button"), { type: "button", className: "slice-kind" })
+  Object.assign(button.dataset, { begin: "topology", kind: name })
+  button.innerHTML = `<svg class="icon" aria-hidden="true"><use href="${page.sprite}#${kindIcon(name)}"/></svg>`
+  button.append(Object.assign(document.createElement("span"), { textContent: title }))
+  return button
+}
+
+form.addEventListener("click", event => { const button = event.target.closest("[data-begin]"); if (button) choose(button) })
+form.addEventListener("input", event => { if (event.target === form.elements.name) event.target.dataset.typed = "yes"; if (one("fields").contains(event.target)) soon() })
+form.addEventListener("change", event => { if (event.target === form.elements.file && event.target.files[0]) take(event.target.files[0]) })
+form.addEventListener("submit", make)
+for (const type of ["dragover", "drop"]) form.addEventListener(type, event => event.preventDefault())
+form.addEventListener("drop", event => {
+  const file = event.dataTransfer.files[0]
+  if (file) { choose(form.querySelector("[data-begin=file]")); take(file) }
+})
+offer()
