@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from django.utils.translation import gettext as _
+
 from hypervisors import aliases, claims, inventory
 from hypervisors.drivers.base import Capacity
 from hypervisors.flavors import PREDEFINED, Flavor
@@ -15,7 +17,9 @@ from hypervisors.gateway import gateway_for
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from hypervisors.placement import RESOURCES, Place, Room, Size, place_of, place_of_host
-from olimpus.errors import OlimpusError
+from hypervisors.registry import nearest
+from olimpus.errors import NotFound, OlimpusError
+from slices.graph import Graph
 from slices.plan import Site
 
 #: What nothing was heard about cannot be believed: zones that are only predefined are no places.
@@ -32,6 +36,26 @@ def site_of(hypervisor: Hypervisor) -> Site:
     """What one hypervisor offers now, or did when it was last heard."""
     kind, places = _places(hypervisor)
     return Site(hypervisor.name, kind, places, _flavors(hypervisor), _images(hypervisor), _quota(hypervisor))
+
+
+def unknown(graph: Graph, hypervisor: str) -> dict[str, dict[str, str]]:
+    """Images and flavors that the hypervisor does not have, each with the one most like it; nothing without one.
+
+    NotFound when there is no such hypervisor.
+    """
+    if not hypervisor:
+        return {"images": {}, "flavors": {}}
+    site = gather([hypervisor]).get(hypervisor)
+    if site is None:
+        raise NotFound(_("There is no hypervisor “%s”.") % hypervisor, where="hypervisor")
+    said = [graph.defaults, *(node.definition for node in graph.nodes)]
+    known = {"image": site.images, "flavor": {flavor.name for flavor in site.flavors}}
+    found: dict[str, dict[str, str]] = {}
+    for parameter, names in known.items():
+        wanted = {str(definition[parameter]) for definition in said if definition.get(parameter)}
+        strangers = sorted(wanted - set(names)) if names is not None else []
+        found[f"{parameter}s"] = {name: nearest(name, sorted(names or ())) for name in strangers}
+    return found
 
 
 def _read(hypervisor: Hypervisor, kind: str) -> Answer | None:

@@ -1,4 +1,4 @@
-"""A body of `POST /api/slices` as a graph: explicit nodes and links, a topology by name, or a generator with parameters."""
+"""A body of `POST /api/slices` as a graph: explicit nodes and links, a generator with parameters, or a file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from hypervisors.models import Hypervisor
 from hypervisors.placement import links_of
 from hypervisors.registry import nearest
 from olimpus.errors import Invalid
-from slices import documents, topology
+from slices import documents, formats, topology
 from slices.graph import Graph
 
 #: Fields of a body that are the own document's.
 DOCUMENT: Final = ("name", "description", "defaults", "routed", "parameters", "nodes", "links", "networks")
+#: Of these, what a body says beside a topology.
+SAID: Final = ("name", "description", "routed", "parameters")
 HYBRID: Final = "hybrid"
 
 
@@ -33,14 +35,26 @@ def _generated(given: Mapping[str, Any], asked: Mapping[str, Any]) -> Graph:
         if given.get(name):
             message = _("A topology makes its own nodes and links.")
             raise Invalid(message, where=name, hint=_("Leave them out, or leave “topology” out."))
-    parameters = {name: value for name, value in asked.items() if name != "kind"}
     try:
-        made = topology.generate(str(asked.get("kind") or ""), parameters)
+        made = _of_file(asked) if "text" in asked else _of_kind(asked)
     except Invalid as error:
         raise _below(error, "topology") from error
     said = documents.read({name: given[name] for name in DOCUMENT if name in given})
-    kept = {name: getattr(said, name) for name in ("name", "description", "defaults", "routed", "parameters")}
-    return replace(made, **kept)
+    told = {name: getattr(said, name) for name in SAID if given.get(name)}
+    return replace(made, **told | {"defaults": {**made.defaults, **said.defaults}})
+
+
+def _of_kind(asked: Mapping[str, Any]) -> Graph:
+    parameters = {name: value for name, value in asked.items() if name != "kind"}
+    return topology.generate(str(asked.get("kind") or ""), parameters)
+
+
+def _of_file(asked: Mapping[str, Any]) -> Graph:
+    """The graph of a file's text; without `format` the text says what it is."""
+    strangers = sorted(map(str, asked.keys() - {"format", "text"}))
+    if strangers or not isinstance(asked["text"], str) or not isinstance(asked.get("format", ""), str):
+        raise Invalid(_("A file is given by “text” and “format”."), where=strangers[0][:64] if strangers else "text")
+    return formats.read(asked["text"], asked.get("format", ""))[0]
 
 
 def _below(error: Invalid, where: str) -> Invalid:

@@ -111,6 +111,23 @@ class GenerateBodySerializer(serializers.Serializer[Any]):
     kind = serializers.CharField(max_length=64)
 
 
+class ImportBodySerializer(Strict):
+    """A text, or a file of a form."""
+
+    format = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=32, help_text="Left out: the text says it."
+    )
+    text = serializers.CharField(required=False, trim_whitespace=False)
+    file = serializers.FileField(required=False)
+    hypervisor = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=255,
+        help_text="Whose images and flavors are looked at.",
+    )
+
+
 class SlicesQuery(serializers.Serializer[Any]):
     """Which slices."""
 
@@ -277,6 +294,35 @@ STATUS = inline_serializer(
         "deployment": DeploymentSerializer(allow_null=True),
         "nodes": NODE,
     },
+)
+NOTES = serializers.ListField(child=serializers.DictField(), help_text="what, line")
+IMPORTED = inline_serializer(
+    "SliceImported",
+    {
+        "document": DocumentField(),
+        "report": inline_serializer(
+            "SliceImportReport",
+            {
+                "understood": NOTES,
+                "ignored": NOTES,
+                "unmapped": NOTES,
+                "unknown": serializers.DictField(
+                    help_text="images and flavors that the hypervisor does not have, each with the one most like it."
+                ),
+            },
+        ),
+    },
+)
+FORMAT = inline_serializer(
+    "SliceFormat",
+    {
+        "name": serializers.CharField(),
+        "title": serializers.CharField(),
+        "endings": serializers.ListField(child=serializers.CharField()),
+        "reads": serializers.BooleanField(),
+        "writes": serializers.BooleanField(),
+    },
+    many=True,
 )
 TOPOLOGY = inline_serializer(
     "SliceTopology",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final
 
-from django.http import QueryDict
+from django.http import HttpResponse, QueryDict
+from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers as drf
 from rest_framework.decorators import action
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -20,13 +22,28 @@ from hypervisors.placement import Strategy
 from olimpus.api import query
 from olimpus.errors import Invalid
 from olimpus.pagination import Pagination
-from slices import actions, documents, ipam, selectors, topology
+from olimpus.parsers import JSONParser, MultiPartParser
+from slices import actions, documents, formats, ipam, selectors, sites, topology
 from slices.actions import Asked
 from slices.api import answers, serializers
 from slices.models import Deployment
 from slices.wishes import graph_of_wish
 
+#: Formats that are no plain text.
+TYPES: Final = {"own": "application/json", "nodelink": "application/json", "graphml": "application/xml"}
 BEGUN = {202: serializers.DEPLOYED, **ASK}
+
+
+class AsAsked(BaseContentNegotiation):
+    """Where `?format=` names the format of a file, not that of the answer."""
+
+    def select_parser(self, request: Request, parsers: Sequence[Any]) -> Any:
+        """None is needed."""
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Sequence[Any], format_suffix: str | None = None) -> Any:
+        """Errors are told as JSON."""
+        return renderers[0], renderers[0].media_type
 
 
 class SliceViewSet(TreeViewSet):
@@ -172,15 +189,17 @@ class SliceViewSet(TreeViewSet):
     @extend_schema(
         operation_id="slices_export",
         parameters=[serializers.ExportQuery],
-        responses={200: OpenApiTypes.OBJECT, **READ},
+        responses={200: OpenApiTypes.STR, **READ},
     )
-    @action(detail=True, methods=["get"], pagination_class=None)
-    def export(self, request: Request, pk: str) -> Response:
-        """The slice as the tree has it, in this form."""
-        folder, form = self.slice(pk), self.request.query_params.get("format", "own")
-        if form != "own":
-            raise Invalid(_("There is no format “%s”.") % form[:64], where="format", hint="own")
-        return Response(selectors.document(folder))
+    @action(detail=True, methods=["get"], pagination_class=None, content_negotiation_class=AsAsked)
+    def export(self, request: Request, pk: str) -> HttpResponse:
+        """The slice as the tree has it, as a file of this format."""
+        folder, name = self.slice(pk), query(request, serializers.ExportQuery)["format"]
+        text = formats.write(selectors.graph(folder), name)
+        headers = {
+            "Content-Disposition": content_disposition_header(True, folder.name + formats.FORMATS[name].endings[0])
+        }
+        return HttpResponse(text, content_type=f"{TYPES.get(name, 'text/plain')}; charset=utf-8", headers=headers)
 
     # -- tools ---------------------------------------------------------------------------------------------------------
 
@@ -204,6 +223,36 @@ class SliceViewSet(TreeViewSet):
         parameters = {name: value for name, value in given.items() if name != "kind"}
         graph = topology.generate(given["kind"], parameters)
         return Response(documents.write(ipam.addressed(graph)))
+
+    @extend_schema(operation_id="slices_formats", responses={200: serializers.FORMAT, **READ})
+    @action(detail=False, methods=["get"], pagination_class=None)
+    def formats(self, request: Request) -> Response:
+        """The formats of files, which of them are read, and which are written."""
+        return Response(formats.described())
+
+    @extend_schema(
+        operation_id="slices_import",
+        request=serializers.ImportBodySerializer,
+        responses={200: serializers.IMPORTED, **WRITE},
+    )
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="import",
+        pagination_class=None,
+        parser_classes=[JSONParser, MultiPartParser],
+    )
+    def read(self, request: Request) -> Response:
+        """The document of a file, and what became of each of its parts. Nothing is made."""
+        form = serializers.ImportBodySerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        if ("text" in given) == ("file" in given):
+            raise Invalid(_("Give “text”, or a “file”."), where="text")
+        text = given["text"] if "text" in given else given["file"].read(formats.MOST_BYTES + 1)
+        graph, report = formats.read(text, given["format"])
+        told = report.as_data() | {"unknown": sites.unknown(graph, given["hypervisor"])}
+        return Response({"document": documents.write(graph), "report": told})
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,11 @@ from descriptors.faults import nearest
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
 from slices.formats import containerlab, graphml, nodelink, own
-from slices.formats.base import Format, bounded, head
+from slices.formats.base import MOST_BYTES, Format, bounded, head
 from slices.formats.report import Report
 from slices.graph import Graph
 
-__all__ = ["FORMATS", "Format", "Report", "described", "read", "sniffed", "write"]
+__all__ = ["FORMATS", "MOST_BYTES", "Format", "Report", "described", "read", "sniffed", "write"]
 
 #: By name, in the order in which a text is tried for them.
 FORMATS: Final[dict[str, Format]] = {

@@ -39,6 +39,7 @@ RULES = {
         profile root root-or-home search slice-new slices suggest theme token_create
         api/openstack-availability-zones api/openstack-availability-zones-suggest api/openstack-flavors
         api/openstack-flavors-recommend api/slice-list api/slice-topologies api/slice-generate
+        api/slice-formats api/slice-read
     """,
     "hidden": """
         api/apply api/descriptor-detail api/folder-detail api/journal-detail api/node-console api/node-copy
