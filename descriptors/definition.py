@@ -29,6 +29,7 @@ from descriptors.parameters import (
     nullable,
     schema_document,
 )
+from descriptors.ranges import check_range
 from descriptors.states import CHOICES, OFF, State
 from hypervisors.flavors import PREDEFINED as FLAVORS
 from hypervisors.flavors import Flavor
@@ -182,6 +183,9 @@ def _checked(name: str, value: Any, path: Path, faults: Faults, unit: str = "") 
         return value
     if name == "prototypes":
         return {key: _checked_prototype(content, (*path, key), faults) for key, content in value.items()}
+    if name == "networks":
+        for key, network in value.items():
+            check_range(network or {}, (*path, key), faults)
     return _normal(value, _VALIDATORS[name].schema)
 
 

@@ -150,6 +150,14 @@ def test_all_faults_are_told_at_once_and_the_message_names_the_first():
         ({"boot_order": ["disk", "disk"]}, "boot_order"),
         ({"networks": {"lan": {"cidr": "10.0.0.1/24"}}}, "networks.lan.cidr"),
         ({"networks": {"lan": {"gateway": "auto"}}}, "networks.lan.gateway"),
+        ({"networks": {"lan": {"cidr": "10.0.0.0/24", "gateway": "10.0.1.1"}}}, "networks.lan.gateway"),
+        ({"networks": {"lan": {"cidr": "10.0.0.0/24", "gateway": "fd00::1"}}}, "networks.lan.gateway"),
+        ({"networks": {"lan": {"pool": {"start": "10.0.0.9", "end": "10.0.0.8"}}}}, "networks.lan.pool"),
+        ({"networks": {"lan": {"cidr": "10.0.0.0/24", "pool": {"end": "10.0.1.8"}}}}, "networks.lan.pool"),
+        (
+            {"prototypes": {"web": {"networks": {"l": {"cidr": "::/64", "gateway": "1::"}}}}},
+            "prototypes.web.networks.l.gateway",
+        ),
         ({"networks": {"lan": {"vlna": 1}}}, "networks.lan.vlna"),
         ({"labels": {"a.b": []}}, 'labels["a.b"]'),
         ({"prototypes": {"web": {"rights": {}}}}, "prototypes.web.rights"),
@@ -174,6 +182,22 @@ def test_all_faults_are_told_at_once_and_the_message_names_the_first():
 )
 def test_refuses(definition: dict[str, Any], where: str):
     assert where in faults(definition)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        None,
+        {"cidr": None, "gateway": "10.0.1.1"},
+        {"cidr": "10.0.0.0/24", "gateway": None, "pool": None, "dns": ["9.9.9.9"]},
+        {"cidr": "10.0.0.0/24", "pool": {"start": None, "end": "10.0.0.9"}},
+        {"cidr": "10.0.${student}.0/24", "gateway": "10.0.1.1"},
+        {"cidr": "10.0.0.0/24", "gateway": "10.0.${student}.1", "pool": {"start": "${first}", "end": "10.0.0.255"}},
+        {"gateway": "10.0.1.1", "pool": {"start": "10.0.0.9", "end": "10.0.0.9"}},
+    ],
+)
+def test_of_a_range_that_is_inherited_or_filled_in_later_nothing_is_known(network: dict[str, Any] | None):
+    assert validate({"networks": {"lan": network}}) == {"networks": {"lan": network}}
 
 
 @pytest.mark.parametrize("definition", [None, [], "x", 1, float("nan")])
