@@ -70,7 +70,7 @@ class _Reader:
             sorted(self._topology.keys() - {"nodes", "kinds", "groups", "defaults", "links"}), "topology"
         )
         self._parts = {part: self._part(part) for part in ("nodes", "kinds", "groups", "defaults")}
-        self._whole(self._source.text(top.get("name"), "name"))
+        self._whole(top.get("name"))
         for name, said in self._parts["nodes"].items():
             self._node(name, self._source.mapping(said, "topology", "nodes", name))
         for index, link in enumerate(self._source.listed(self._topology.get("links"), "topology", "links")):
@@ -81,18 +81,13 @@ class _Reader:
     def _part(self, part: str) -> Said:
         return self._source.mapping(self._topology.get(part), "topology", part)
 
-    def _whole(self, name: str) -> None:
+    def _whole(self, name: Any) -> None:
         """What is true of all nodes, and of the slice."""
         path = ("topology", "groups", OURS)
         ours = self._source.mapping(self._parts["groups"].pop(OURS, None), *path)
         said = self._labels(ours, *path)[1]
-        given = spelled(name, "") if name else ""
-        if given != name:
-            told = {"label": name[:80], "name": given}
-            self._source.unmap(_("“%(label)s” is called “%(name)s” here.") % told, "name")
         defaults = self._defaults() | self._source.mapping(said.get("defaults"), *path)
-        named = {"name": given} if given else {}
-        self._drawing.said = named | said | ({"defaults": defaults} if defaults else {})
+        self._drawing.said = self._source.name(name) | said | ({"defaults": defaults} if defaults else {})
         for part in ("kinds", "groups"):
             for key, value in self._parts[part].items():
                 of_all = self._source.mapping(value, "topology", part, key)

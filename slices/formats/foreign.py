@@ -16,6 +16,7 @@ from olimpus.words import gettext as _
 from slices.formats.report import Report
 from slices.formats.vertices import Drawing, Edge, Vertex, graph_of
 from slices.graph import Graph
+from slices.naming import spelled
 
 _SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _MIB: Final = {"": 2**-20, "k": 2**-10, "m": 1, "g": 2**10, "t": 2**20}
@@ -35,6 +36,15 @@ class Source:
     def graph(self) -> tuple[Graph, Report]:
         """The graph of what was drawn. Invalid with the line of every fault."""
         return graph_of(self.drawing, self.report), self.report
+
+    def name(self, value: Any) -> dict[str, str]:
+        """The slice's name, as the tree spells names; none where none is said."""
+        given = self.text(value, "name")
+        name = spelled(given, "")
+        if name != given:
+            told = {"label": given[:80], "name": name}
+            self.unmap(_("“%(label)s” is called “%(name)s” here.") % told, "name")
+        return {"name": name} if name else {}
 
     def mapping(self, value: Any, *path: str | int) -> dict[str, Any]:
         """The mapping itself; none is an empty one. Invalid for anything else."""

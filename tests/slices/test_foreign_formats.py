@@ -21,6 +21,18 @@ FILES = {
         {4, 11, 16, 19, 29, 42, 62, 73, 81, 97},
         {48, 51, 52, 54, 60, 70, 85, 87, 88, 89, 92},
     ),
+    "isp.netlab.yml": (
+        "netlab",
+        "isp.yaml",
+        {4, 5, 6, 8, 16, 29, 32, 44, 45, 64, 71, 74, 78, 83, 95, 97},
+        {66, 75, 88, 91},
+    ),
+    "branch.gns3": (
+        "gns3",
+        "branch.yaml",
+        {2, 5, 6, 10, 11, 13, 18, 177, 364, 474, 506, 840, 870, 900, 935},
+        {7, 276, 693, 815, 840, 919},
+    ),
 }
 
 
@@ -71,13 +83,67 @@ def test_faults_have_their_line(text, where):
     assert caught.value.where.startswith(where)
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("nodes: 7\n", "netlab:1:1"),
+        ("nodes: [a, a]\n", "netlab:1:12"),
+        ("nodes: [a]\nlinks: [a-z]\n", "netlab:2:9"),
+        ("nodes:\n- {device: frr}\n", "netlab:2:3"),
+        ("nodes:\n  a:\n    device: [x]\n", "netlab:3:5"),
+        ("nodes: [a, b]\nlinks:\n- interfaces: {a: 1}\n", "netlab:3:3"),
+        ("nodes: [a, b]\nlinks:\n- a:\n  b:\n  mtu: 7\n", "netlab:3: links[0].mtu"),
+        ('{"topology": {"nodes": [{"name": "a"}]}}', "gns3:1"),
+        ('{"revision": 4, "topology": {}}', "gns3:1"),
+        ('{"topology": {"nodes": [],\n"links": [{"nodes": [1]}]}}', "gns3:2"),
+        ('{"topology": {"nodes": [{"node_id": 1, "x": "left"}]}}', "gns3:1: nodes[0].x"),
+        (
+            '{"topology": {"nodes": [{"node_id": 1}],\n"links": [{"nodes": [{"node_id": 1}, {"node_id": 2}]}]}}',
+            "gns3:2",
+        ),
+    ],
+)
+def test_faults_of_netlab_and_gns3_have_their_line(text, where):
+    with pytest.raises(Invalid) as caught:
+        read(text, where.partition(":")[0])
+    assert caught.value.where.startswith(where)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nodes: [a, b]\nlinks: [a-b]",
+        "nodes: a,b\nlinks:\n  core: [a-b]\n",
+        "nodes:\n- a\n- name: b\nlinks: [[a, b]]\n",
+        "nodes:\n  a:\n  b:\nlinks:\n- {a: , b: }\n",
+        "defaults.device: frr\nnodes: [{name: a}, {name: b}]\nlinks:\n- interfaces: [a, node: b]\n",
+    ],
+)
+def test_netlab_in_each_of_its_spellings(text):
+    assert sniffed(text).name == "netlab"
+    assert [link.nodes for link in read(text)[0].links] == [("a", "b")]
+
+
+@pytest.mark.parametrize("text", ["nodes:\n  - name: a\n", "nodes: [{name: a}]\n", "name: x\nnodes:\n- {name: a}\n"])
+def test_own_documents_are_not_taken_for_netlab(text):
+    assert sniffed(text).name == "yaml"
+
+
 WORDS = {
+    "netlab": (
+        "name nodes links groups defaults device devices clab image box role cpu memory members node_data prefix lan stub "
+        "_auto_create type mtu bridge interfaces node ipv4 ipv6 ifname group a b br a.b defaults.device loopback"
+    ),
+    "gns3": (
+        "name topology revision nodes links node_id node_type properties x y label text adapter_number port_number symbol "
+        "ram cpus image ports_mapping vlan ethernet_switch nat qemu a b br"
+    ),
     "containerlab": (
         "name topology nodes kinds groups defaults links endpoints endpoint type node interface mac ipv4 mtu labels image "
         "kind group ports cpu memory a b br bridge linux olimpus olimpus-cards.json olimpus-name graph-posX"
     ),
 }
-TEXTS = "a:eth1 b:eth1 br:p1 a b 80:80 10.0.0.1/24 ::1/64 ${X} ${X:=y} {} bridge 1e9 512m veth host:x"
+TEXTS = "a:eth1 b:eth1 br:p1 a b 80:80 10.0.0.1/24 ::1/64 ${X} ${X:=y} {} bridge 1e9 512m veth host:x a-b a--b frr"
 
 
 def values(name: str) -> st.SearchStrategy:
@@ -93,20 +159,34 @@ def _holders(inner: st.SearchStrategy, keys: st.SearchStrategy) -> st.SearchStra
 
 def shaped(name: str) -> st.SearchStrategy:
     """Files that are right down to some depth, and anything below."""
-    value = values(name)
-    named = st.dictionaries(
-        st.sampled_from(["a", "b", "br"]),
-        value | st.dictionaries(st.sampled_from(WORDS[name].split()), value),
+    value, words = values(name), st.sampled_from(WORDS[name].split())
+    thing = value | st.dictionaries(words, value, max_size=5)
+    named = st.dictionaries(st.sampled_from(["a", "b", "br"]), thing, max_size=3)
+    nodes = (
+        named
+        if name != "gns3"
+        else st.lists(
+            st.fixed_dictionaries(
+                {"node_id": words}, optional={"name": value, "node_type": words, "properties": thing}
+            ),
+            max_size=3,
+        )
+    )
+    ends = {"containerlab": "endpoints", "netlab": "interfaces", "gns3": "nodes"}[name]
+    end = value | st.fixed_dictionaries(
+        {("node_id" if name == "gns3" else "node"): words}, optional={"ipv4": value, "label": value}
+    )
+    links = st.lists(
+        thing
+        | st.fixed_dictionaries(
+            {ends: st.lists(end, min_size=1, max_size=3)}, optional={"type": words, "prefix": value}
+        ),
         max_size=3,
     )
-    parts = {
-        "nodes": named,
-        "links": st.lists(
-            value | st.fixed_dictionaries({"endpoints": st.lists(value, min_size=2, max_size=2)}), max_size=3
-        ),
-    }
-    topology = st.fixed_dictionaries(parts, optional={"defaults": value, "kinds": named, "groups": named})
-    return value | topology.map(lambda said: {"topology": said})
+    topology = st.fixed_dictionaries(
+        {"nodes": nodes, "links": links}, optional={"defaults": thing, "kinds": named, "groups": named}
+    )
+    return value | topology | topology.map(lambda said: {"topology": said})
 
 
 @pytest.mark.parametrize("name", WORDS)
