@@ -5,6 +5,7 @@ Point-to-point links are its `links`, shared networks its `networks`: a graph th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -67,12 +68,17 @@ def usual_name(first: str, second: str) -> str:
     return name if len(name) <= LINK_NAME else f"{first[:47]}-{second[:47]}"
 
 
-def free_name(name: str, taken: Collection[str]) -> str:
-    """The name, or the first of name-2, name-3… that is free."""
-    number, found = 1, name
+def free_name(name: str, taken: Collection[str], tried: Counter[str] | None = None) -> str:
+    """The name, or the first of name-2, name-3… that is free.
+
+    Who asks thousands of times hands over the numbers `tried` so far, as they need not be tried again.
+    """
+    number, found = (tried[name] if tried else 0) or 1, name
     while found in taken:
         number += 1
         found = f"{name}-{number}"
+    if tried is not None:
+        tried[name] = number
     return found
 
 
@@ -249,12 +255,12 @@ class _Reader:
 
     def _named(self, links: list[_Said]) -> list[_Said]:
         """All of them; those between nodes have a name."""
-        taken = {_name(link.entries) for link in links}
+        taken, tried = {_name(link.entries) for link in links}, Counter[str]()
         for link in links:
             if not link.shared and "name" not in link.entries:
                 ends = link.entries.get("ends")
                 pair = list(map(_node_of, ends)) if isinstance(ends, list) else []
-                link.entries["name"] = free_name(usual_name(*pair) if len(pair) == 2 else "link", taken)
+                link.entries["name"] = free_name(usual_name(*pair) if len(pair) == 2 else "link", taken, tried)
                 taken.add(link.entries["name"])
         return links
 

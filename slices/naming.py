@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from typing import Final
 
 from descriptors.spelling import COMMON, is_allowed
@@ -35,9 +36,10 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._tried: Counter[str] = Counter()
 
     def take(self, label: str, otherwise: str = "node") -> str:
         """The label as a name, with a number behind it when another thing has it."""
-        name = free_name(spelled(label, otherwise), self._taken)
+        name = free_name(spelled(label, otherwise), self._taken, self._tried)
         self._taken.add(name)
         return name

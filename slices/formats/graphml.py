@@ -174,11 +174,13 @@ class _Target:
         vertex = Vertex(self._needed(given, "id"), line=self.line())
         self._holders.append(vertex.said)
         self.drawing.vertices.append(vertex)
+        self.drawing.bound(vertex.line)
 
     def _start_edge(self, given: dict[str, str]) -> None:
         edge = Edge(self._needed(given, "source"), self._needed(given, "target"), line=self.line())
         self._holders.append(edge.said)
         self.drawing.edges.append(edge)
+        self.drawing.bound(edge.line)
 
     def _start_hyperedge(self, given: dict[str, str]) -> None:
         number = sum(vertex.said.get("network") is True for vertex in self.drawing.vertices)
@@ -186,10 +188,12 @@ class _Target:
         self._hyper = Vertex(f"hyperedge {name}", {"network": True}, self.line(), name)
         self._holders.append(self._hyper.said)
         self.drawing.vertices.append(self._hyper)
+        self.drawing.bound(self._hyper.line)
 
     def _start_endpoint(self, given: dict[str, str]) -> None:
         if self._hyper:
             self.drawing.edges.append(Edge(self._hyper.id, self._needed(given, "node"), line=self.line()))
+            self.drawing.bound(self.line())
 
     def _start_data(self, given: dict[str, str]) -> None:
         self._data, self._text = self._needed(given, "key"), []

@@ -23,10 +23,13 @@ from olimpus.words import gettext_noop
 from slices import documents
 from slices.documents import END_FIELDS, LINK_FIELDS, LINK_NAME, NODE_FIELDS, SAID_ELSEWHERE, free_name
 from slices.formats.report import Report
-from slices.graph import Graph
+from slices.graph import MOST_CARDS, MOST_LINKS, MOST_NODES, Graph
 from slices.naming import Names
 
 Said = dict[str, Any]
+#: Machines and shared networks; links, and the cards of machines in networks.
+MOST_VERTICES: Final = MOST_NODES + MOST_LINKS
+MOST_EDGES: Final = MOST_LINKS + MOST_NODES * MOST_CARDS
 #: What a file may say of the whole slice.
 TOP: Final = frozenset({"name", "description", "defaults", "routed", "parameters"})
 _NODE: Final = (NODE_FIELDS - {"name", "networks"}) | (PARAMETERS.keys() - SAID_ELSEWHERE)
@@ -82,6 +85,13 @@ class Drawing:
             return found[0] if found else None
         return line
 
+    def bound(self, line: Line) -> None:
+        """Invalid as soon as there is more than can ever be a slice: the rest is not worth reading."""
+        for number, most in ((len(self.vertices), MOST_VERTICES), (len(self.edges), MOST_EDGES)):
+            if number > most:
+                message = _("A slice has at most %(most)d of these; there are %(number)d.")
+                raise Invalid(message % {"most": most, "number": number}, where=self.place(line))
+
     def place(self, line: Line) -> str:
         """For a message: "graphml:12"."""
         number = self.line(line)
@@ -134,6 +144,7 @@ def _edge(source: Any, target: Any, said: Said) -> Edge:
 
 def graph_of(drawing: Drawing, report: Report) -> Graph:
     """The graph of a drawing; what it says besides is noted. Invalid with the line of every fault."""
+    drawing.bound(None)
     reader = _Reader(drawing, report)
     document = reader.document()
     try:

@@ -168,6 +168,15 @@ def test_too_many_nodes_and_links():
         read(graphml(edges))
 
 
+@pytest.mark.parametrize(
+    "piece",
+    ["<node id='a'/>", "<hyperedge/>", "<hyperedge><endpoint node='a'/></hyperedge>", "<edge source='a' target='a'/>"],
+)
+def test_of_an_endless_file_no_more_is_read_than_could_be_a_slice(piece):
+    with pytest.raises(Invalid, match="at most"):
+        read("<graphml><graph>" + piece * (9_000_000 // len(piece)), "graphml")
+
+
 def test_self_loops_and_links_twice_are_left_out_and_told():
     text = graphml("<edge source='a' target='a'/>\n<edge source='a' target='b'/>\n<edge source='b' target='a'/>\n")
     assert [link.nodes for link in read(text)[0].links] == [("a", "b")]
