@@ -7,7 +7,7 @@ from typing import Any, Final
 from descriptors.faults import nearest
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
-from slices.formats import containerlab, gns3, graphml, netlab, nodelink, own
+from slices.formats import containerlab, gns3, graphml, heat, netlab, nodelink, own, terraform
 from slices.formats.base import MOST_BYTES, Format, bounded, head
 from slices.formats.report import Report
 from slices.graph import Graph
@@ -25,6 +25,8 @@ FORMATS: Final[dict[str, Format]] = {
         netlab.FORMAT,
         own.JSON,
         own.YAML,
+        heat.FORMAT,
+        terraform.FORMAT,
     )
 }
 
