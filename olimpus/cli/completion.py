@@ -29,15 +29,16 @@ def complete_path(ctx: typer.Context, incomplete: str) -> list[str]:
     return [_for_shell(path) for path in found[:MOST]]
 
 
-def complete_name(address: str) -> Callable[[typer.Context, str], list[str]]:
-    """A completion by the names of a list of the API, of the cloud that `--hypervisor` names where that is given."""
+def complete_name(address: str, field: str = "name") -> Callable[[typer.Context, str], list[str]]:
+    """A completion by a field of the rows of a list, of the cloud that `--hypervisor` names where that is given."""
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         try:
-            rows = _client(ctx).rows(f"/{address}", hypervisor=ctx.params.get("hypervisor") or None)
+            answer = _client(ctx).get(f"/{address}", hypervisor=ctx.params.get("hypervisor") or None)
         except Failure:
             return []
-        names = dict.fromkeys(str(row.get("name", "")) for row in rows)
+        rows = answer.get("results") if isinstance(answer, dict) else answer
+        names = dict.fromkeys(str(row.get(field, "")) for row in rows or () if isinstance(row, dict))
         return [_for_shell(name) for name in names if name and name.startswith(incomplete)][:MOST]
 
     return complete

@@ -187,15 +187,20 @@ def _machines(here: Context, operation: Operation, status: str) -> Iterator[dict
 
 def sum_up(here: Context, operation: Operation) -> Exit:
     """Print what came of it, grouped by reason; the exit code says whether all went well."""
-    failed = operation["status"] not in (*OPEN, "succeeded")
     if not here.out.for_people:
         here.out.data(operation)
     else:
-        here.out.lines(_summary(here, operation))
-    return Exit.FAILED if failed else Exit.OK
+        here.out.lines(summary(here, operation))
+    return code_of(operation)
 
 
-def _summary(here: Context, operation: Operation) -> Iterator[str]:
+def code_of(operation: Operation) -> Exit:
+    """Whether all went well, as far as it has gone."""
+    return Exit.OK if operation["status"] in (*OPEN, "succeeded") else Exit.FAILED
+
+
+def summary(here: Context, operation: Operation) -> Iterator[str]:
+    """What came of it, grouped by reason."""
     counts = operation["counts"]
     if counts is None:
         yield line(operation)

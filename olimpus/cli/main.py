@@ -47,6 +47,7 @@ MODULES: Final[dict[str, tuple[str, ...]]] = {
         *("snapshot", "revert", "delete-snapshot", "reapply", "publish", "recover", "destroy"),
     ),
     "console": ("console",),
+    "slices.commands": ("slice",),
     "cloud.flavors": ("flavor",),
     "cloud.zones": ("zone",),
     "cloud.images": ("image",),

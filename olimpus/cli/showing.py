@@ -56,7 +56,7 @@ def _of_machine(node: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
     for card in node["cards"]:
         yield _("Network card"), f"{card['network']}  {card['mac']}  {card['ip'] or ''}".rstrip()
     for way in node["ways"]:
-        yield _("Way in"), _way_in(way)
+        yield _("Way in"), way_in(way)
     yield _("Last seen"), ago(node["observed_at"])
     if node.get("host"):
         yield _("Host"), f"{node['host']} {node.get('host_reason') or ''}".strip()
@@ -78,7 +78,7 @@ def _not_now(node: Mapping[str, Any]) -> Iterator[tuple[str, Cell]]:
             yield _("Not now"), Styled(f"{verb['verb']}: {verb['why']}", "dim")
 
 
-def _way_in(way: Mapping[str, Any]) -> str:
+def way_in(way: Mapping[str, Any]) -> str:
     """What one types, or where it is and where it leads."""
     at = f"{way['address']}:{way['port']}" if way["port"] else way["address"]
     return way["command"] or f"{at} → {way['target']}"

@@ -13,7 +13,7 @@ from olimpus.cli.errors import Failure
 from olimpus.cli.main import MODULES, build, run
 from olimpus.cli.paths import tops
 from olimpus.cli.settings import address_of, is_loopback
-from olimpus.cli.showing import _way_in
+from olimpus.cli.showing import way_in
 from olimpus.cli.store import SignIn, Store
 from olimpus.cli.table import drawn
 from olimpus.cli.yaml import as_yaml
@@ -157,7 +157,7 @@ def test_help_names_each_command_once(capsys):
     assert " ls " not in said
 
 
-def test_a_way_in_is_what_one_types_or_where_it_leads():
+def test_away_in_is_what_one_types_or_where_it_leads():
     way = {"kind": "forward", "address": "gw.example", "port": 20080, "target": "10.0.0.5:80/tcp", "command": ""}
-    assert _way_in(way) == "gw.example:20080 → 10.0.0.5:80/tcp"
-    assert _way_in(way | {"command": "ssh -J jump@gw.example ana@100.64.128.1"}).startswith("ssh -J")
+    assert way_in(way) == "gw.example:20080 → 10.0.0.5:80/tcp"
+    assert way_in(way | {"command": "ssh -J jump@gw.example ana@100.64.128.1"}).startswith("ssh -J")

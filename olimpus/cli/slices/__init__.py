@@ -1,0 +1,1 @@
+"""The commands of slices: topologies of machines."""
