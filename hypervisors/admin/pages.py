@@ -257,7 +257,10 @@ class HypervisorAdmin(admin.ModelAdmin):
     def _told(self, request: HttpRequest, hypervisor: Hypervisor) -> dict[str, Any]:
         driver = hypervisor.driver
         able = driver_class(driver).capabilities if driver in DRIVERS else frozenset()
-        changes = Entry.objects.filter(verb__in=HEALTH_VERBS, data__hypervisor=hypervisor.name).order_by("-id")
+        # Not what happened to another one, deleted since, that had the same name.
+        changes = Entry.objects.filter(
+            verb__in=HEALTH_VERBS, data__hypervisor=hypervisor.name, at__gte=hypervisor.created_at
+        ).order_by("-id")
         return {
             "hypervisor": hypervisor,
             "health": facts.health(hypervisor),

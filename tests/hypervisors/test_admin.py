@@ -11,7 +11,9 @@ from accounts.models import Entry
 from hypervisors import actions, connection
 from hypervisors.drivers.mock import MockDriver
 from hypervisors.gateway import Gateway, gateway_for
+from hypervisors.health import mark_unreachable
 from hypervisors.models import Health, Hypervisor
+from olimpus.errors import Unreachable
 
 LIST = "/admin/hypervisors/hypervisor/"
 RECORD = {"driver": "mock", "description": "", "concurrency": 8, "queue": "olimpus", "reconcile_interval": 60}
@@ -71,6 +73,16 @@ def test_the_list_says_how_each_is(console, hypervisor, django_assert_max_num_qu
 
 def test_an_empty_list_teaches(console):
     assert "No hypervisor yet" in page(console.get(LIST))
+
+
+def test_what_happened_to_a_deleted_one_of_the_same_name_is_not_told_of_this_one(console, root, hypervisor):
+    mark_unreachable(hypervisor, Unreachable("no route to the old one"))
+    name = hypervisor.name
+    actions.delete(hypervisor, actor=root)
+    again = Hypervisor.objects.create(name=name, driver="mock")
+    assert "no route to the old one" not in page(console.get(f"{LIST}{again.pk}/"))
+    mark_unreachable(again, Unreachable("no route to the new one"))
+    assert page(console.get(f"{LIST}{again.pk}/")).count("no route to the new one") == 2  # now, and in its history
 
 
 def test_the_overview_tells_room_abilities_and_history(console, root, hypervisor, django_assert_max_num_queries):
