@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+from olimpus.cli.words import gettext as _
 from olimpus.cli.words import language
 
 #: Seconds that are still told one by one; older moments share their words.
@@ -55,6 +56,8 @@ def _at(iso: str, now: int, locale: str) -> str:
 def _ago(seconds: int, locale: str) -> str:
     from babel.dates import format_timedelta
 
+    if seconds == 0:
+        return _("now")
     return str(format_timedelta(-seconds, granularity="second", add_direction=True, locale=locale))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils.translation import gettext
@@ -26,7 +27,7 @@ def spanish():
 def test_the_locale_or_lang_decides(admin):
     for ended in (admin("ls", VM, LC_ALL="es_PE.UTF-8"), admin("--lang", "es", "ls", VM), admin("--lang=es", "ls", VM)):
         assert ended.table[1][1] == "○ definida"
-        assert re.fullmatch(r"hace .*", ended.table[1][2])
+        assert re.fullmatch(r"hace .*|ahora", ended.table[1][2])
     assert admin("--lang", "en", "ls", VM, LANG="es_PE.UTF-8").table[1][1] == "○ provisioned"
     assert admin("ls", VM, LC_ALL="fr_FR.UTF-8").table[1][1] == "○ provisioned"
 
@@ -53,4 +54,7 @@ def test_dates_and_numbers_are_those_of_the_language(spanish):
     assert moments.exact("2026-03-01T12:00:00Z").startswith("1 mar 2026")
     assert moments.number(20000) == "20.000"
     assert moments.duration(120) == "2 minutos"
+    now = datetime.now(UTC)
+    assert moments.ago((now - timedelta(hours=2)).isoformat()) == "hace 2 horas"
+    assert moments._ago(0, "es") == "ahora"
     assert moments.ago(None) == moments.exact(None) == ""
