@@ -24,6 +24,10 @@ STEPS: Final = (
     ("gateway", gettext_noop("Gateway")),
 )
 LABELS: Final = dict(STEPS)
+NO_OUTSIDE: Final = gettext_noop(
+    "it has no address outside (no default route, or none on “outside_interface”): networks of type “nat” or “public”, "
+    "forwarded ports and floating addresses will fail"
+)
 
 
 def run(cluster: Callable[[], Cluster], gateway: Callable[[], Gateway | None], tunnels: Tunnels | None) -> Checks:
@@ -80,4 +84,6 @@ def _gateway(gateway: Gateway | None) -> str:
     faults = gateway.mend()
     if faults:
         raise HypervisorError("; ".join(faults))
-    return _("%(count)d networks") % {"count": len(gateway.look().networks)}
+    seen = gateway.look()
+    networks = _("networks: %(count)d") % {"count": len(seen.networks)}
+    return networks if seen.outside else f"{networks}; {_(NO_OUTSIDE)}"

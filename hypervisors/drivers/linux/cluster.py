@@ -16,7 +16,7 @@ from hypervisors.drivers.base import Listing, VmInfo
 from hypervisors.drivers.linux.connection import Worker
 from hypervisors.drivers.linux.create import Site
 from hypervisors.drivers.linux.guests import Guests
-from hypervisors.drivers.linux.machines import Machines
+from hypervisors.drivers.linux.machines import Machines, WaysOf
 from hypervisors.drivers.linux.pool import Pool
 from hypervisors.drivers.linux.snapshots import SnapshotService
 from hypervisors.drivers.linux.workers import WorkerLine
@@ -32,12 +32,12 @@ MOST_THREADS: Final = 16
 class Member:
     """One worker with everything that is done on it."""
 
-    def __init__(self, hypervisor: str, line: WorkerLine, values: Mapping[str, Any], home: Path):
+    def __init__(self, hypervisor: str, line: WorkerLine, values: Mapping[str, Any], home: Path, ways_of: WaysOf):
         self.line = line
         self.name = line.name
         self.worker = Worker(hypervisor, line, values, home)
         self.pool = Pool(self.worker, str(values["pool_path"]).rstrip("/"))
-        self.machines = Machines(self.worker)
+        self.machines = Machines(self.worker, ways_of)
         self.snapshots = SnapshotService(self.machines)
         self.guests = Guests(self.worker, self.machines)
         self._virt_type = "" if values["virt_type"] == "auto" else str(values["virt_type"])
@@ -56,11 +56,13 @@ def _offers_kvm(capabilities: ET.Element) -> bool:
 
 
 class Cluster:
-    """All workers by name."""
+    """All workers by name; `ways_of` tells the ways into a machine."""
 
-    def __init__(self, hypervisor: str, lines: Iterable[WorkerLine], values: Mapping[str, Any], home: Path):
+    def __init__(
+        self, hypervisor: str, lines: Iterable[WorkerLine], values: Mapping[str, Any], home: Path, ways_of: WaysOf
+    ):
         self.hypervisor = hypervisor
-        self.members = {line.name: Member(hypervisor, line, values, home) for line in lines}
+        self.members = {line.name: Member(hypervisor, line, values, home, ways_of) for line in lines}
         self._threads = ThreadPoolExecutor(min(MOST_THREADS, len(self.members)), thread_name_prefix="worker")
 
     def of(self, ref: str) -> tuple[Member, str]:

@@ -34,7 +34,7 @@ from hypervisors.drivers.linux.cloud import LinuxCloud
 from hypervisors.drivers.linux.cluster import Cluster, Member
 from hypervisors.drivers.linux.create import Maker
 from hypervisors.drivers.linux.figures import Figures
-from hypervisors.drivers.linux.gateway.client import Gateway
+from hypervisors.drivers.linux.gateway.client import Gateway, Way
 from hypervisors.drivers.linux.gateway.settings import SETTINGS as GATEWAY_SETTINGS
 from hypervisors.drivers.linux.images import ImageStore
 from hypervisors.drivers.linux.settings import SETTINGS
@@ -84,7 +84,8 @@ class LinuxDriver(Driver):
 
     @part
     def cluster(self) -> Cluster:
-        return Cluster(self.hypervisor, parse(str(self.values["workers"] or "")), self.values, self.home)
+        lines = parse(str(self.values["workers"] or ""))
+        return Cluster(self.hypervisor, lines, self.values, self.home, self._ways_of)
 
     @part
     def images(self) -> ImageStore:
@@ -258,6 +259,9 @@ class LinuxDriver(Driver):
                 made.close()
 
     # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _ways_of(self, uid: str) -> tuple[Way, ...] | None:
+        return self.gateway.ways(uid) if self.gateway else None
 
     def _act(self, ref: str, act: Callable[[libvirt.virDomain], object]) -> VmInfo:
         member, uuid = self.cluster.of(ref)

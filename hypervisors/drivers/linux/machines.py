@@ -20,6 +20,7 @@ import libvirt
 from hypervisors.drivers.base import Power, VmInfo
 from hypervisors.drivers.linux.connection import Worker
 from hypervisors.drivers.linux.facts import Facts, facts_of
+from hypervisors.drivers.linux.gateway.client import Way
 from hypervisors.drivers.linux.marks import NAMESPACE, Mark
 from olimpus.errors import HypervisorError, VMNotFound
 from olimpus.words import gettext as _
@@ -56,13 +57,16 @@ Stats = Mapping[str, Any]
 #: No listing: when it was, and what was found.
 NEVER: Final[tuple[float, list[VmInfo]]] = (float("-inf"), [])
 Changed = Callable[[str], None]
+#: The ways into the machine with this uid as they are now; None: nobody knows.
+WaysOf = Callable[[str], Iterable[Way] | None]
 
 
 class Machines:
     """Domains by their UUID. Thread-safe."""
 
-    def __init__(self, worker: Worker):
+    def __init__(self, worker: Worker, ways_of: WaysOf = lambda _uid: None):
         self.worker = worker
+        self._ways_of = ways_of
         self._lock = threading.Lock()
         self._facts: dict[str, tuple[float, Facts]] = {}  # when they were read, and what they said
         self._changes: dict[str, int] = {}  # how often each was forgotten: what was read meanwhile is not kept
@@ -213,8 +217,8 @@ class Machines:
         power = POWERS.get(stats["state.state"], Power.UNKNOWN)
         mark = facts.mark
         extra: dict[str, Any] = {"domain": facts.domain}
-        if mark and mark.ways:
-            extra["ways"] = [dict(way) for way in mark.ways]
+        if mark and (ways := self._ways(mark)):
+            extra["ways"] = ways
         if power is Power.PAUSED and stats.get("state.reason") == libvirt.VIR_DOMAIN_PAUSED_IOERROR:
             extra["reason"] = _("Its disk cannot be written: is the worker's disk full?")
         return VmInfo(
@@ -232,6 +236,11 @@ class Machines:
             extra=extra,
             extra_gib=facts.room_gib - facts.disk_gib,
         )
+
+    def _ways(self, mark: Mark) -> list[dict[str, Any]]:
+        """As they are now; while nobody knows, as they were when the machine was written."""
+        now = self._ways_of(mark.uid)
+        return [dict(way) for way in mark.ways] if now is None else [dict(vars(way)) for way in now]
 
     def _facts_of(self, domain: libvirt.virDomain) -> Facts:
         uuid = domain.UUIDString()

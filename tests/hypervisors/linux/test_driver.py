@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import libvirt
 import pytest
@@ -18,8 +20,10 @@ from hypervisors.drivers.linux import driver as driving
 from hypervisors.drivers.linux import watch as watching
 from hypervisors.drivers.linux.connection import LOOKING, Wire
 from hypervisors.drivers.linux.driver import LinuxDriver
+from hypervisors.drivers.linux.gateway.client import Way
 from hypervisors.drivers.linux.guests import KEPT, Guests
 from hypervisors.drivers.linux.machines import Machines
+from hypervisors.drivers.linux.marks import Mark
 from hypervisors.tunnels import Ended
 from olimpus.errors import Unreachable
 from tests.hypervisors.linux.test_watch import Workers
@@ -165,3 +169,17 @@ def test_looks_at_machines_that_are_gone_are_not_kept(monkeypatch: pytest.Monkey
     assert set(guests._looks) == {"vm-2"}
     clock[0], worker.spent = clock[0] + 10, int(5e9)
     assert guests.figures("vm-2")["cpu_percent"] == 50.0
+
+
+def test_ways_in_are_those_of_now_and_those_of_the_making_while_nobody_knows() -> None:
+    domain, then = Domain("u-1", 1), Way("jump", "192.0.2.1", 22, "10.0.0.5", "ssh -J old")
+    plain = ET.fromstring(XML.format("u-1"))
+    ET.SubElement(plain, "metadata").append(Mark("u-1", "web", ways=(vars(then),)).element())
+    domain.XMLDesc = lambda _flags: ET.tostring(plain, encoding="unicode")
+    now: list[Way] | None = None
+    machines = Machines(Worker(domain), lambda _uid: now)
+    assert machines.all()[0].extra["ways"] == [vars(then)]
+    now = [replace(then, command="ssh -J new")]
+    assert machines.all()[0].extra["ways"] == [vars(now[0])]
+    now = []
+    assert "ways" not in machines.all()[0].extra

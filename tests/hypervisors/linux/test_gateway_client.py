@@ -44,14 +44,22 @@ SPEC = VmSpec(
     },
 )
 
+SSH = "ssh -o HostKeyAlias=vm-u-1"
+#: What the gateway answers when all is well, and nobody is there.
+MENDED: dict[str, Any] = {"faults": [], "machines": {}, "outside": ""}
+
 
 class Told:
     """A way to the gateway that has its answer already; what is asked is kept."""
 
     def __init__(self, code: int = 0, out: Any = None, err: str = ""):
-        self.ended = Ended(code, json.dumps([out]).encode(), err.encode())
         self.argv: Sequence[str] = ()
         self.sent: dict[str, Any] = {}
+        self.answer(out, code, err)
+
+    def answer(self, out: Any, code: int = 0, err: str = "") -> None:
+        """What is answered from now on."""
+        self.ended = Ended(code, json.dumps([out]).encode(), err.encode())
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", timeout: float = 60.0) -> Ended:
         self.argv, self.sent = argv, json.loads(stdin)
@@ -132,7 +140,7 @@ class TestTheParcel:
 
 class TestTending:
     def test_it_is_done_in_the_background_and_not_too_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        told = Told(out={"answer": {"faults": []}})
+        told = Told(out={"answer": MENDED})
         tended = gateway(told)
         tended.tend()
         assert told.sent == {}  # nobody needs it so soon
@@ -151,7 +159,7 @@ class TestTending:
 
     def test_what_is_in_the_way_is_told_to_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
         fault = {"network": "lan", "refused": "bridge", "told": {"bridge": "br-x"}}
-        gateway(Told(out={"answer": {"faults": [fault]}}))._tend()
+        gateway(Told(out={"answer": MENDED | {"faults": [fault]}}))._tend()
         gateway(Told(1, None, "sudo: a password is required"))._tend()
         assert "br-x" in caplog.records[0].message
         assert "root" in caplog.records[1].message
@@ -235,10 +243,10 @@ def test_ways_in_are_what_their_owner_types() -> None:
     entered = gateway(told, jump_port=2022).enter(SPEC)
     assert (entered.seats[0].tag, entered.seats[0].dns) == (101, ("9.9.9.9",))
     assert entered.ways == (
-        Way("forward", "192.0.2.1", 20000, "10.0.0.5:22/tcp", "ssh -p 20000 ana@192.0.2.1"),
+        Way("forward", "192.0.2.1", 20000, "10.0.0.5:22/tcp", f"{SSH} -p 20000 ana@192.0.2.1"),
         Way("forward", "192.0.2.1", 20000, "10.0.0.5:53/udp"),
-        Way("floating", "203.0.113.9", 0, "10.0.0.5", "ssh ana@203.0.113.9"),
-        Way("jump", "192.0.2.1", 2022, "10.0.0.5", "ssh -J olimpus-jump@192.0.2.1:2022 ana@100.96.0.1"),
+        Way("floating", "203.0.113.9", 0, "10.0.0.5", f"{SSH} ana@203.0.113.9"),
+        Way("jump", "192.0.2.1", 2022, "10.0.0.5", f"{SSH} -J olimpus-jump@192.0.2.1:2022 ana@100.96.0.1"),
     )
 
 
@@ -250,6 +258,23 @@ def test_a_gateway_without_an_address_outside_is_no_way_in() -> None:
     told = Told(out={"answer": {"cards": [], "ways": ways, "login": "", "outside": ""}})
     assert [way.kind for way in gateway(told).enter(SPEC).ways] == ["floating"]
     assert [way.command for way in gateway(told, outside_address="lab.example.org").enter(SPEC).ways] == [
-        "ssh 203.0.113.9",
-        "ssh -J olimpus-jump@lab.example.org 100.96.0.1",
+        f"{SSH} 203.0.113.9",
+        f"{SSH} -J olimpus-jump@lab.example.org 100.96.0.1",
     ]
+
+
+def test_ways_in_follow_what_the_gateway_says_and_nobody_asks_it_for_them() -> None:
+    jump = {"kind": "jump", "outside": "100.96.0.1", "inside": "10.0.0.5"}
+    told = Told(out={"answer": {"cards": [], "ways": [jump], "login": "", "outside": "192.0.2.1"}})
+    known = gateway(told)
+    assert known.ways("u-1") is None
+    assert told.sent == {}
+    assert known.enter(SPEC).ways == known.ways("u-1")
+    machine = {"ways": [jump], "login": "eva"}
+    told.answer({"answer": MENDED | {"machines": {"u-1": machine}, "outside": "198.51.100.7"}})
+    known.mend(thorough=False)
+    (way,) = known.ways("u-1") or ()
+    assert way.command == f"{SSH} -J olimpus-jump@198.51.100.7 eva@100.96.0.1"
+    told.answer({"answer": {"faults": []}})
+    known.leave("u-1")
+    assert known.ways("u-1") is None

@@ -62,6 +62,10 @@ class World:
         self.seats[name], self.ways[name] = entered.seats, entered.ways
         return spec
 
+    def ssh(self, name: str) -> str:
+        """What the command of each of its ways in begins with."""
+        return f"ssh -o HostKeyAlias=vm-{f'{name}-{RUN}'[:8]}"
+
     def station(self, name: str, seat: Seat | None = None, worker: int = 0) -> Station:
         """What stands for the machine."""
         seat = seat or self.seats[name][0]
@@ -231,7 +235,7 @@ class TestWaysIn:
         world.serve(station, 7000)
         ways = world.ways["a"]
         assert world.bastion.call(world.gate, ways[0].port) == "10.9.0.254"  # an isolated machine can answer that
-        assert [way.command for way in ways] == ["", "", f"ssh -p 29999 {world.gate}"]
+        assert [way.command for way in ways] == ["", "", f"{world.ssh('a')} -p 29999 {world.gate}"]
         clash = world.spec("b", [{"network": "lan", "forwards": [{"port": 22, "outside": 29999}]}], {"lan": LAN})
         with pytest.raises(Rejected, match=r"29999.*“a”"):
             world.gateway.enter(clash)
@@ -263,7 +267,7 @@ class TestWaysIn:
         world.serve(station, 7000)
         own, others = (world.ways[name][0].command.split("@")[-1] for name in "ab")
         others = others.split()[-1]
-        assert world.ways["a"][0].command == f"ssh -J olimpus-jump@{world.gate} ana@{own}"
+        assert world.ways["a"][0].command == f"{world.ssh('a')} -J olimpus-jump@{world.gate} ana@{own}"
 
         def jump(key: str, *argv: str) -> tuple[str, str]:
             target = [*argv, "-i", str(tmp_path / key), "-o", "ControlPath=none", "olimpus-jump@headnode"]

@@ -63,11 +63,15 @@ class Entered:
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is: networks by key, ways by the machine's uid, tags that only remains of networks have."""
+    """What there is: networks by key, ways by the machine's uid, tags that only remains of networks have.
+
+    `outside` is the gateway's own address outside, "" when it has no way out.
+    """
 
     networks: Mapping[str, Mapping[str, Any]]
     ways: Mapping[str, tuple[Way, ...]]
     leftovers: tuple[int, ...] = ()
+    outside: str = ""
 
 
 class Gateway:
@@ -85,6 +89,7 @@ class Gateway:
         self._post = Post(self._send)
         self._clock = threading.Lock()
         self._tend_at = time.monotonic() + TEND_SECONDS
+        self._known_ways: dict[str, tuple[Way, ...]] = {}
 
     def enter(self, spec: VmSpec) -> Entered:
         """Put a machine into the networks of its cards, and take it out of all others: before it is built or changed.
@@ -95,7 +100,8 @@ class Gateway:
         """
         told = self._ask(enter_request(spec, self.where))
         seats = tuple(Seat(**{**card, "dns": tuple(card["dns"])}) for card in told["cards"])
-        return Entered(seats, self._ways(told, told.get("outside", "")))
+        ways = self._known_ways[spec.uid] = self._ways(spec.uid, told, told.get("outside", ""))
+        return Entered(seats, ways)
 
     def leave(self, uid: str) -> None:
         """Take a machine out of its networks, with its ways in; networks that nobody is in go, too. Fine when it is out.
@@ -103,6 +109,15 @@ class Gateway:
         What is in the way of tidying up is tried again by whoever comes next.
         """
         self._ask({"command": "leave", "uid": uid})
+        self._known_ways.pop(uid, None)
+
+    def ways(self, uid: str) -> tuple[Way, ...] | None:
+        """A machine's ways in as the gateway told them last, None when it told nothing of it. Asks nobody.
+
+        Each mending tells them anew, so what changed outside of the machine (its cluster's settings, the gateway's
+        address, another process of ours) is known a minute after somebody tends.
+        """
+        return self._known_ways.get(uid)
 
     def mend(self, *, thorough: bool = True) -> list[str]:
         """Bring everything about again, after a reboot of the gateway or by hands that deleted. Says what could not be.
@@ -111,6 +126,7 @@ class Gateway:
         before a reboot: a matter of milliseconds.
         """
         told = self._ask({"command": "mend", "thorough": thorough})
+        self._known_ways = self._all_ways(told)
         return [str(in_words(one["refused"], one["told"], one["network"] or self.where)) for one in told["faults"]]
 
     def tend(self) -> None:
@@ -134,8 +150,7 @@ class Gateway:
     def look(self, *, thorough: bool = False) -> Seen:
         """What is wished for, with all ways in; `thorough`: and what is there that nobody wishes for."""
         told = self._ask({"command": "look", "thorough": thorough})
-        ways = {uid: self._ways(one, told["outside"]) for uid, one in told["machines"].items()}
-        return Seen(told["networks"], ways, tuple(told["leftovers"]))
+        return Seen(told["networks"], self._all_ways(told), tuple(told["leftovers"]), told["outside"])
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -155,21 +170,25 @@ class Gateway:
 
     # -- ways in ----------------------------------------------------------------------------------------------------
 
-    def _ways(self, told: Mapping[str, Any], outside: str) -> tuple[Way, ...]:
+    def _all_ways(self, told: Mapping[str, Any]) -> dict[str, tuple[Way, ...]]:
+        return {uid: self._ways(uid, one, told["outside"]) for uid, one in told["machines"].items()}
+
+    def _ways(self, uid: str, told: Mapping[str, Any], outside: str) -> tuple[Way, ...]:
         address = str(self.settings["outside_address"] or outside)
         # Without an address of the gateway nobody comes to its ports; a floating one stands for itself.
         ways = [one for one in told["ways"] if address or one["kind"] == "floating"]
-        return tuple(self._way(one, str(told["login"]), address) for one in ways)
+        return tuple(self._way(uid, one, str(told["login"]), address) for one in ways)
 
-    def _way(self, one: Mapping[str, Any], login: str, address: str) -> Way:
-        at = f"{login}@" if login else ""
+    def _way(self, uid: str, one: Mapping[str, Any], login: str, address: str) -> Way:
+        # Addresses and ports go on to other machines: SSH keeps a machine's host key by what is always its own.
+        ssh, at = f"ssh -o HostKeyAlias=vm-{uid[:8]}", f"{login}@" if login else ""
         if one["kind"] == "floating":
-            return Way("floating", one["outside"], 0, one["inside"], f"ssh {at}{one['outside']}")
+            return Way("floating", one["outside"], 0, one["inside"], f"{ssh} {at}{one['outside']}")
         if one["kind"] == "jump":
             port = int(self.settings["jump_port"] or 22)
             through = f"{self.settings['jump_user']}@{address}" + (f":{port}" if port != 22 else "")
-            return Way("jump", address, port, one["inside"], f"ssh -J {through} {at}{one['outside']}")
-        command = f"ssh -p {one['outside_port']} {at}{address}" if one["inside_port"] == 22 else ""
+            return Way("jump", address, port, one["inside"], f"{ssh} -J {through} {at}{one['outside']}")
+        command = f"{ssh} -p {one['outside_port']} {at}{address}" if one["inside_port"] == 22 else ""
         target = f"{one['inside']}:{one['inside_port']}/{one['protocol']}"
         return Way("forward", address, one["outside_port"], target, command)
 

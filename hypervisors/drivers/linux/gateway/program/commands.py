@@ -74,10 +74,11 @@ def leave(settings: Settings, request: Mapping[str, Any]) -> Json:
 
 
 def mend(settings: Settings, request: Mapping[str, Any]) -> Json:
-    """Bring everything about that is wished for, whatever happened to it. Answers with what could not be."""
+    """Bring everything about that is wished for, whatever happened to it. Answers with what could not be, and all ways in."""
     system.need(*TOOLS)
     thorough = bool(request.get("thorough", True))
-    return {"faults": _told(_converge(settings, states.load(settings.home), thorough=thorough))}
+    state = states.load(settings.home)
+    return {"faults": _told(_converge(settings, state, thorough=thorough)), **_ways_in(settings, state)}
 
 
 def look(settings: Settings, request: Mapping[str, Any]) -> Json:
@@ -87,9 +88,8 @@ def look(settings: Settings, request: Mapping[str, Any]) -> Json:
     left_over = Builder(settings).leftovers(thorough=True) - wanted if request.get("thorough") else set()
     return {
         "networks": {key: asdict(network) for key, network in state.networks.items()},
-        "machines": {uid: _about(state, uid) for uid, machine in state.machines.items()},
         "leftovers": sorted(left_over),
-        "outside": outside_address(settings),
+        **_ways_in(settings, state),
     }
 
 
@@ -187,6 +187,11 @@ def _cards(state: State, uid: str, settings: Settings) -> list[Json]:
             }
         )
     return found
+
+
+def _ways_in(settings: Settings, state: State) -> Json:
+    """The ways into each machine, and the address that they begin at."""
+    return {"machines": {uid: _about(state, uid) for uid in state.machines}, "outside": outside_address(settings)}
 
 
 def _about(state: State, uid: str) -> Json:
