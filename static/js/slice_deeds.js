@@ -181,7 +181,7 @@ export class Deeds {
   // -- formats
   async do_export(format) {
     if (!await this.saving.now()) return
-    const answer = await fetch(`${of("export")}?format=${format}`)
+    const answer = await fetch(`${of("export")}?form=${format}`)
     if (!answer.ok) return this.refused(await answer.json().catch(() => ({ message: page.wordRefused.replace("{status}", answer.status) })))
     const named = /filename="?([^";]+)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1]
     download(await answer.blob(), named ?? `${page.path.split("/").pop()}.${format}`)

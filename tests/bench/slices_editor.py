@@ -8,6 +8,7 @@ Floor: bare Cytoscape with the same graph and its own looks, in the same browser
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +23,8 @@ from tests.bench.servers import web
 from tests.bench.world import folder, machines, session_of, superuser
 
 ROWS, COLUMNS, LEAST = 20, 25, 30.0
-MOVES = 150
+#: Moves of one drag, and the seconds after which a slow one is given up.
+MOVES, LONGEST = 90, 10.0
 #: Frames in which Cytoscape painted, and the time from the first to the last.
 COUNT = """() => {
   window.frames_ = []
@@ -51,7 +53,7 @@ def run() -> list[Figure]:
     with web() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         floor = measure(bare(browser, address, graph))
-        found = measure(drawing(browser, f"{address}/slices/{here.pk}/", session))
+        found = measure(drawing(browser, address, here.pk, session))
         browser.close()
     say(f"frames in a second: {found}, bare Cytoscape {floor}")
     head = f"drawing of {ROWS * COLUMNS} machines"
@@ -61,12 +63,13 @@ def run() -> list[Figure]:
     ]
 
 
-def drawing(browser: Browser, url: str, session: str) -> Page:
+def drawing(browser: Browser, address: str, number: int, session: str) -> Page:
     """The page of the slice, when all is drawn."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": url}])
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": address}])
     page = context.new_page()
-    page.goto(url)
+    page.set_default_timeout(120_000)
+    page.goto(f"{address}/slices/{number}/")
     page.wait_for_selector("html[data-slice=ready]")
     page.evaluate("window.drawing = document.querySelector('[data-canvas]').drawing.cy")
     return page
@@ -103,8 +106,11 @@ def dragged(page: Page, at: list[float]) -> float:
     page.mouse.move(*at)
     page.mouse.down()
     page.evaluate(COUNT)
+    until = time.monotonic() + LONGEST
     for number in range(MOVES):
         page.mouse.move(at[0] + 3 * (number % 40), at[1] + 2 * (number % 30))
+        if time.monotonic() > until:
+            break
     rate = float(page.evaluate(RATE))
     page.evaluate("window.drawing.off('render')")
     page.mouse.up()
