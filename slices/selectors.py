@@ -25,7 +25,7 @@ from slices.treeform import Tree, graph_of
 #: What a person must be allowed at the folder, for what can be done with a slice.
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "edit": ("edit",),
-    "plan": ("see",),
+    "plan": ("create",),
     "deploy": ("create", "start"),
     "undo": ("destroy", "delete"),
     "teardown": ("destroy", "delete"),

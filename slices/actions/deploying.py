@@ -25,7 +25,7 @@ from descriptors.names import join
 from descriptors.permissions import forget, require
 from descriptors.states import OFF, State
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import Conflict, OlimpusError
+from olimpus.errors import Conflict, Invalid, OlimpusError
 from slices import documents, selectors
 from slices.actions.planning import Standing, plan, shown, stand, stands
 from slices.models import Deployment, Draft, Plan
@@ -239,6 +239,8 @@ def _resume(folder: Node, names: Collection[str], actor: User) -> Deployment:
     with shape.lock():
         folder = reread(folder)
         standing = stand(folder)
+        if strangers := sorted(set(names) - standing.machines.keys()):
+            raise Invalid(_("There is no node “%s”.") % strangers[0][:128], where="nodes")
         change = Change(folder, actor, standing, standing.tree)
         idle = [m for n, m in standing.machines.items() if (not names or n in names) and not _busy(m)]
         by_state = {state: [m for m in idle if m.state == state] for state in State}

@@ -67,8 +67,9 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
     """What the slice would become and where; kept, so that exactly this can be deployed. Nothing else is changed.
 
     Hypervisors may be asked. Invalid with all faults of the document; what does not fit is in the plan's refusals.
+    Forbidden for who may create nothing there: what is free on hypervisors is not his business.
     """
-    require(actor, "see", folder)
+    require(actor, "create", folder)
     asked, standing = asked or Asked(), stand(folder)
     graph = wanted(folder, standing, asked.document)
     known = sites.gather(_names(_resolved(folder, graph, standing)))
