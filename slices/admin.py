@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from slices.models import Deployment, Draft
+from slices.models import Deployment, Draft, NameMapping
 
 
 class Looking(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -37,4 +37,13 @@ class DeploymentAdmin(Looking):
 
     list_display = ("folder", "kind", "actor", "created_at", "undone")
     list_select_related = ("folder", "actor")
+    list_filter = ("kind",)
+
+
+@admin.register(NameMapping)
+class NameMappingAdmin(Looking):
+    """What foreign names mean."""
+
+    list_display = ("foreign", "kind", "ours", "hypervisor", "author", "saved_at")
+    list_select_related = ("hypervisor", "author")
     list_filter = ("kind",)

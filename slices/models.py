@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from descriptors.models import Folder
+from hypervisors.models import Hypervisor
 
 
 class Draft(models.Model):
@@ -96,3 +97,24 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.folder_id}"
+
+
+class NameMapping(models.Model):
+    """What somebody said that a foreign image or flavor is on a hypervisor, for the next file that names it."""
+
+    hypervisor = models.ForeignKey(Hypervisor, models.CASCADE, related_name="mappings", verbose_name=_("hypervisor"))
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("who"))
+    kind = models.CharField(_("what"), max_length=10, choices=[("images", _("images")), ("flavors", _("flavors"))])
+    foreign = models.CharField(_("foreign name"), max_length=255)
+    ours = models.CharField(_("our name"), max_length=255, blank=True)
+    saved_at = models.DateTimeField(_("saved at"), default=timezone.now)
+
+    class Meta:
+        verbose_name = _("mapping of names")
+        verbose_name_plural = _("mappings of names")
+        constraints = [
+            models.UniqueConstraint(fields=["hypervisor", "author", "kind", "foreign"], name="unique_mapping_of_name")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.foreign} = {self.ours}"

@@ -19,7 +19,7 @@ from descriptors.states import OFF, State
 from olimpus.errors import Invalid, NotFound
 from slices import documents
 from slices.graph import Graph
-from slices.models import Deployment, Draft
+from slices.models import Deployment, Draft, NameMapping
 from slices.treeform import Tree, graph_of
 
 #: What a person must be allowed at the folder, for what can be done with a slice.
@@ -90,6 +90,15 @@ def version(folder: Node) -> int:
 def last_deployment(folder: Node) -> Deployment | None:
     """The last change that can be undone."""
     return Deployment.objects.filter(folder=folder.pk, kind="deploy", undone=False).order_by("-created_at").first()
+
+
+def remembered(user: User, hypervisor: str) -> dict[str, dict[str, str]]:
+    """Kind → foreign name → ours, as this person said last for this hypervisor, or else whoever said it last."""
+    found: dict[str, dict[str, str]] = {}
+    rows = NameMapping.objects.filter(hypervisor__name=hypervisor).order_by("saved_at")
+    for row in sorted(rows, key=lambda row: row.author_id == user.pk):
+        found.setdefault(row.kind, {})[row.foreign] = row.ours
+    return found
 
 
 # -- how it is ---------------------------------------------------------------------------------------------------------

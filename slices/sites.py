@@ -5,7 +5,7 @@ Hypervisors are asked here, as their inventory does it; one that is silent offer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from django.utils.translation import gettext as _
@@ -17,8 +17,8 @@ from hypervisors.gateway import gateway_for
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from hypervisors.placement import RESOURCES, Place, Room, Size, place_of, place_of_host
-from hypervisors.registry import nearest
 from olimpus.errors import NotFound, OlimpusError
+from slices import mapping
 from slices.graph import Graph
 from slices.plan import Site
 
@@ -38,24 +38,27 @@ def site_of(hypervisor: Hypervisor) -> Site:
     return Site(hypervisor.name, kind, places, _flavors(hypervisor), _images(hypervisor), _quota(hypervisor))
 
 
-def unknown(graph: Graph, hypervisor: str) -> dict[str, dict[str, str]]:
-    """Images and flavors that the hypervisor does not have, each with the one most like it; nothing without one.
+def unknown(graph: Graph, hypervisor: str, remembered: mapping.Names | None = None) -> dict[str, dict[str, str]]:
+    """Images and flavors that the hypervisor does not have, each with what was remembered, else with the one most like it.
 
-    NotFound when there is no such hypervisor.
+    Nothing without a hypervisor; NotFound when there is no such one.
     """
     if not hypervisor:
         return {"images": {}, "flavors": {}}
     site = gather([hypervisor]).get(hypervisor)
     if site is None:
         raise NotFound(_("There is no hypervisor “%s”.") % hypervisor, where="hypervisor")
-    said = [graph.defaults, *(node.definition for node in graph.nodes)]
-    known = {"image": site.images, "flavor": {flavor.name for flavor in site.flavors}}
-    found: dict[str, dict[str, str]] = {}
-    for parameter, names in known.items():
-        wanted = {str(definition[parameter]) for definition in said if definition.get(parameter)}
-        strangers = sorted(wanted - set(names)) if names is not None else []
-        found[f"{parameter}s"] = {name: nearest(name, sorted(names or ())) for name in strangers}
-    return found
+    known = {"images": site.images, "flavors": frozenset(flavor.name for flavor in site.flavors)}
+    said = remembered or {}
+    return {
+        kind: {name: _suggested(name, known[kind] or (), said.get(kind, {})) for name in names}
+        for kind, names in mapping.unknown(graph, known).items()
+    }
+
+
+def _suggested(name: str, known: Collection[str], remembered: Mapping[str, str]) -> str:
+    before = remembered.get(name)
+    return before if before is not None and (before in known or not before) else mapping.suggested(name, known)
 
 
 def _read(hypervisor: Hypervisor, kind: str) -> Answer | None:

@@ -4,5 +4,18 @@ from slices.actions.deploying import deploy, resume, teardown, undo
 from slices.actions.drafting import save_draft
 from slices.actions.making import create, describe
 from slices.actions.planning import Asked, plan, shown
+from slices.actions.remembering import remember
 
-__all__ = ["Asked", "create", "deploy", "describe", "plan", "resume", "save_draft", "shown", "teardown", "undo"]
+__all__ = [
+    "Asked",
+    "create",
+    "deploy",
+    "describe",
+    "plan",
+    "remember",
+    "resume",
+    "save_draft",
+    "shown",
+    "teardown",
+    "undo",
+]

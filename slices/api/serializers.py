@@ -126,6 +126,11 @@ class ImportBodySerializer(Strict):
         max_length=255,
         help_text="Whose images and flavors are looked at.",
     )
+    mapping = serializers.JSONField(
+        required=False,
+        default=dict,
+        help_text='Names of the file → names of ours: {"images": {"frr:10": "debian-12"}, "flavors": {}}. It is remembered.',
+    )
 
 
 class SlicesQuery(serializers.Serializer[Any]):
@@ -307,7 +312,7 @@ IMPORTED = inline_serializer(
                 "ignored": NOTES,
                 "unmapped": NOTES,
                 "unknown": serializers.DictField(
-                    help_text="images and flavors that the hypervisor does not have, each with the one most like it."
+                    help_text="images and flavors that it does not have, each with what was said before, or is most alike."
                 ),
             },
         ),

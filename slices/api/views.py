@@ -23,7 +23,7 @@ from olimpus.api import query
 from olimpus.errors import Invalid
 from olimpus.pagination import Pagination
 from olimpus.parsers import JSONParser, MultiPartParser
-from slices import actions, documents, formats, ipam, selectors, sites, topology
+from slices import actions, documents, formats, ipam, mapping, selectors, sites, topology
 from slices.actions import Asked
 from slices.api import answers, serializers
 from slices.models import Deployment
@@ -251,7 +251,11 @@ class SliceViewSet(TreeViewSet):
             raise Invalid(_("Give “text”, or a “file”."), where="text")
         text = given["text"] if "text" in given else given["file"].read(formats.MOST_BYTES + 1)
         graph, report = formats.read(text, given["format"])
-        told = report.as_data() | {"unknown": sites.unknown(graph, given["hypervisor"])}
+        names, hypervisor = mapping.clean(given["mapping"]), given["hypervisor"]
+        graph = mapping.mapped(graph, names)
+        before = selectors.remembered(request.user, hypervisor)
+        told = report.as_data() | {"unknown": sites.unknown(graph, hypervisor, before)}
+        actions.remember(request.user, hypervisor, names)
         return Response({"document": documents.write(graph), "report": told})
 
     # -- inside --------------------------------------------------------------------------------------------------------
