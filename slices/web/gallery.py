@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -24,12 +23,13 @@ from descriptors.web.doors import SignedIn, door, is_fragment, page
 from hypervisors.models import Hypervisor
 from slices import formats
 from slices.graph import Graph
+from slices.selectors import every
 from slices.treeform import Tree, graph_of
 
 PAGE: Final = 24
 MOST_TEMPLATES: Final = 48
 #: Nodes of a picture; of a larger slice only so many are drawn.
-MOST_DRAWN: Final = 300
+MOST_DRAWN: Final = 500
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,8 @@ class Card:
 def slices(request: SignedIn) -> HttpResponse:
     """What one may see, and the templates to begin with; as a fragment the list alone."""
     cursor = feed.last_id()
-    found = Paginator(_slices(request.user, template=False), PAGE).get_page(request.GET.get("page"))
+    templates = every(request.user, templates=True).order_by().values("pk")
+    found = Paginator(every(request.user).exclude(pk__in=templates), PAGE).get_page(request.GET.get("page"))
     shown = cards(request.user, found.object_list)
     if is_fragment(request):
         return render(request, "components/slice_cards.html", {"slices": shown})
@@ -138,14 +139,8 @@ def _mean(values: Iterable[float]) -> float:
     return round(sum(found) / len(found), 1)
 
 
-def _slices(user: User, *, template: bool) -> QuerySet[Node]:
-    folders = Node.objects.filter(kind=Kind.FOLDER, definition__has_key="slice")
-    marked = folders.filter(definition__slice__template=True).order_by().values("pk")
-    return visible(user, folders.filter(pk__in=marked) if template else folders.exclude(pk__in=marked)).order_by("path")
-
-
 def _templates(user: User) -> list[Card]:
-    return cards(user, _slices(user, template=True)[:MOST_TEMPLATES], counted=False)
+    return cards(user, every(user, templates=True)[:MOST_TEMPLATES], counted=False)
 
 
 def _hypervisors(user: User) -> list[str]:

@@ -178,7 +178,20 @@ export class Deeds {
     return new Promise(resolve => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }))
   }
 
-  // -- formats
+  // -- for others
+
+  /** Offer it to those who make a new slice, or no longer. */
+  async do_template() {
+    const address = `${page.nodes}/${page.id}/definition`
+    const { ok, told } = await ask(address)
+    if (!ok) return this.refused(told)
+    const { template, ...slice } = told.local.slice
+    const answer = await ask(address, { method: "PATCH", body: { slice: template ? slice : { ...slice, template: true } } })
+    if (!answer.ok) return this.refused(answer.told)
+    for (const words of root.querySelectorAll("[data-do=template] span")) words.hidden = !words.hidden
+    this.saving.say(template ? "" : page.wordTemplate)
+  }
+
   async do_export(format) {
     if (!await this.saving.now()) return
     const answer = await fetch(`${of("export")}?form=${format}`)
@@ -188,4 +201,4 @@ export class Deeds {
   }
 }
 
-const EDITS = new Set(["undo-edit", "redo-edit", "connect", "remove", "layout", "align", "distribute", "cut", "paste", "duplicate", "new", "group", "ungroup", "save", "plan", "deploy", "resume", "undo", "teardown"])
+const EDITS = new Set(["undo-edit", "redo-edit", "connect", "remove", "layout", "align", "distribute", "cut", "paste", "duplicate", "new", "group", "ungroup", "save", "plan", "deploy", "resume", "undo", "teardown", "template"])

@@ -27,7 +27,7 @@ function choose(button) {
 
 /** A template's parameters as the schema of a form. */
 function schemaOf(parameters) {
-  const properties = Object.entries(parameters).map(([name, { type, choices, ...rest }]) => [name, { ...rest, type: { image: "string", flavor: "string" }[type] ?? type, ...(choices && { enum: choices }) }])
+  const properties = Object.entries(parameters).filter(([, { type }]) => ["image", "flavor"].includes(type)).map(([name, { type, choices, ...rest }]) => [name, { ...rest, type: { image: "string", flavor: "string" }[type] ?? type, ...(choices && { enum: choices }) }])
   return { properties: Object.fromEntries(properties) }
 }
 
@@ -82,8 +82,9 @@ function complain(text) {
 async function make(event) {
   event.preventDefault()
   const { name, to: folder, hypervisor, description } = form.elements
-  const begun = chosen.begin === "template" ? { template: Number(chosen.id), parameters: values(one("fields")) } : report.mapped(made ?? await document_())
-  if (!begun) return
+  const found = made ?? await document_()
+  if (!found) return
+  const begun = chosen.begin === "template" ? fromTemplate(found) : report.mapped(found)
   const button = form.querySelector("button[type=submit]")
   button.classList.add("working")
   const body = { ...begun, name: name.value.trim(), ...(description.value.trim() && { description: description.value.trim() }), ...(folder.value.trim() && { folder: folder.value.trim() }), ...(hypervisor.value && { hypervisor: hypervisor.value }) }
@@ -91,6 +92,13 @@ async function make(event) {
   button.classList.remove("working")
   if (!ok) return complain([sentence(answer), ...(answer.errors ?? []).slice(1, 6).map(fault => `${fault.where ?? ""} ${fault.message}`)].join("\n"))
   location.assign(page.editor.replace("/0/", `/${(answer.slice ?? answer).id}/`))
+}
+
+/** A copy of a template: what it asks for by image and flavor is what all its machines get. */
+function fromTemplate({ parameters = {}, ...document }) {
+  const given = values(one("fields"))
+  const asked = Object.entries(parameters).filter(([name, { type }]) => ["image", "flavor"].includes(type) && given[name])
+  return { ...document, defaults: { ...document.defaults, ...Object.fromEntries(asked.map(([name, { type }]) => [type, given[name]])) } }
 }
 
 async function offer() {

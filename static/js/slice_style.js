@@ -64,7 +64,7 @@ export function sheet(colours) {
     { selector: "node.faint", style: { "opacity": 0.28 } },
     { selector: "edge", style: { "width": 1.75, "line-color": colours.quiet, "curve-style": "haystack", "haystack-radius": 0, "overlay-opacity": 0 } },
     { selector: "edge.several", style: { "curve-style": "bezier" } },
-    { selector: "edge.wire", style: { "label": "data(label)", "font-family": font, "font-size": 9, "color": colours.quiet, "min-zoomed-font-size": 8, "text-rotation": "autorotate", "text-background-color": colours.ground, "text-background-opacity": 0.85, "text-background-padding": 1 } },
+    { selector: "edge.wire", style: { "label": "data(label)", "font-family": font, "font-size": 9, "color": colours.quiet, "min-zoomed-font-size": 10, "text-rotation": "autorotate", "text-background-color": colours.ground, "text-background-opacity": 0.85, "text-background-padding": 1 } },
     { selector: "edge.faint", style: { "opacity": 0.2 } },
     { selector: "edge.card", style: { "line-color": colours.accent, "width": 1.25 } },
     { selector: ".change-add", style: { "border-style": "dashed" } },

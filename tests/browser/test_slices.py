@@ -215,6 +215,23 @@ def test_the_keyboard_draws(visitors: Visitors, api: Api) -> None:
     expect(page.locator("form[data-for=node] [data-slot=title]")).to_have_text("r3")
 
 
+def test_a_template_is_offered_and_begun_with(visitors: Visitors, api: Api) -> None:
+    number = slice_of(api, "pattern", kind="star", size=5)
+    page = visitors.enter("irene")
+    open_drawing(page, number)
+    page.click(".slice-tools button[title='View and export']")
+    page.click("[data-do=template]")
+    expect(page.locator("[data-saved]")).to_contain_text("template")
+    page.goto(f"/slices/new/?folder={PLACE}")
+    page.click(f"[data-begin=template][data-id='{number}']")
+    expect(page.locator("[data-counts]")).to_contain_text("Machines: 5")
+    page.fill("[name=name]", "begun")
+    page.click("button[type=submit]:has-text('Make it')")
+    page.wait_for_url(lambda url: url.rstrip("/").rpartition("/")[2].isdigit())
+    page.wait_for_selector("html[data-slice=ready]")
+    assert len(page.evaluate(DRAWN)) == 5
+
+
 @pytest.mark.parametrize(("width", "theme"), [(390, "light"), (820, "dark")])
 def test_on_a_small_screen_by_who_may_only_look(
     visitors: Visitors, api: Api, shots: Path, width: int, theme: str

@@ -41,7 +41,7 @@ SAME = frozenset(
         *("DHCP", "DNS", "MTU", "RAM", "Endpoints", "Flavor", "Flavors", "%(n)s flavor", "%(n)s flavors"),
         *("Host", "Hosts", "%(n)s host", "%(n)s hosts", "Routers", "routers", "%d vCPU", "%(name)s: %(size)s."),
         *("%(verb)s %(n)s", "%(verb)s: %(results)s", "%(verb)s: %(what)s…", "Error: {message}"),
-        *("CPU", "Plan", "Router", "Slice", "Switch", "Zoom"),
+        *("CPU", "Plan", "Router", "Slice", "Slices", "Switch", "Zoom"),
         "%(cpus)s CPU · %(memory)s MiB · %(disk)s GiB",
     }
 )
