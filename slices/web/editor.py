@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from django.http import HttpResponse
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from descriptors import feed, selectors
+from descriptors import feed
 from descriptors.permissions import can
 from descriptors.templatetags.portal import SPRITE
 from descriptors.web.doors import SignedIn, door, page
 from descriptors.web.nodes import crumbs
-from olimpus.errors import NotFound
-from slices import formats
+from slices import formats, selectors
 
 #: Role, name of the first of them, word, icon.
 ROLES: Final = (
@@ -33,8 +31,6 @@ def editor(request: SignedIn, node_id: int) -> HttpResponse:
     """The drawing of a slice, to be edited by those who may."""
     cursor = feed.last_id()
     folder = selectors.get(request.user, node_id)
-    if not folder.is_folder:
-        raise NotFound(_("This is a machine, not a slice."), where=folder.path)
     context = {
         "feed_cursor": cursor,
         "feed_paths": [folder.path],

@@ -49,7 +49,7 @@ store.addEventListener("change", () => {
 })
 canvas.cy.on("dbltap", "node", event => { const id = live.of(event.target.data("label"))?.id; if (id) open(page.machine.replace("{id}", id), "_blank", "noopener") })
 canvas.cy.on("taphold", "node", event => event.target.select()) // a long press adds to what is chosen
-canvas.cy.on("tap select", () => { if (matchMedia("(max-width: 960px)").matches) deeds.showPanel(canvas.chosen.length > 0) })
+canvas.cy.on("tap select", () => deeds.showChosen())
 
 const { ok, told } = await ask(of())
 if (ok) {

@@ -84,8 +84,15 @@ export class Canvas {
       this.cy.elements().unselect()
       this.cy.elements().filter(element => wanted.has(element.data("key") ?? element.id())).select()
     })
-    const found = this.cy.$(":selected")
-    if (centre && found.nonempty()) this.cy.animate({ center: { eles: found } }, { duration: 0 })
+    if (centre) this.bringIntoView(this.cy.$(":selected"))
+  }
+
+  /** Move the view only when what was chosen is not seen; `part`: how much of the height is seen, from above. */
+  bringIntoView(found, part = 1) {
+    if (found.empty()) return
+    const { x1, y1, x2, y2 } = found.renderedBoundingBox(), width = this.cy.width(), height = this.cy.height() * part
+    if (x1 >= 0 && y1 >= 0 && x2 <= width && y2 <= height) return
+    this.cy.panBy({ x: width / 2 - (x1 + x2) / 2, y: height / 2 - (y1 + y2) / 2 })
   }
 
   fit() {

@@ -9,6 +9,7 @@ import { notice } from "./slice_save.js"
 import { openKeys } from "./keys.js"
 
 const root = document.getElementById("slice")
+const SHEET = 0.4 // of the drawing's height that details from below leave free
 const narrow = matchMedia("(max-width: 960px)")
 
 export class Deeds {
@@ -103,6 +104,14 @@ export class Deeds {
     root.classList.toggle("with-panel", on)
     if (on) root.classList.remove("no-panel")
     this.sayPressed()
+  }
+
+  /** On narrow screens the details come from below over the drawing; what was chosen stays in sight. */
+  showChosen() {
+    if (!narrow.matches) return
+    const chosen = this.canvas.cy.$(":selected")
+    this.showPanel(chosen.nonempty())
+    this.canvas.bringIntoView(chosen, SHEET)
   }
 
   tab(name) {

@@ -43,7 +43,7 @@ export class Details {
       ...(trouble ? [element("p", "field-error", [trouble])] : []),
       ...(told.stage && !trouble ? [element("p", "text-secondary", [page.wordStage.replace("{verb}", told.stage.verb).replace("{attempts}", told.stage.attempts)])] : []),
       links,
-      element("p", "slice-where text-secondary", [[told.hypervisor, told.host].filter(Boolean).join(" · ")]),
+      ...(told.hypervisor ? [element("p", "text-secondary", [[told.hypervisor, told.host].filter(Boolean).join(" · ")])] : []),
       marked("div", "slice-meters", "metrics"),
       ...(told.ips?.length ? [element("p", "", told.ips.map(ip => copyable(ip)))] : []),
       ...(told.ways?.length ? [element("h3", "", [page.wordWays]), ...told.ways.map(way => copyable(way.command || [way.address, way.port].filter(Boolean).join(":")))] : []),

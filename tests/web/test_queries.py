@@ -56,7 +56,7 @@ def test_no_page_asks_more_than_a_few_questions_however_much_there_is(
     monkeypatch.setattr(
         sizes, "HOLD", 1e9
     )  # what is read once in five seconds must not fall into one half of the counting
-    folder = factories.folder(f"{world.courses.path}/many", world.root)
+    folder = factories.folder(f"{world.courses.path}/many", world.root, {"slice": {}})
     for number in range(7):
         fill(world, folder, number)
     client = browser(world.root)
