@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
@@ -11,8 +12,10 @@ import pytest
 
 from hypervisors.drivers import mock
 from tests.cli.acting import answering, editor
+from tests.cli.slices_page import PAGE
 from tests.cli.terminal import Terminal
 from tests.cli.test_completion import offered
+from tests.lab.openstack import curl
 from tests.processes.installation import Installation
 
 #: A machine of containerlab's in GraphML, with what nobody here knows.
@@ -123,6 +126,11 @@ def test_topologies_have_parameters(admin: Terminal, lab: str):
     assert [row[:3] for row in admin("slice", "ls").table if row[0] == "/slices/tree"] == [
         ["/slices/tree", "○ defined", "4"]
     ]
+    parts = ("-p", "a={kind: ring, size: 4}", "-p", "node_a=r1", "-p", "b={kind: tree, depth: 2}", "-p", "node_b=s1")
+    assert "s1" in admin("slice", "new", "joined", "/slices/two", *parts, "-H", lab, code=7).err
+    two = admin("slice", "new", "joined", "/slices/two", *parts[:-1], "node_b=r1", "-H", lab)
+    assert two.out == "/slices/two: made, 10 nodes, 10 links.\n"
+    admin("slice", "rm", "/slices/two", "--yes")
     assert "size" in admin("slice", "new", "ring", "2", "/slices/x", "-H", lab, code=7).err
     assert "ring" in admin("slice", "new", "rng", "4", "/slices/x", "-H", lab, code=7).err
     assert "mars" in admin("slice", "new", "ring", "4", "/slices/x", "-H", "mars", code=7).err
@@ -266,3 +274,15 @@ def test_slices_topologies_and_paths_are_completed(admin: Terminal, ring: str):
     assert offered(admin, "slice", "plan", ring) == [ring]
     assert offered(admin, "slice", "new", "-H", "rac") == ["rack"]
     admin("slice", "rm", ring, "--yes")
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_commands_of_the_page_answer_as_it_says(server: Installation, admin: Terminal, tmp_path: Path):
+    page = PAGE.read_text()
+    printed = curl.run(page, server.address, tmp_path)
+    shown = [(block, text) for block, text in zip(curl.blocks(page), printed, strict=True) if block.answer is not None]
+    faults = [fault for block, text in shown for fault in curl.differences(json.loads(block.answer), curl.last(text))]
+    assert faults == [], "write the answers again with: python -m tests.cli.slices_page"
+    admin("rm", "-r", "/curl", "--yes")

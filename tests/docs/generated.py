@@ -23,6 +23,8 @@ from descriptors.states import CHOICES, ON_THE_WAY
 from descriptors.verbs import VERBS, Outcome
 from hypervisors.drivers.base import Setting
 from hypervisors.drivers.openstack.settings import SETTINGS
+from slices.formats import described
+from slices.topology import palette
 
 ROOT = Path(__file__).resolve().parents[2]
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -224,6 +226,30 @@ def _setting(one: Setting) -> tuple[str, ...]:
     return f"`{one.name}`", value, default, f"{one.label}. {one.help}".strip()
 
 
+# -- slices ------------------------------------------------------------------------------------------------------------
+
+
+def topologies() -> str:
+    """One row per topology, with its parameters and what they are when nothing is said."""
+    return _table(("topology", "what", "parameters"), (_topology(kind) for kind in palette()))
+
+
+def _topology(kind: dict[str, Any]) -> tuple[str, ...]:
+    said = {name: one.get("default") for name, one in kind["schema"]["properties"].items() if name != "prefix"}
+    asked = [f"`{name}`" if value is None else f"`{name}={value}`" for name, value in said.items()]
+    return f"`{kind['name']}`", kind["title"], ", ".join(asked)
+
+
+def formats() -> str:
+    """One row per format of slices, with the endings of its files."""
+    return _table(("format", "what", "files", "import", "export"), (_format(row) for row in described()))
+
+
+def _format(row: dict[str, Any]) -> tuple[str, ...]:
+    endings = ", ".join(f"`{ending}`" for ending in row["endings"])
+    return f"`{row['name']}`", row["title"], endings, "yes" if row["reads"] else "", "yes" if row["writes"] else ""
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "cascade": cascade,
     "parameters": parameters,
@@ -231,4 +257,6 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "verbs": verbs,
     "operations": operations,
     "openstack_settings": openstack_settings,
+    "topologies": topologies,
+    "formats": formats,
 }
