@@ -5,25 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Product, Visitors
-from tests.browser.hands import Api, live, look, meant, never_reloaded
+from tests.browser.drawing import (
+    DRAWN,
+    RUNNING,
+    WIRES,
+    add_host,
+    at,
+    deploy,
+    draw_ring,
+    from_menu,
+    made,
+    new_drawing,
+    open_drawing,
+    plan,
+    reasons,
+)
+from tests.browser.hands import Api, look, meant, never_reloaded
 
 pytestmark = pytest.mark.browser
 PLACE = "/slices-walk"
-#: What is drawn: name → [x, y, state], in the window's pixels.
-DRAWN = """() => {
-  const { cy, container } = document.querySelector("[data-canvas]").drawing, box = container.getBoundingClientRect()
-  return Object.fromEntries(cy.nodes().map(node => [node.data("label"),
-    [box.left + node.renderedPosition("x"), box.top + node.renderedPosition("y"), node.data("state") ?? ""]]))
-}"""
-WIRES = """() => document.querySelector("[data-canvas]").drawing.cy.edges()
-  .map(edge => [edge.source().data("label"), edge.target().data("label")].sort().join(" ")).sort()"""
-RUNNING = """number => {
-  const nodes = document.querySelector("[data-canvas]").drawing.cy.nodes()
-  return nodes.length === number && nodes.every(node => node.data("state") === "running")
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -44,83 +47,19 @@ def slice_of(api: Api, name: str, kind: str = "ring", size: int = 4) -> int:
     return int(api.ask("POST", "slices", json=body)["slice"]["id"])
 
 
-def open_drawing(page: Page, number: int) -> None:
-    """Until everything is drawn and heard."""
-    page.goto(f"/slices/{number}/")
-    page.wait_for_selector("html[data-slice=ready]")
-    live(page)
-
-
-def carry(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Drag with the mouse."""
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-    page.mouse.move(*end)
-    page.mouse.up()
-
-
-def middle(page: Page, selector: str) -> tuple[float, float]:
-    """Of an element, in the window."""
-    box = page.locator(selector).bounding_box()
-    assert box
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def at(page: Page, name: str) -> tuple[float, float]:
-    """Where a node is drawn."""
-    x, y, _state = page.evaluate(DRAWN)[name]
-    return x, y
-
-
-def connect(page: Page, one: str, other: str) -> None:
-    """Pull a line from the handle beside one node to another."""
-    page.mouse.move(*at(page, one))
-    expect(page.locator("[data-handle]")).to_be_visible()
-    carry(page, middle(page, "[data-handle]"), at(page, other))
-
-
-def plan(page: Page) -> None:
-    """Ask for the plan, and read it."""
-    page.click(".slice-tools [data-do=plan]")
-    expect(page.locator("[data-pane=plan] tbody tr").first).to_be_visible()
-
-
-def deploy(page: Page, number: int) -> None:
-    """Deploy what is shown; all that is drawn turns green."""
-    page.click("[data-do=deploy]")
-    page.wait_for_function(RUNNING, arg=number)
-    expect(page.locator("[data-status]")).to_have_attribute("data-status", "running")
-
-
-def from_menu(page: Page, deed: str) -> None:
-    """Something of the menu that asks first, and yes."""
-    page.click(".slice-tools button[title='View and export']")
-    page.click(f".slice-tools [data-do={deed}]")
-    page.click("[data-ask-dialog] button[value=yes]")
-
-
 def test_a_ring_from_the_first_machine_to_the_last(visitors: Visitors, api: Api, shots: Path) -> None:
     page = visitors.enter("irene")
     page.goto("/slices/new/")
-    page.click("[data-begin=empty]")
-    page.fill("[name=name]", "ring")
-    page.fill("[name=to]", PLACE)
+    new_drawing(page, "ring", PLACE)
     look(page, shots / "slice-new-1440.png")
-    page.click("button[type=submit]:has-text('Make it')")
-    page.wait_for_url("**/slices/*/")
-    page.wait_for_selector("html[data-slice=ready]")
-    live(page)
+    made(page)
 
-    page.click("[data-add=topology][data-kind=ring]")
-    page.fill("[data-topology-dialog] [name=size]", "4")
-    page.keyboard.press("Enter")
-    expect(page.locator("[data-topology-dialog]")).to_be_hidden()
+    draw_ring(page, 4)
     assert page.evaluate(WIRES) == ["r1 r2", "r1 r4", "r2 r3", "r3 r4"]
     expect(page.locator("[data-saved]")).to_have_text("Saved")
     plan(page)
     expect(page.locator("[data-pane=plan] tbody tr")).to_have_count(4)
-    for reason in page.locator("[data-pane=plan] td.reason").all_inner_texts():
+    for reason in reasons(page):
         assert len(reason) > 10, reason
     look(page, shots / "slice-plan-1440.png")
     deploy(page, 4)
@@ -136,9 +75,7 @@ def test_a_ring_from_the_first_machine_to_the_last(visitors: Visitors, api: Api,
     expect(opened.value.locator(".glass-bar h1")).to_have_text("r2")
     opened.value.close()
 
-    x, y = at(page, "r1")
-    carry(page, middle(page, "[data-add=node][data-role=host]"), (x + 220, y))
-    connect(page, "h1", "r1")
+    add_host(page, "h1", "r1")
     assert "h1 r1" in page.evaluate(WIRES)
     plan(page)
     expect(page.locator("[data-pane=plan] tbody .change-add")).to_have_count(1)
