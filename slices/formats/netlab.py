@@ -61,15 +61,16 @@ class _Reader:
         groups = dict(self._groups(self._source.mapping(top.get("groups"), "groups")))
         for node, (said, path) in self._nodes.items():
             self._node(node, said, next((group for group in groups.items() if node in group[1][0]), None), path)
-        for link, link_path in self._listed_links(top.get("links")):
-            self._link(link, link_path)
+        for links, links_path in self._lists(top):
+            for link, link_path in self._listed_links(links, links_path):
+                self._link(link, link_path)
         join_networks(self._drawing, self._source.report)
 
     # Nodes
 
     def _listed_nodes(self, nodes: Any) -> Iterator[tuple[str, Any, Path]]:
         if isinstance(nodes, dict):
-            yield from ((name, said, ("nodes", name)) for name, said in nodes.items())
+            yield from ((name, said, ("nodes", name)) for name, said in _undotted(nodes).items())
             return
         listed = (
             re.split(r"[\s,]+", nodes.strip(" ,\n")) if isinstance(nodes, str) else self._source.listed(nodes, "nodes")
@@ -88,6 +89,8 @@ class _Reader:
     def _groups(self, groups: Said) -> Iterator[tuple[str, tuple[set[str], Said]]]:
         """Group → its members, and what it says of each of them."""
         for name, given in groups.items():
+            if name.startswith("_"):  # what is true of all groups
+                continue
             path: Path = ("groups", name)
             said = {"members": given} if isinstance(given, list) else self._source.mapping(given, *path)
             self._source.ignore(sorted(said.keys() - _GROUP), *path)
@@ -96,7 +99,7 @@ class _Reader:
             members = said.get("members")
             listed = members if isinstance(members, dict) else self._source.listed(members, *path, "members")
             names = [self._source.text(one, *path, "members") for one in listed]
-            if said.get("_auto_create") is True:
+            if said.get("_auto_create", groups.get("_auto_create")) is True:
                 for node in names:
                     if node not in self._nodes:
                         self._add(node, listed[node] if isinstance(listed, dict) else {}, (*path, "members"))
@@ -131,12 +134,21 @@ class _Reader:
 
     # Links
 
-    def _listed_links(self, links: Any) -> Iterator[tuple[Any, Path]]:
+    def _lists(self, top: Said) -> Iterator[tuple[Any, Path]]:
+        """All lists of links: VLANs and VRFs have theirs, too."""
+        yield top.get("links"), ("links",)
+        for part in ("vlans", "vrfs"):
+            holders = top.get(part)
+            for name, holder in holders.items() if isinstance(holders, dict) else ():
+                if isinstance(holder, dict) and "links" in holder:
+                    yield holder["links"], (part, name, "links")
+
+    def _listed_links(self, links: Any, path_of_all: Path) -> Iterator[tuple[Any, Path]]:
         """Each link, also of groups of them."""
         if isinstance(links, dict):
-            lists: list[tuple[Any, Path]] = [(listed, ("links", name)) for name, listed in links.items()]
+            lists: list[tuple[Any, Path]] = [(listed, (*path_of_all, name)) for name, listed in links.items()]
         else:
-            lists = [(links, ("links",))]
+            lists = [(links, path_of_all)]
         for listed, path in lists:
             for place, link in enumerate(self._source.listed(listed, *path)):
                 here = (*path, place)
@@ -309,7 +321,7 @@ _PARTS: Final = re.compile(
     r"^(?:module|provider|addressing|plugin|vlans|vrfs|groups|validate|defaults\.\w.*)\s*:", re.MULTILINE
 )
 _DEVICE: Final = re.compile(r"^[\s-]*(?:[\w.]+\.)?device\s*:|[{,]\s*device\s*:", re.MULTILINE)
-_NODES: Final = re.compile(r"^nodes\s*:", re.MULTILINE)
+_NODES: Final = re.compile(r"^(?:nodes|groups|links)\s*:", re.MULTILINE)
 
 
 def _known(head: str) -> bool:

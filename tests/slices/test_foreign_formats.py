@@ -116,6 +116,8 @@ def test_faults_of_netlab_and_gns3_have_their_line(text, where):
         "nodes: a,b\nlinks:\n  core: [a-b]\n",
         "nodes:\n- a\n- name: b\nlinks: [[a, b]]\n",
         "nodes:\n  a:\n  b:\nlinks:\n- {a: , b: }\n",
+        "groups:\n  _auto_create: true\n  all: {members: [a, b]}\nvrfs:\n  red: {links: [a-b]}\n",
+        "nodes:\n  a.id: 7\n  b:\nlinks: [a-b]\n",
         "defaults.device: frr\nnodes: [{name: a}, {name: b}]\nlinks:\n- interfaces: [a, node: b]\n",
     ],
 )
@@ -132,7 +134,7 @@ def test_own_documents_are_not_taken_for_netlab(text):
 WORDS = {
     "netlab": (
         "name nodes links groups defaults device devices clab image box role cpu memory members node_data prefix lan stub "
-        "_auto_create type mtu bridge interfaces node ipv4 ipv6 ifname group a b br a.b defaults.device loopback"
+        "_auto_create vlans vrfs type mtu bridge interfaces node ipv4 ipv6 ifname group a b br a.b defaults.device loopback"
     ),
     "gns3": (
         "name topology revision nodes links node_id node_type properties x y label text adapter_number port_number symbol "
