@@ -177,7 +177,7 @@ def test_images_that_are_not_there_are_mapped(admin: Terminal, lab: str, tmp_pat
     (node, _other) = admin("slice", "export", "/slices/mapped", "--format", "own").data["nodes"]
     assert node["image"] == "ubuntu-24.04"
     admin("slice", "rm", "/slices/mapped", "--yes")
-    assert "ceos" in admin(*arguments, "--map-image", "ceos=x", "--map-image", "debian-11=debian-12", code=2).err
+    assert "--map-image debian-11=ubuntu-24.04" in admin(*arguments, code=7).err  # as it was said last
     assert "x: Two names" in admin(*arguments, "--map-image", "x", code=2).err
 
 

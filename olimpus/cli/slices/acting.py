@@ -244,6 +244,6 @@ def _edited(here: Context, row: Row) -> Row:
     if file.read_text(encoding="utf-8") in (text, ""):
         file.unlink()
         raise Failure(_("Nothing was changed."), Exit.OK)
-    document = files.imported(here, str(file), "yaml")["document"]
+    document = files.imported(here, str(file), format="yaml")["document"]
     file.unlink()
     return dict(document)

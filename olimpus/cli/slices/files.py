@@ -13,6 +13,7 @@ from olimpus.cli.errors import Exit, Failure
 from olimpus.cli.words import gettext as _
 
 Document = dict[str, Any]
+Names = dict[str, dict[str, str]]
 #: The server takes no larger one, either.
 MOST_BYTES: Final = 10 * 1024 * 1024
 SORTS: Final = {
@@ -22,14 +23,19 @@ SORTS: Final = {
 }
 
 
-def imported(here: Context, file: str, form: str = "", hypervisor: str = "") -> Document:
+def imported(here: Context, file: str, **asked: Any) -> Document:
     """What the server makes of a file: `document`, and a `report`, with the images and flavors that the hypervisor lacks.
 
-    Raises Failure; faults of the file name it.
+    Asked for by `format`, `hypervisor` and `mapping`. Raises Failure; faults of the file name it.
     """
-    asked = {"text": content(file), "format": form, "hypervisor": hypervisor}
+    return of_text(here, content(file), file, **asked)
+
+
+def of_text(here: Context, text: str, file: str, **asked: Any) -> Document:
+    """As `imported`, of what was read from the file."""
+    given = {key: said for key, said in asked.items() if said}
     try:
-        return dict(here.client.post("/slices/import", {key: said for key, said in asked.items() if said}))
+        return dict(here.client.post("/slices/import", {"text": text, **given}))
     except Failure as failure:
         if failure.code == Exit.REFUSED:
             failure.where = f"{_named(file)} {failure.where}".strip()
@@ -58,24 +64,9 @@ def _named(file: str) -> str:
 # -- images and flavors that nobody knows ------------------------------------------------------------------------------
 
 
-def mapped(document: Document, given: Mapping[str, Sequence[str]]) -> Document:
-    """The document with other names for images and flavors: parameter → “name=other”. Raises Failure."""
-    for parameter, changes in given.items():
-        names = dict(_pair(change) for change in changes)
-        if strangers := sorted(names.keys() - set(_said(document, parameter))):
-            raise Failure(_("The file does not name it."), Exit.USAGE, where=strangers[0])
-        document = _replaced(document, parameter, names)
-    return document
-
-
-def unknown(report: Mapping[str, Any], given: Mapping[str, Sequence[str]]) -> list[tuple[str, str, str]]:
-    """What the hypervisor lacks and nobody has mapped: parameter, name, and the name that is most like it."""
-    return [
-        (parameter, name, str(near or ""))
-        for parameter, changes in given.items()
-        for name, near in (report.get("unknown") or {}).get(f"{parameter}s", {}).items()
-        if name not in dict(map(_pair, changes))
-    ]
+def mapping(images: Sequence[str], flavors: Sequence[str]) -> Names:
+    """“name=other” of each kind, as the API takes it. Raises Failure."""
+    return {"images": dict(map(_pair, images)), "flavors": dict(map(_pair, flavors))}
 
 
 def _pair(change: str) -> tuple[str, str]:
@@ -86,20 +77,9 @@ def _pair(change: str) -> tuple[str, str]:
     return name, other
 
 
-def _said(document: Document, parameter: str) -> Iterator[str]:
-    for definition in (document.get("defaults") or {}, *document.get("nodes", [])):
-        if definition.get(parameter):
-            yield str(definition[parameter])
-
-
-def _replaced(document: Document, parameter: str, names: Mapping[str, str]) -> Document:
-    nodes = [_renamed(node, parameter, names) for node in document.get("nodes", [])]
-    return document | {"defaults": _renamed(document.get("defaults") or {}, parameter, names), "nodes": nodes}
-
-
-def _renamed(definition: Document, parameter: str, names: Mapping[str, str]) -> Document:
-    wanted = names.get(str(definition.get(parameter)))
-    return {**definition, parameter: wanted} if wanted else definition
+def unknown(report: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What the hypervisor lacks: images or flavors, the name, and ours that is most like it."""
+    return [(kind, name, near) for kind, names in report["unknown"].items() for name, near in names.items()]
 
 
 # -- the report --------------------------------------------------------------------------------------------------------

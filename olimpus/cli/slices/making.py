@@ -35,8 +35,8 @@ PARTS: Final = ("description", "defaults", "routed", "parameters", "nodes", "lin
 WORDS_HELP: Final = _("A topology, its size where it has one, and the path of the slice: ring 4 /course/lab")
 #: Asked for what a hypervisor lacks.
 INSTEAD: Final = {
-    "image": _("%(hypervisor)s has no image “%(name)s”. Instead"),
-    "flavor": _("%(hypervisor)s has no flavor “%(name)s”. Instead"),
+    "images": _("%(hypervisor)s has no image “%(name)s”. Instead"),
+    "flavors": _("%(hypervisor)s has no flavor “%(name)s”. Instead"),
 }
 MapImage = Annotated[
     list[str] | None,
@@ -124,31 +124,29 @@ def import_(
 ) -> None:
     """Make a slice of a file that another program has written, and tell what was understood of it, line by line."""
     here = Context.of(ctx, output)
-    found = files.imported(here, file, form, hypervisor)
+    text, names = files.content(file), files.mapping(map_image or [], map_flavor or [])
+    found = files.of_text(here, text, file, format=form, hypervisor=hypervisor, mapping=names)
     for line in files.told(found["report"]):
         here.out.note(line)
-    names = {"image": map_image or [], "flavor": map_flavor or []}
-    if not dry_run:
-        names = _asked_for(found["report"], names, hypervisor)
-    document = files.mapped(found["document"], names)
     if dry_run:
-        here.out.document(document if here.out.for_people else {**found, "document": document})
+        here.out.document(found["document"] if here.out.for_people else found)
         return
-    make(here, Wish(hypervisor, image, flavor, description, deploy).body(path, document))
+    if unknown := files.unknown(found["report"]):
+        names = _named(unknown, names, hypervisor)
+        found = files.of_text(here, text, file, format=form, hypervisor=hypervisor, mapping=names)
+    make(here, Wish(hypervisor, image, flavor, description, deploy).body(path, found["document"]))
 
 
-def _asked_for(report: Row, names: Row, hypervisor: str) -> Row:
+def _named(unknown: Sequence[tuple[str, str, str]], names: files.Names, hypervisor: str) -> files.Names:
     """The names with those that somebody at the keyboard gives for what is unknown. Raises Failure where nobody can."""
-    unknown = files.unknown(report, names)
-    if unknown and not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         told = _("%(hypervisor)s does not have all that the file names; nothing was made.") % {"hypervisor": hypervisor}
-        faults = [f"--map-{parameter} {name}={near or '…'}" for parameter, name, near in unknown]
+        faults = [f"--map-{kind.removesuffix('s')} {name}={near or '…'}" for kind, name, near in unknown]
         raise Failure(told, Exit.REFUSED, faults=faults)
-    found = {parameter: list(given) for parameter, given in names.items()}
-    for parameter, name, near in unknown:
-        told = INSTEAD[parameter] % {"hypervisor": hypervisor, "name": name}
-        found[parameter].append(f"{name}={typer.prompt(printable(told), default=near or None, err=True)}")
-    return found
+    for kind, name, near in unknown:
+        told = INSTEAD[kind] % {"hypervisor": hypervisor, "name": name}
+        names[kind][name] = typer.prompt(printable(told), default=near or None, err=True)
+    return names
 
 
 def make(here: Context, body: Row) -> None:
