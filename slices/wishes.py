@@ -12,7 +12,7 @@ from hypervisors.models import Hypervisor
 from hypervisors.placement import links_of
 from hypervisors.registry import nearest
 from olimpus.errors import Invalid
-from slices import documents, formats, topology
+from slices import documents, formats, templates, topology
 from slices.graph import Graph
 
 #: Fields of a body that are the own document's.
@@ -22,12 +22,34 @@ SAID: Final = ("name", "description", "routed", "parameters")
 HYBRID: Final = "hybrid"
 
 
-def graph_of_wish(given: Mapping[str, Any]) -> Graph:
-    """The graph that somebody asks for. Invalid naming the fields; hypervisors are looked up, nobody is asked."""
+def graph_of_wish(given: Mapping[str, Any], template: Graph | None = None) -> Graph:
+    """The graph that somebody asks for. Invalid naming the fields; hypervisors are looked up, nobody is asked.
+
+    With a `template`, its graph, to which the body's `parameters` are values.
+    """
     kind = given.get("topology")
-    graph = _generated(given, kind) if isinstance(kind, Mapping) else _explicit(given, kind)
+    if template is not None:
+        graph = _of_template(given, template)
+    else:
+        graph = _generated(given, kind) if isinstance(kind, Mapping) else _explicit(given, kind)
     hypervisor = _hypervisor(given)
     return replace(graph, defaults={"hypervisor": hypervisor, **graph.defaults}) if hypervisor else graph
+
+
+def _of_template(given: Mapping[str, Any], template: Graph) -> Graph:
+    for name in ("topology", "nodes", "links", "networks"):
+        if given.get(name):
+            message = _("A template has its own nodes and links.")
+            raise Invalid(message, where=name, hint=_("Leave them out, or leave “template” out."))
+    graph = templates.used(template, given.get("parameters") or {})
+    said = documents.read({name: given[name] for name in ("name", "description", "defaults") if name in given})
+    defaults = {name: value for name, value in graph.defaults.items() if name != "hypervisor" or not _says_where(given)}
+    description = said.description or graph.description
+    return replace(graph, name=said.name, description=description, defaults={**defaults, **said.defaults})
+
+
+def _says_where(given: Mapping[str, Any]) -> bool:
+    return bool(given.get("hypervisor") or given.get("infrastructure"))
 
 
 def _generated(given: Mapping[str, Any], asked: Mapping[str, Any]) -> Graph:

@@ -68,11 +68,13 @@ def _above(graph: Graph, path: str, actor: User) -> Node:
 
 
 @retry_on_deadlock
-def describe(folder: Node, *, actor: User, name: str | None = None, description: str | None = None) -> Node:
-    """Another name or description; the fresh folder. Raises like `rename` and `edit`."""
+def describe(folder: Node, *, actor: User, name: str | None = None, **said: str | bool) -> Node:
+    """Another name, or what the slice says of itself (`description`, `template`); the fresh folder.
+
+    Raises like `rename` and `edit`.
+    """
     with transaction.atomic():
-        if description is not None:
-            said = {**folder.definition["slice"], "description": description}
-            kept = {key: value for key, value in said.items() if value != ""}
-            folder = edit(folder, {**folder.definition, "slice": kept}, actor=actor)
+        if said:
+            slice_ = {key: value for key, value in {**folder.definition["slice"], **said}.items() if value}
+            folder = edit(folder, {**folder.definition, "slice": slice_}, actor=actor)
         return rename(folder, name, actor=actor) if name is not None and name != folder.name else folder

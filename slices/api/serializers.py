@@ -62,7 +62,10 @@ class NewSliceSerializer(Strict):
     topology = TopologyField(required=False)
     defaults = serializers.DictField(required=False, help_text="The definition that all nodes share.")
     routed = serializers.BooleanField(required=False)
-    parameters = serializers.DictField(required=False, help_text="Of a template: what it asks for when it is used.")
+    template = serializers.IntegerField(required=False, min_value=1, help_text="The id of a slice that is copied.")
+    parameters = serializers.DictField(
+        required=False, help_text="What it asks for when it is used as a template; with `template`, values for that."
+    )
     nodes = _many(MOST_NODES)
     links = _many(MOST_LINKS)
     networks = _many(MOST_LINKS)
@@ -76,6 +79,7 @@ class SliceChangeSerializer(Strict):
     version = serializers.IntegerField(required=False, min_value=0)
     name = serializers.CharField(required=False, max_length=NAME)
     description = serializers.CharField(required=False, max_length=10_000, allow_blank=True)
+    template = serializers.BooleanField(required=False, help_text="Whether it is offered as a template.")
 
 
 class PlanBodySerializer(Strict):

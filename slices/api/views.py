@@ -64,7 +64,7 @@ class SliceViewSet(TreeViewSet):
             raise Invalid(_("Send JSON."), where="body")
         return super().body(request)
 
-    def slice(self, pk: str) -> Node:
+    def slice(self, pk: str | int) -> Node:
         """The slice with this id. NotFound."""
         return selectors.get(self.request.user, int(pk))
 
@@ -88,7 +88,8 @@ class SliceViewSet(TreeViewSet):
     def create(self, request: Request) -> Response:
         """Make a slice, plan it, and with `deploy` deploy it when it fits."""
         given = self.body(request)
-        graph = graph_of_wish(given)
+        template = selectors.graph(self.slice(given["template"])) if "template" in given else None
+        graph = graph_of_wish(given, template)
         folder = actions.create(graph, given.get("folder", ""), actor=request.user)
         plan = actions.plan(folder, actor=request.user)
         deployment = None
@@ -121,7 +122,7 @@ class SliceViewSet(TreeViewSet):
             raise Invalid(_("A draft is saved with the version that you read."), where="version")
         if "document" in given:
             actions.save_draft(folder, given["document"], version=given["version"], actor=request.user)
-        told = {name: given[name] for name in ("name", "description") if name in given}
+        told = {name: given[name] for name in ("name", "description", "template") if name in given}
         if told:
             actions.describe(folder, actor=request.user, **told)
         return Response(answers.slice_row(self.slice(pk), request.user))
