@@ -203,7 +203,7 @@ export class Deeds {
 
   async do_export(format) {
     if (!await this.saving.now()) return
-    const answer = await fetch(`${of("export")}?form=${format}`)
+    const answer = await fetch(`${of("export")}?format=${format}`)
     if (!answer.ok) return this.refused(await answer.json().catch(() => ({ message: page.wordRefused.replace("{status}", answer.status) })))
     const named = /filename="?([^";]+)/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1]
     download(await answer.blob(), named ?? `${page.path.split("/").pop()}.${format}`)

@@ -9,7 +9,7 @@ const form = document.querySelector("[data-new-slice]")
 const one = name => form.querySelector(`[data-${name}]`)
 const report = new Report(one("report"))
 const kinds = new Map()
-let chosen = null, made = null, timer = 0, turn = 0
+let chosen = null, made = null, taken = null, timer = 0, turn = 0
 
 // -- choosing
 
@@ -59,16 +59,28 @@ function told({ ok, told: answer }) {
   return answer.document ?? answer
 }
 
+/** Read the file; what it names and nobody knows is asked for beside. */
 async function take(file) {
-  const body = new FormData()
-  body.set("file", file)
-  if (form.elements.format.value) body.set("format", form.elements.format.value)
-  const { ok, told: answer } = await ask(all("import"), { method: "POST", body })
-  if (!ok) { made = null; return complain([sentence(answer), ...(answer.errors ?? []).slice(0, 5).map(fault => `${fault.where}: ${fault.message}`)].join("\n")) }
+  taken = file
+  const { ok, told: answer } = await sendFile(file)
+  if (!ok) { made = report.document = null; return complain([sentence(answer), ...(answer.errors ?? []).slice(0, 5).map(fault => `${fault.where}: ${fault.message}`)].join("\n")) }
   report.show(answer)
   const name = form.elements.name
   if (!name.dataset.typed) name.value = answer.document.name || file.name.replace(/\.[^.]*$/, "").replace(/[^\w.-]+/g, "-")
   look()
+}
+
+function sendFile(file, mapping) {
+  const body = new FormData()
+  body.set("file", file)
+  for (const [name, value] of Object.entries({ format: form.elements.format.value, hypervisor: form.elements.hypervisor.value, mapping: mapping && JSON.stringify(mapping) })) if (value) body.set(name, value)
+  return ask(all("import"), { method: "POST", body })
+}
+
+/** The file once more, in the names that were chosen: the server remembers them. */
+async function mapped(document) {
+  const mapping = report.mapping()
+  return mapping ? told(await sendFile(taken, mapping)) : document
 }
 
 function complain(text) {
@@ -84,7 +96,8 @@ async function make(event) {
   const { name, to: folder, hypervisor, description } = form.elements
   const found = made ?? await document_()
   if (!found) return
-  const begun = chosen.begin === "template" ? fromTemplate(found) : report.mapped(found)
+  const begun = chosen.begin === "template" ? fromTemplate(found) : chosen.begin === "file" ? await mapped(found) : found
+  if (!begun) return
   const button = form.querySelector("button[type=submit]")
   button.classList.add("working")
   const body = { ...begun, name: name.value.trim(), ...(description.value.trim() && { description: description.value.trim() }), ...(folder.value.trim() && { folder: folder.value.trim() }), ...(hypervisor.value && { hypervisor: hypervisor.value }) }
@@ -118,7 +131,10 @@ function card({ name, title }) {
 
 form.addEventListener("click", event => { const button = event.target.closest("[data-begin]"); if (button) choose(button) })
 form.addEventListener("input", event => { if (event.target === form.elements.name) event.target.dataset.typed = "yes"; if (one("fields").contains(event.target)) soon() })
-form.addEventListener("change", event => { if (event.target === form.elements.file && event.target.files[0]) take(event.target.files[0]) })
+form.addEventListener("change", ({ target }) => {
+  if (target === form.elements.file && target.files[0]) take(target.files[0])
+  else if (taken && [form.elements.format, form.elements.hypervisor].includes(target)) take(taken)
+})
 form.addEventListener("submit", make)
 for (const type of ["dragover", "drop"]) form.addEventListener(type, event => event.preventDefault())
 form.addEventListener("drop", event => {

@@ -1,58 +1,43 @@
-// What an import understood and what not, and what its unknown images and flavors shall be here: remembered for the next file.
-const STORE = "olimpus-slice-mapping"
+// What an import understood and what not, and what its unknown images and flavors shall be here: the server remembers it.
 const KINDS = { images: "image", flavors: "flavor" }
 
 export class Report {
   constructor(place) {
     this.place = place
     this.document = null
-    place.addEventListener("change", () => this.remember())
   }
 
   show({ document: found, report = {} }) {
+    const { understood = [], ignored = [], unmapped = [], unknown = {} } = report
     this.document = found
     this.place.hidden = false
-    const { understood = [], ignored = [], unmapped = {} } = report
-    this.list("understood", understood.map(text => typeof text === "string" ? text : Object.values(text).join(" ")))
-    this.list("ignored", ignored.map(({ line, what }) => line ? `${line}: ${what}` : what))
-    this.rows = Object.entries(KINDS).flatMap(([kind, parameter]) => Object.entries(unmapped[kind] ?? {}).map(([name, suggestion]) => ({ kind, parameter, name, suggestion })))
-    const part = this.place.querySelector("[data-part=unmapped]")
-    part.hidden = !this.rows.length
-    part.querySelector("[data-rows]").replaceChildren(...this.rows.map(row => this.field(row)))
+    for (const [name, notes] of Object.entries({ understood, ignored, unmapped })) this.list(name, notes)
+    const fields = Object.entries(KINDS).flatMap(([kind, parameter]) => Object.entries(unknown[kind] ?? {}).map(([name, nearest]) => field(kind, parameter, name, nearest)))
+    this.part("unknown").hidden = !fields.length
+    this.part("unknown").querySelector("[data-rows]").replaceChildren(...fields)
   }
 
-  list(name, texts) {
-    const part = this.place.querySelector(`[data-part=${name}]`)
-    part.hidden = !texts.length
-    part.querySelector("ul").replaceChildren(...texts.map(text => Object.assign(document.createElement("li"), { textContent: text })))
+  part(name) { return this.place.querySelector(`[data-part=${name}]`) }
+
+  list(name, notes) {
+    this.part(name).hidden = !notes.length
+    this.part(name).querySelector("ul").replaceChildren(...notes.map(({ what, line }) => Object.assign(document.createElement("li"), { textContent: line ? `${line}: ${what}` : what })))
   }
 
-  field({ kind, parameter, name, suggestion }) {
-    const label = Object.assign(document.createElement("label"), { className: "form-label", textContent: `${parameter}: ${name}` })
-    const field = Object.assign(document.createElement("input"), { className: "form-control code", value: known()[kind]?.[name] ?? suggestion ?? "" })
-    field.setAttribute("list", `known-${parameter}`)
-    Object.assign(field.dataset, { kind, name, parameter })
-    label.append(field)
-    return label
-  }
-
-  fields() { return [...this.place.querySelectorAll("input[data-kind]")] }
-
-  remember() {
-    const found = known()
-    for (const field of this.fields()) found[field.dataset.kind] = { ...found[field.dataset.kind], [field.dataset.name]: field.value.trim() }
-    try { localStorage.setItem(STORE, JSON.stringify(found)) } catch { /* for this page only */ }
-  }
-
-  /** A document with the images and flavors that stand in the fields. */
-  mapped(found) {
-    if (!found) return found
-    const wanted = new Map(this.fields().map(field => [`${field.dataset.parameter} ${field.dataset.name}`, field.value.trim()]))
-    const put = row => ({ ...row, ...Object.fromEntries(Object.values(KINDS).filter(name => wanted.get(`${name} ${row[name]}`)).map(name => [name, wanted.get(`${name} ${row[name]}`)])) })
-    return { ...found, ...(found.defaults && { defaults: put(found.defaults) }), nodes: (found.nodes ?? []).map(put) }
+  /** Names of the file → names of ours, as they stand in the fields; null when nothing is unknown. */
+  mapping() {
+    const found = { images: {}, flavors: {} }
+    const fields = [...this.place.querySelectorAll("input[data-kind]")]
+    for (const { dataset, value } of fields) found[dataset.kind][dataset.name] = value.trim()
+    return fields.length ? found : null
   }
 }
 
-function known() {
-  try { return JSON.parse(localStorage.getItem(STORE) ?? "{}") } catch { return {} }
+function field(kind, parameter, name, nearest) {
+  const label = Object.assign(document.createElement("label"), { className: "form-label", textContent: `${parameter}: ${name}` })
+  const input = Object.assign(document.createElement("input"), { className: "form-control code", value: nearest ?? "" })
+  input.setAttribute("list", `known-${parameter}`)
+  Object.assign(input.dataset, { kind, name })
+  label.append(input)
+  return label
 }

@@ -27,6 +27,14 @@ from tests.browser.hands import Api, look, meant, never_reloaded
 
 pytestmark = pytest.mark.browser
 PLACE = "/slices-walk"
+CLAB = """name: lab
+topology:
+  nodes:
+    a: {kind: linux, image: frrouting/frr:9}
+    b: {kind: linux, image: frrouting/frr:9}
+  links:
+    - endpoints: ["a:eth1", "b:eth1"]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +175,25 @@ def test_a_template_is_offered_and_begun_with(visitors: Visitors, api: Api) -> N
     page.wait_for_url(lambda url: url.rstrip("/").rpartition("/")[2].isdigit())
     page.wait_for_selector("html[data-slice=ready]")
     assert len(page.evaluate(DRAWN)) == 5
+
+
+def test_a_file_comes_in_and_goes_out(visitors: Visitors, api: Api, tmp_path: Path) -> None:
+    file = tmp_path / "lab.clab.yml"
+    file.write_text(CLAB)
+    page = visitors.enter("admin")
+    page.goto(f"/slices/new/?folder={PLACE}")
+    page.select_option("[name=hypervisor]", "slices-mock")
+    page.click("[data-begin=file]")
+    page.set_input_files("[name=file]", file)
+    expect(page.locator("[data-counts]")).to_contain_text("Machines: 2")
+    page.click("button[type=submit]:has-text('Make it')")
+    page.wait_for_url(lambda url: url.rstrip("/").rpartition("/")[2].isdigit())
+    page.wait_for_selector("html[data-slice=ready]")
+    assert page.evaluate(WIRES) == ["a b"]
+    page.click(".slice-tools button[title='View and export']")
+    with page.expect_download() as download:
+        page.click("[data-do=export][data-with=graphml]")
+    assert "graphml" in download.value.path().read_text()
 
 
 @pytest.mark.parametrize(("width", "theme"), [(390, "light"), (820, "dark")])
