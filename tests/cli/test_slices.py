@@ -147,6 +147,17 @@ def test_a_document_is_made_and_deployed_in_one_go(admin: Terminal, lab: str):
     admin("slice", "rm", "/slices/pair", "--yes", "--wait", code=None)
 
 
+def test_templates_are_begun_with(admin: Terminal, ring: str):
+    admin("set", ring, "slice.template=true")
+    assert [row[0] for row in admin("slice", "ls", "--templates").table[1:]] == [ring]
+    admin("slice", "new", "-t", ring, "/slices/begun", "--image", "ubuntu-24.04")
+    document = json.loads(admin("slice", "export", "/slices/begun", "--format", "own").out)
+    assert (len(document["nodes"]), document["defaults"]["image"]) == (3, "ubuntu-24.04")
+    assert "one" in admin("slice", "new", "ring", "4", "-t", ring, "/slices/x", code=2).err
+    for path in (ring, "/slices/begun"):
+        admin("slice", "rm", path, "--yes")
+
+
 def test_a_file_of_another_program_is_understood_line_by_line(admin: Terminal, lab: str, tmp_path: Path):
     file = tmp_path / "zoo.graphml"
     file.write_text(GRAPHML)

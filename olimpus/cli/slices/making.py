@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from olimpus.cli import following, values
+from olimpus.cli.completion import complete_name
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
 from olimpus.cli.options import Output
@@ -26,6 +27,7 @@ from olimpus.cli.slices.options import (
     NewPath,
     Row,
     complete_new,
+    found,
 )
 from olimpus.cli.words import gettext as _
 from olimpus.cli.words import ngettext
@@ -45,6 +47,16 @@ MapImage = Annotated[
 MapFlavor = Annotated[
     list[str] | None,
     typer.Option("--map-flavor", metavar="NAME=FLAVOR", help=_("Another flavor than the file names.")),
+]
+Template = Annotated[
+    str,
+    typer.Option(
+        "--template",
+        "-t",
+        metavar="PATH",
+        autocompletion=complete_name("slices", "path"),
+        help=_("Another slice that it begins as. See: olimpus slice ls --templates"),
+    ),
 ]
 Deploy = Annotated[bool, typer.Option("--deploy", help=_("Deploy it at once, if it fits."))]
 
@@ -82,6 +94,7 @@ def new(
         typer.Option("--param", "-p", metavar="NAME=VALUE", help=_("Of the topology: arity=2. See: slice topologies")),
     ] = None,
     file: Annotated[str, typer.Option("--file", "-f", metavar="FILE", help=FILE_HELP)] = "",
+    template: Template = "",
     hypervisor: Hypervisor = "",
     image: Image = "",
     flavor: Flavor = "",
@@ -89,13 +102,21 @@ def new(
     deploy: Deploy = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Make a slice of a topology, or of a file; nothing is on a hypervisor before it is deployed."""
+    """Make a slice of a topology, a file or another slice; nothing is on a hypervisor before it is deployed."""
     here = Context.of(ctx, output)
     *topology, path = words
-    if bool(file) == bool(topology):
-        raise Failure(_("Name either a topology or a document (-f)."), Exit.USAGE, where=path)
-    document = files.imported(here, file)["document"] if file else _generated(topology, parameters or [])
+    if [bool(file), bool(template), bool(topology)].count(True) != 1:
+        raise Failure(_("Name one: a topology, a document (-f) or a template."), Exit.USAGE, where=path)
+    if file:
+        document = files.imported(here, file)["document"]
+    else:
+        document = _like(here, template) if template else _generated(topology, parameters or [])
     make(here, Wish(hypervisor, image, flavor, description, deploy).body(path, document))
+
+
+def _like(here: Context, template: str) -> Row:
+    """The document of another slice; what a template asks for is nothing of its copies."""
+    return {part: said for part, said in found(here, template)["document"].items() if part != "parameters"}
 
 
 def _generated(words: Sequence[str], parameters: Sequence[str]) -> Row:
@@ -125,16 +146,16 @@ def import_(
     """Make a slice of a file that another program has written, and tell what was understood of it, line by line."""
     here = Context.of(ctx, output)
     text, names = files.content(file), files.mapping(map_image or [], map_flavor or [])
-    found = files.of_text(here, text, file, format=form, hypervisor=hypervisor, mapping=names)
-    for line in files.told(found["report"]):
+    read = files.of_text(here, text, file, format=form, hypervisor=hypervisor, mapping=names)
+    for line in files.told(read["report"]):
         here.out.note(line)
     if dry_run:
-        here.out.document(found["document"] if here.out.for_people else found)
+        here.out.document(read["document"] if here.out.for_people else read)
         return
-    if unknown := files.unknown(found["report"]):
+    if unknown := files.unknown(read["report"]):
         names = _named(unknown, names, hypervisor)
-        found = files.of_text(here, text, file, format=form, hypervisor=hypervisor, mapping=names)
-    make(here, Wish(hypervisor, image, flavor, description, deploy).body(path, found["document"]))
+        read = files.of_text(here, text, file, format=form, hypervisor=hypervisor, mapping=names)
+    make(here, Wish(hypervisor, image, flavor, description, deploy).body(path, read["document"]))
 
 
 def _named(unknown: Sequence[tuple[str, str, str]], names: files.Names, hypervisor: str) -> files.Names:
