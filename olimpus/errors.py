@@ -104,9 +104,16 @@ class Transient(HypervisorError):
 
 
 class Rejected(HypervisorError):
-    """The hypervisor understood and refused: wrong parameter, unknown image, wrong credentials."""
+    """The hypervisor understood and refused: wrong parameter, a name that is taken, something in use."""
 
     id = "hypervisor:rejected"
+    status = 409
+
+
+class Misconfigured(Rejected):
+    """Olimpus itself is refused, or its record is wrong: credentials, host keys, settings. Who asked cannot help it."""
+
+    status = 502
 
 
 class CapacityExceeded(HypervisorError):

@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from olimpus.errors import Rejected
+from olimpus.errors import Misconfigured
 from olimpus.words import gettext as _
 
 #: What the hops are called, in their order; settings and steps of a check begin with these.
@@ -52,17 +52,17 @@ class Hop:
 def hops_from(values: Mapping[str, Any]) -> tuple[Hop, ...]:
     """The hops that settings name (`bastion_host`, `bastion_port`… and `headnode_…`); empty: no tunnel.
 
-    `Rejected` when they are not complete.
+    `Misconfigured` when they are not complete.
     """
     hops = [hop_of(values, role) for role in ROLES if values.get(f"{role}_host")]
     if len(hops) == 1 and values.get("headnode_host"):
         hint = _("Give the bastion too, or make the head node the bastion.")
-        raise Rejected(_("There is a head node, but no bastion before it."), hint=hint)
+        raise Misconfigured(_("There is a head node, but no bastion before it."), hint=hint)
     return tuple(hops)
 
 
 def private_keys(hop: Hop) -> Iterator[paramiko.PKey]:
-    """The keys to offer, the given one or those of the agent. `Rejected` when there is none or it cannot be read."""
+    """The keys to offer, the given one or those of the agent. `Misconfigured` when there is none or it cannot be read."""
     if hop.key:
         yield _loaded(hop.key, hop.passphrase)
     elif hop.key_file:
@@ -72,12 +72,12 @@ def private_keys(hop: Hop) -> Iterator[paramiko.PKey]:
 
 
 def hop_of(values: Mapping[str, Any], role: str) -> Hop:
-    """The hop that the settings beginning with this role name. `Rejected` when nobody is named who signs in."""
+    """The hop that the settings beginning with this role name. `Misconfigured` when nobody is named who signs in."""
     names = Hop.__dataclass_fields__.keys() - {"role"}
     known = {name: values[f"{role}_{name}"] for name in names if values.get(f"{role}_{name}")}
     if not known.get("user"):
         hint = _("Give the account that signs in by SSH.")
-        raise Rejected(_("The setting “%(name)s” is missing.") % {"name": f"{role}_user"}, hint=hint)
+        raise Misconfigured(_("The setting “%(name)s” is missing.") % {"name": f"{role}_user"}, hint=hint)
     return Hop(role=role, **known)
 
 
@@ -87,7 +87,7 @@ def _read(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else _("not a text")
         message = _("The key file %(path)s cannot be read: %(reason)s.") % {"path": path, "reason": reason}
-        raise Rejected(message, hint=_("It must be a private key that this process may read.")) from None
+        raise Misconfigured(message, hint=_("It must be a private key that this process may read.")) from None
 
 
 def _loaded(text: str, passphrase: str) -> paramiko.PKey:
@@ -100,11 +100,11 @@ def _loaded(text: str, passphrase: str) -> paramiko.PKey:
     except (TypeError, ValueError, UnsupportedAlgorithm):
         # No `from`: the cause's text may quote the key.
         message = _("The private SSH key cannot be read.")
-        raise Rejected(message, hint=_("It must be a whole key (OpenSSH or PEM); check its passphrase.")) from None
+        raise Misconfigured(message, hint=_("It must be a whole key (OpenSSH or PEM); check its passphrase.")) from None
     for made, wanted in KEY_CLASSES:
         if isinstance(key, made):
             return wanted.from_private_key(io.StringIO(key.private_bytes(PEM, OPENSSH, CLEAR).decode()))
-    raise Rejected(_("This kind of SSH key is not supported."), hint=_("Use an Ed25519, ECDSA or RSA key."))
+    raise Misconfigured(_("This kind of SSH key is not supported."), hint=_("Use an Ed25519, ECDSA or RSA key."))
 
 
 def _of_agent() -> Iterator[paramiko.PKey]:
@@ -116,7 +116,7 @@ def _of_agent() -> Iterator[paramiko.PKey]:
     try:
         if not keys:
             message = _("There is no SSH key to sign in with.")
-            raise Rejected(message, hint=_("Give a key or a key file, or start an SSH agent for this process."))
+            raise Misconfigured(message, hint=_("Give a key or a key file, or start an SSH agent for this process."))
         yield from keys
     finally:
         if agent:

@@ -17,7 +17,7 @@ from hypervisors.tunnels import commands, wire
 from hypervisors.tunnels.hops import Hop, private_keys
 from hypervisors.tunnels.transport import Transport
 from hypervisors.tunnels.trust import Trust, fingerprint
-from olimpus.errors import HypervisorError, Rejected, Transient, Unreachable
+from olimpus.errors import HypervisorError, Misconfigured, Transient, Unreachable
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
 
@@ -77,7 +77,7 @@ class Link:
             yield f"{role}_login", lambda hop=way[-1]: self._sign_in(hop)
 
     def make(self) -> None:
-        """All steps. `Unreachable`, or `Rejected` for a key, a host key or an account; nothing stays open then."""
+        """All steps. `Unreachable`, or `Misconfigured` for a key, a host key or an account; nothing stays open then."""
         try:
             for _code, step in self.steps(keep=True):
                 if self._over:
@@ -165,14 +165,14 @@ class Link:
                 raise Unreachable(message) from None
         message = _("%(host)s refuses the key of “%(user)s”.") % {"host": hop.address, "user": hop.user}
         hint = _("Is the public key among the authorized keys of that account?")
-        raise Rejected(message, hint=hint)
+        raise Misconfigured(message, hint=hint)
 
     # -- using it ---------------------------------------------------------------------------------------------------
 
     def open(self, host: str, port: int, timeout: float = STEP_SECONDS) -> paramiko.Channel:
         """A TCP connection from the last host made so far.
 
-        `Unreachable` when the target does not answer, `Rejected` when that host does not forward, `Transient` when it
+        `Unreachable` when the target does not answer, `Misconfigured` when that host does not forward, `Transient` when it
         has no room.
         """
         transport, name = self._made[-1][0], f"{host}:{port}"
@@ -273,7 +273,7 @@ def _family(key_type: str) -> str:
 def _not_opened(target: str, reason: int) -> HypervisorError:
     if reason == REFUSED:
         hint = _("Its SSH server must allow TCP forwarding (AllowTcpForwarding, PermitOpen).")
-        return Rejected(_("The SSH host does not forward to %(target)s.") % {"target": target}, hint=hint)
+        return Misconfigured(_("The SSH host does not forward to %(target)s.") % {"target": target}, hint=hint)
     if reason == SHORT:
         return Transient(_("The SSH host has no room for another connection."))
     message = _("%(target)s is not reached through the tunnel.") % {"target": target}

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import paramiko
 
 from hypervisors.tunnels.hops import Hop
-from olimpus.errors import Rejected
+from olimpus.errors import Misconfigured
 from olimpus.words import gettext as _
 
 
@@ -34,7 +34,7 @@ def fingerprint(blob: bytes) -> str:
 
 
 def parsed(text: str) -> list[Known]:
-    """The keys in lines of known_hosts, of public keys or of fingerprints. `Rejected` for anything else."""
+    """The keys in lines of known_hosts, of public keys or of fingerprints. `Misconfigured` for anything else."""
     lines = [line.strip() for line in text.splitlines()]
     return [_parsed(line) for line in lines if line and not line.startswith("#")]
 
@@ -51,7 +51,7 @@ def _parsed(line: str) -> Known:
             except binascii.Error:
                 break
     hint = _("Give a line as in known_hosts (ssh-ed25519 AAAA…) or a fingerprint (SHA256:…).")
-    raise Rejected(_("“%(text)s” is not a host key.") % {"text": line[:60]}, hint=hint)
+    raise Misconfigured(_("“%(text)s” is not a host key.") % {"text": line[:60]}, hint=hint)
 
 
 class Trust:
@@ -76,7 +76,7 @@ class Trust:
     def verify(self, hops: tuple[Hop, ...], key: paramiko.PKey, *, keep: bool) -> str:
         """What to say about the key of the last of these hops; with `keep` a new key that is accepted is kept.
 
-        `Rejected` when it is another than the known one, or new and new ones are not accepted.
+        `Misconfigured` when it is another than the known one, or new and new ones are not accepted.
         """
         hop, met = hops[-1], fingerprint(key.asbytes())
         known = self.known(hops)
@@ -87,7 +87,7 @@ class Trust:
         if not known:
             message = _("The host key of %(host)s is not known: %(key)s.") % {"host": hop.address, "key": met}
             hint = _("Compare it with the host's own; then enter it as its host key, or accept new keys.")
-            raise Rejected(message, hint=hint)
+            raise Misconfigured(message, hint=hint)
         if met not in {each.fingerprint for each in known}:
             raise _changed(hop, known, met)
         return met
@@ -107,8 +107,8 @@ class Trust:
         return self._folder / quote("+".join(f"{hop.host}_{hop.port}" for hop in hops), safe="+._-")
 
 
-def _changed(hop: Hop, known: list[Known], met: str) -> Rejected:
+def _changed(hop: Hop, known: list[Known], met: str) -> Misconfigured:
     told = {"host": hop.address, "known": ", ".join(each.fingerprint for each in known), "met": met}
     message = _("The host key of %(host)s is not the known one: expected %(known)s, met %(met)s.") % told
     hint = _("If the host was reinstalled, enter its new host key; if not, somebody may be in between.")
-    return Rejected(message, hint=hint)
+    return Misconfigured(message, hint=hint)

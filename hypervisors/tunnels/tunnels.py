@@ -26,7 +26,7 @@ from hypervisors.tunnels.link import LABELS, STEP_SECONDS, Link
 from hypervisors.tunnels.passage import Passage
 from hypervisors.tunnels.targets import Target
 from hypervisors.tunnels.trust import Trust
-from olimpus.errors import HypervisorError, Rejected, Transient
+from olimpus.errors import HypervisorError, Misconfigured, Transient
 from olimpus.words import gettext as _
 
 MAX_CONNECTIONS: Final = 256
@@ -86,7 +86,7 @@ class Tunnels:
     def dial(self, host: str, port: int, service: str = "", timeout: float = STEP_SECONDS) -> socket.socket:
         """A connected TCP socket to the target, without delay (Nagle), in blocking mode; the caller closes it.
 
-        Waits while the tunnel is being made. `Unreachable` when the tunnel or the target cannot be reached, `Rejected`
+        Waits while the tunnel is being made. `Unreachable` when the tunnel or the target cannot be reached, `Misconfigured`
         when a host refuses us, `Transient` when all connections are taken. Then nothing was sent: it may be repeated.
         """
         target = self._target(host, port, service)
@@ -107,7 +107,7 @@ class Tunnels:
     def local(self, host: str, port: int, service: str = "", local_port: int = 0) -> tuple[str, int]:
         """The address on loopback where this target answers, for other programs; opened once, until `close`.
 
-        With `local_port` it has that number: `Rejected` when another program has it. A connection whose target cannot
+        With `local_port` it has that number: `Misconfigured` when another program has it. A connection whose target cannot
         be reached is reset.
         """
         target = self._target(host, port, service)
@@ -117,7 +117,7 @@ class Tunnels:
                     listener = socket.create_server(("127.0.0.1", local_port), backlog=128)
                 except OSError as error:
                     message = _("Port %(port)s of this machine is not free.") % {"port": local_port}
-                    raise Rejected(message, hint=error.strerror or "") from None
+                    raise Misconfigured(message, hint=error.strerror or "") from None
                 target.local_port = listener.getsockname()[1]
                 self._started().listen(listener, target)
             return "127.0.0.1", target.local_port

@@ -224,7 +224,7 @@ def test_what_the_server_refuses_is_told_in_its_words(keeper: Terminal):
     assert "vcpus" in keeper("flavor", "create", "huge", *AWAY, code=7).err
 
     def refuse(handler: Any, _record: Pretender) -> None:
-        problem(handler, 502, "It said no.", type="hypervisor:rejected")
+        problem(handler, 409, "It said no.", type="hypervisor:rejected")
 
     with pretender(refuse) as said:
         assert keeper("-s", said.address, "flavor", "create", "nano", code=7).err == "olimpus: It said no.\n"

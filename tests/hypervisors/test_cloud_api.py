@@ -13,7 +13,7 @@ from hypervisors import actions, clouds, inventory
 from hypervisors.api.openstack.base import ID
 from hypervisors.api.openstack.urls import ROUTES, urlpatterns
 from hypervisors.models import Hypervisor
-from olimpus.errors import CapacityExceeded, Forbidden, Rejected, Unreachable
+from olimpus.errors import CapacityExceeded, Forbidden, Misconfigured, Missing, Rejected, Unreachable
 from tests import factories
 from tests.hypervisors.asking import URL, ask
 from tests.hypervisors.recorded import FREE_VOLUME, NETWORK, PROJECTS, SERVER, SNAPSHOT, SUBNET, VOLUME
@@ -225,6 +225,18 @@ def test_a_network_with_its_addresses(in_charge, cloud, spoken):
     assert [call for call, _fields in spoken.done] == ["create_network", "create_subnet"]
 
 
+@pytest.mark.parametrize(
+    ("error", "status"), [(Rejected("taken"), 409), (Missing("no such"), 404), (Misconfigured("wrong password"), 502)]
+)
+def test_who_can_help_it_is_told_by_the_status(in_charge, cloud, spoken, error, status):
+    def refuse(**_fields):
+        raise error
+
+    spoken.create_network = refuse
+    answer = ask(in_charge, "post", "networks", {"name": "test-net", "cidr": "192.168.100.0/24"})
+    assert (answer.status_code, answer.json()["title"]) == (status, error.message)
+
+
 def test_nothing_stays_when_the_addresses_are_refused(in_charge, cloud, spoken):
     def refuse(**fields):
         spoken.done.append(("create_subnet", fields))
@@ -233,10 +245,10 @@ def test_nothing_stays_when_the_addresses_are_refused(in_charge, cloud, spoken):
     spoken.create_subnet = refuse
     body = {"name": "test-net", "cidr": "192.168.100.0/24"}
     answer = ask(in_charge, "post", "networks", body)  # the network was there before
-    assert (answer.status_code, [call for call, _fields in spoken.done][-1]) == (502, "create_subnet")
+    assert (answer.status_code, [call for call, _fields in spoken.done][-1]) == (409, "create_subnet")
     spoken.networks = lambda project="": []
     answer = ask(in_charge, "post", "networks", body)
-    assert (answer.status_code, [call for call, _fields in spoken.done][-1]) == (502, "delete_network")
+    assert (answer.status_code, [call for call, _fields in spoken.done][-1]) == (409, "delete_network")
     assert "It overlaps." in answer.json()["title"]
 
 

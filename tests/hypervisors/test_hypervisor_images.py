@@ -50,7 +50,7 @@ def test_an_image_comes_is_listed_and_goes(api, images):
     assert upload(api, images).json()["name"] == "debian"
     (row,) = api.get(images).json()["results"]
     assert (row["id"], row["status"], row["hosts"]) == ("debian", "active", [])
-    assert upload(api, images).status_code == 502  # taken
+    assert upload(api, images).status_code == 409  # taken
     assert api.delete(f"{images}/debian").status_code == 204
     assert api.get(images).json()["results"] == []
     assert list(Entry.objects.filter(verb__startswith="cloud.").order_by("id").values_list("verb", flat=True)) == [

@@ -19,7 +19,7 @@ from olimpus.api import problem_responses, query
 
 #: An id or a name, as one part of an address.
 ID = r"(?P<id>[^/]{1,255})"
-READ = problem_responses(400, 401, 403, 404, 502)
+READ = problem_responses(400, 401, 403, 404, 409, 502)
 WRITE = problem_responses(400, 401, 403, 404, 409, 502, 504)
 
 

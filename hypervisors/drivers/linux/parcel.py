@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 from hypervisors.drivers.linux import faults
 from hypervisors.drivers.linux.refusals import TOOL
 from hypervisors.tunnels import Ended
-from olimpus.errors import HypervisorError, Rejected, Transient
+from olimpus.errors import HypervisorError, Misconfigured, Transient
 from olimpus.words import gettext as _
 
 Json = dict[str, Any]
@@ -52,7 +52,7 @@ def answers(
 ) -> list[Json]:
     """What the program says to each of these requests, run on a host by the command `before` (sudo).
 
-    `Rejected`: it may not, or cannot run there. `Transient`: it broke off. And whatever `host` raises.
+    `Misconfigured`: it may not, or cannot run there. `Transient`: it broke off. And whatever `host` raises.
     """
     ended = host.run((*before, *ARGV), packed(program, requests), seconds)
     if ended.code:
@@ -65,7 +65,7 @@ def _failed(ended: Ended, where: str) -> HypervisorError:
     said = ended.err.decode(errors="replace").strip()
     if "sudo:" in said and "password" in said:
         hint = _("Let it run everything by sudo without a password, or name another account.")
-        return Rejected(_("The account may not become root there."), where=where, hint=hint)
+        return Misconfigured(_("The account may not become root there."), where=where, hint=hint)
     if ended.code == COMMAND_NOT_FOUND or "python3: command not found" in said:
         return TOOL.error_of({"tool": "python3", "package": "python3"}, where)
     lines = said.splitlines() or [f"{ended.code}"]

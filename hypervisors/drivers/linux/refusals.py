@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from olimpus.errors import HypervisorError, Rejected
+from olimpus.errors import HypervisorError, Misconfigured, Rejected
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
 
@@ -25,7 +25,7 @@ class Words(NamedTuple):
 
 
 TOOL: Final = Words(
-    Rejected,
+    Misconfigured,
     gettext_noop("The program “%(tool)s” is missing there."),
     gettext_noop("Install the package %(package)s there."),
 )

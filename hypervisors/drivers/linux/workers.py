@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from hypervisors.tunnels import WORKER, Hop, hop_of
-from olimpus.errors import Rejected
+from olimpus.errors import Misconfigured
 from olimpus.words import gettext as _
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
@@ -32,7 +32,7 @@ class WorkerLine:
 
 
 def parse(text: str) -> tuple[WorkerLine, ...]:
-    """The workers in these lines. `Rejected` names the line that cannot be read, or is there twice."""
+    """The workers in these lines. `Misconfigured` names the line that cannot be read, or is there twice."""
     workers: dict[str, WorkerLine] = {}
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split("#")[0].split()
@@ -43,7 +43,7 @@ def parse(text: str) -> tuple[WorkerLine, ...]:
             raise _refused(number, _("This worker is there twice."))
         workers[worker.name] = worker
     if not workers:
-        raise Rejected(_("The setting “%(name)s” is missing.") % {"name": "workers"}, where="workers")
+        raise Misconfigured(_("The setting “%(name)s” is missing.") % {"name": "workers"}, where="workers")
     return tuple(workers.values())
 
 
@@ -84,6 +84,8 @@ def _parsed(words: list[str], number: int) -> WorkerLine:
     return WorkerLine(name, address, **found)
 
 
-def _refused(number: int, message: str) -> Rejected:
+def _refused(number: int, message: str) -> Misconfigured:
     hint = _("Write for example: worker-1 192.168.201.11 port=2222 maintenance")
-    return Rejected(_("Line %(line)d: %(message)s") % {"line": number, "message": message}, where="workers", hint=hint)
+    return Misconfigured(
+        _("Line %(line)d: %(message)s") % {"line": number, "message": message}, where="workers", hint=hint
+    )

@@ -49,6 +49,7 @@ from hypervisors.drivers.mock.workers import Crew
 from olimpus.errors import (
     CapacityExceeded,
     HypervisorError,
+    Misconfigured,
     Rejected,
     Transient,
     Unreachable,
@@ -366,7 +367,7 @@ class MockDriver(Driver):
     def _sign_in(self) -> None:
         if self.values["api_token"] == WRONG_TOKEN:
             hint = _("Check the setting “api_token”.")
-            raise Rejected(_("The API token was refused."), where=self.hypervisor, hint=hint)
+            raise Misconfigured(_("The API token was refused."), where=self.hypervisor, hint=hint)
 
     def _vm(self, db: sqlite3.Connection, ref: str) -> VmInfo:
         vm = store.vm_by(db, "ref", ref)

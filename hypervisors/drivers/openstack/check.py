@@ -14,7 +14,7 @@ from hypervisors.drivers.openstack.rest import PAGE
 from hypervisors.drivers.openstack.servers import Servers
 from hypervisors.drivers.openstack.session import Session
 from hypervisors.tunnels import steps as hop_steps
-from olimpus.errors import Missing, Rejected, Unreachable
+from olimpus.errors import Misconfigured, Missing, Rejected, Unreachable
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
 
@@ -76,7 +76,7 @@ class Checker:
     def _settings(self) -> str:
         url = self._url()
         if url.scheme not in ("http", "https") or not url.hostname:
-            raise Rejected(_("“%(url)s” is no URL of Keystone.") % {"url": url.geturl()}, where="auth_url")
+            raise Misconfigured(_("“%(url)s” is no URL of Keystone.") % {"url": url.geturl()}, where="auth_url")
         return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
 
     def _name(self) -> str:

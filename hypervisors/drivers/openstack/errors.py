@@ -16,6 +16,7 @@ from openstack import exceptions as sdk
 from olimpus.errors import (
     CapacityExceeded,
     HypervisorError,
+    Misconfigured,
     Missing,
     Rejected,
     TimedOut,
@@ -53,7 +54,7 @@ class Denied(Rejected):
     """The account may not do or see this (403); perhaps there is another way."""
 
 
-class NoService(Rejected):
+class NoService(Misconfigured):
     """The cloud has no such service, or not in this region."""
 
 
@@ -82,7 +83,7 @@ def translate(error: Exception, where: str, *, missing: type[HypervisorError] = 
     response = getattr(error, "response", None)
     if isinstance(error, auth.Unauthorized) or _status(error) == 401:
         hint = _("Check the user, the password, the project and their domains.")
-        return Rejected(_("OpenStack refused the credentials."), where=where, hint=hint)
+        return Misconfigured(_("OpenStack refused the credentials."), where=where, hint=hint)
     if isinstance(error, auth.EndpointNotFound | sdk.EndpointNotFound | sdk.ServiceDisabledException):
         hint = _("Check the region and the kind of endpoints.")
         return NoService(

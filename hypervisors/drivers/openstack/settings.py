@@ -11,7 +11,7 @@ from openstack.exceptions import ConfigException
 
 from hypervisors.drivers.base import Setting
 from hypervisors.drivers.hops import BASTION, HEADNODE, hop_settings
-from olimpus.errors import Rejected
+from olimpus.errors import Misconfigured
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
 
@@ -157,7 +157,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = {
 def account(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings with everything filled in: the record first, then the entry of clouds.yaml, then the environment.
 
-    `auth` and `auth_type` are what keystoneauth needs to sign in. `Rejected` when something that is needed is missing.
+    `auth` and `auth_type` are what keystoneauth needs to sign in. `Misconfigured` when something that is needed is missing.
     """
     found = dict(values)
     entry = _entry(str(values.get("cloud") or ""))
@@ -190,7 +190,7 @@ def _entry(cloud: str) -> dict[str, Any]:
         region = openstack.config.OpenStackConfig().get_one(cloud=cloud)
     except ConfigException as error:
         hint = _("Set OS_CLIENT_CONFIG_FILE, or put clouds.yaml into ~/.config/openstack.")
-        raise Rejected(str(error), where="cloud", hint=hint) from None
+        raise Misconfigured(str(error), where="cloud", hint=hint) from None
     verify, _cert = region.get_requests_verify_args()
     entry = {"auth": {name: value for name, value in region.config["auth"].items() if value}}
     entry |= {"region_name": region.region_name, "interface": region.get_interface() or "public"}
@@ -202,7 +202,7 @@ def _default(name: str) -> Any:
 
 
 def _require(auth: dict[str, Any]) -> None:
-    """`Rejected` naming the first setting without which nobody can sign in; domains are “Default” when not said."""
+    """`Misconfigured` naming the first setting without which nobody can sign in; domains are “Default” when not said."""
     if "application_credential_id" in auth:
         needed = ("auth_url", "application_credential_secret")
     else:
@@ -215,4 +215,4 @@ def _require(auth: dict[str, Any]) -> None:
         if not auth.get(name):
             hint = _("Give it in the settings, in clouds.yaml or as %(variable)s.")
             told = {"variable": ENVIRONMENT.get(name, f"OPENSTACK_{name.upper()}")}
-            raise Rejected(_("The setting “%(name)s” is missing.") % {"name": name}, where=name, hint=hint % told)
+            raise Misconfigured(_("The setting “%(name)s” is missing.") % {"name": name}, where=name, hint=hint % told)

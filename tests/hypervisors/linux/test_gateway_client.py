@@ -214,7 +214,8 @@ class TestErrors:
         assert {part.split('"')[0] for part in parts} == set(REFUSALS)
 
     def test_a_wrong_setting_is_named(self) -> None:
-        assert in_words("setting", {"name": "vlans", "value": "x"}, "rack").where == "vlans"
+        refusal = in_words("setting", {"name": "vlans", "value": "x"}, "rack")
+        assert (refusal.where, refusal.status) == ("vlans", 502)  # the record's fault, not that of whoever asked
 
 
 def test_ways_in_are_what_their_owner_types() -> None:

@@ -112,7 +112,7 @@ def test_a_flavor_comes_and_goes(manager, mark, lab):
     try:
         assert good(manager("post", "flavors", body), 201)["id"] == made["id"]
         assert lab.sdk().compute.get_flavor(made["id"]).ram == 1000
-        assert manager("post", "flavors", {**body, "ram": 2000}).status_code == 502
+        assert manager("post", "flavors", {**body, "ram": 2000}).status_code == 409
         assert [row["id"] for row in named(manager, "flavors", mark)] == [made["id"]]
     finally:
         good(manager("delete", f"flavors/{mark}"), 204)
@@ -145,7 +145,7 @@ def test_a_network_its_subnets_and_a_way_out(manager, mark, lab):
     (first,) = network["subnets"]
     assert (first["cidr"], first["gateway"], first["dhcp"]) == ("10.98.0.0/24", "10.98.0.1", True)
     overlap = manager("post", "subnets", {"network": network["id"], "cidr": "10.98.0.0/25"})
-    assert overlap.status_code == 502
+    assert overlap.status_code == 409
     assert "10.98.0.0/2" in overlap.json()["detail"]
     body = {
         "network": network["id"],
@@ -162,7 +162,7 @@ def test_a_network_its_subnets_and_a_way_out(manager, mark, lab):
     assert [row["id"] for row in named(manager, "routers", mark)] == [router["id"]]
     assert {row["id"] for row in rows(manager, "subnets")} >= {first["id"], second["id"]}
     in_use = manager("delete", f"networks/{network['id']}")
-    assert in_use.status_code in (409, 502)
+    assert in_use.status_code == 409
     good(manager("delete", f"routers/{router['id']}"), 204)
     good(manager("delete", f"subnets/{second['id']}"), 204)
     good(manager("delete", f"networks/{network['id']}"), 204)
@@ -189,16 +189,16 @@ def test_the_life_of_a_volume(manager, mark, server):
     address = f"volumes/{volume['id']}"
     assert (volume["status"], volume["size"]) == ("available", 1)
     assert good(manager("post", f"{address}/extend", {"size": 2}))["size"] == 2
-    assert manager("post", f"{address}/extend", {"size": 1}).status_code == 502
+    assert manager("post", f"{address}/extend", {"size": 1}).status_code == 409
     for _time in range(2):
         told = good(manager("post", f"{address}/attach", {"instance": server}))
         assert [one["instance"] for one in told["attachments"]] == [server]
-    assert manager("delete", address).status_code in (409, 502)
+    assert manager("delete", address).status_code == 409
     for _time in range(2):
         assert good(manager("post", f"{address}/detach/", {}))["attachments"] == []
     snapshot = good(manager("post", f"{address}/snapshot", {"name": mark}), 201)
     assert [row["id"] for row in named(manager, "volume-snapshots", mark)] == [snapshot["id"]]
-    assert manager("delete", address).status_code in (409, 502)
+    assert manager("delete", address).status_code == 409
     good(manager("delete", f"volume-snapshots/{snapshot['id']}"), 204)
     good(manager("delete", address), 204)
     good(manager("delete", address), 204)
@@ -234,13 +234,13 @@ def test_a_project_with_its_quotas(manager, mark, lab):
         assert told["source"] == "live"
         quotas = {row["resource"]: row["limit"] for row in told["results"]}
         assert (quotas["instances"], quotas["cores"], quotas["networks"]) == (None, 7, 3)
-        assert manager("patch", f"quotas/{mark}", {"quotas": {"elephants": 1}}).status_code == 502
+        assert manager("patch", f"quotas/{mark}", {"quotas": {"elephants": 1}}).status_code == 409
         found = lab.sdk().identity.get_project(made["id"])
         assert (found.name, found.description) == (mark, "A course")
         network = good(manager("post", "networks", {"name": mark, "project": mark}), 201)
         assert network["project_id"] == made["id"]
         refused = manager("delete", f"projects/{made['id']}")
-        assert refused.status_code == 502
+        assert refused.status_code == 409
         assert mark in refused.json()["detail"]
         good(manager("delete", f"networks/{network['id']}"), 204)
     finally:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from hypervisors.drivers.linux.refusals import TOOL, UNKNOWN, Words
-from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, Transient
+from olimpus.errors import CapacityExceeded, HypervisorError, Misconfigured, Rejected, Transient
 from olimpus.words import gettext_noop
 
 REFUSALS: Final[Mapping[str, Words]] = {
@@ -112,23 +112,25 @@ REFUSALS: Final[Mapping[str, Words]] = {
         CapacityExceeded, gettext_noop("All addresses to jump to are taken (%(range)s)."), place="transfer"
     ),
     "jump-account": Words(
-        Rejected,
+        Misconfigured,
         gettext_noop("The gateway has an account “%(user)s” that is not ours."),
         gettext_noop("Name another one in the setting “jump_user”, or none."),
         "jump_user",
     ),
     "key": Words(Rejected, gettext_noop("“%(key)s” is no public key."), place="ssh_keys"),
     "no-outside": Words(
-        Rejected,
+        Misconfigured,
         gettext_noop("The gateway has no way out."),
         gettext_noop("Name its interface to the outside in the setting “outside_interface”."),
         "outside_interface",
     ),
-    "setting": Words(Rejected, gettext_noop("The setting “%(name)s” cannot be “%(value)s”.")),
-    "bridge": Words(Rejected, gettext_noop("The gateway has no Open vSwitch bridge “%(bridge)s”."), place="bridge"),
+    "setting": Words(Misconfigured, gettext_noop("The setting “%(name)s” cannot be “%(value)s”.")),
+    "bridge": Words(
+        Misconfigured, gettext_noop("The gateway has no Open vSwitch bridge “%(bridge)s”."), place="bridge"
+    ),
     "tool": TOOL,
     "state": Words(
-        Rejected,
+        Misconfigured,
         gettext_noop("The gateway's memory cannot be read: %(file)s: %(error)s."),
         gettext_noop("Restore the file from a backup."),
     ),
