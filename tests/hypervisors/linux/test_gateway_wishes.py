@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -127,6 +128,23 @@ class TestAddresses:
         for number in range(5):
             state = put(state, f"vm-{number}", card(number))
         assert refusal(state, "vm-6", card(6)).code == "addresses-used-up"
+
+    @pytest.mark.parametrize(("first", "beside"), [("10.0.0.0", "10.0.0.6/29"), ("10.0.0.4", "10.0.0.1/29")])
+    def test_two_of_a_30_have_it_all_and_the_gateway_stands_beside(self, first: str, beside: str) -> None:
+        wire = lan(cidr=f"{first}/30")
+        ips = [str(ipaddress.ip_address(first) + number) for number in (1, 2)]
+        state = put(State(), "a", card(1, ip=ips[0]), lan=wire)
+        state = put(state, "b", card(2, ip=ips[1]), lan=wire)
+        assert [one.ip for _uid, one in state.cards()] == ips
+        (plan,) = network_plans(state, SETTINGS)
+        assert plan.links.addresses == {"olg100": [beside]}
+        state = put(left(state, "b"), "a", card(1, ip=ips[0]), lan=wire)
+        assert state.networks["lan"].service == ips[1]
+
+    def test_a_router_is_in_the_range_or_there_is_none(self) -> None:
+        wire = lan(cidr="10.0.0.0/30", type="nat")
+        state = put(State(), "a", card(1, ip="10.0.0.1"), lan=wire)
+        assert refusal(state, "b", card(2, ip="10.0.0.2"), lan=wire).code == "addresses-used-up"
 
     @pytest.mark.parametrize("address", ["10.0.1.1", "10.0.0.0", "10.0.0.7"])
     def test_none_of_a_host(self, address: str) -> None:

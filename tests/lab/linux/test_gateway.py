@@ -141,6 +141,15 @@ class TestAddresses:
         stranger = world.station("x", Seat("lan", tag, world.mac()))
         assert stranger.lease(1.0) is None
 
+    def test_two_have_all_of_a_small_range(self, world: World) -> None:
+        wire = {"wire": {"cidr": "10.9.0.4/30"}}
+        world.enter("a", [{"network": "wire", "ip": "10.9.0.5"}], wire)
+        world.enter("b", [{"network": "wire", "ip": "10.9.0.6"}], wire)
+        first, second = world.station("a"), world.station("b", worker=1)
+        leases = [station.lease() for station in (first, second)]
+        assert [(one["ip"], one["prefix"]) for one in leases if one] == [("10.9.0.5", 30), ("10.9.0.6", 30)]
+        assert first.pings("10.9.0.6")
+
     def test_an_address_goes_to_the_next_machine_at_once(self, world: World) -> None:
         world.enter("stays", [{"network": "lan"}], {"lan": LAN})
         gone = world.enter("gone", [{"network": "lan", "ip": "10.9.0.5"}], {"lan": LAN})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -109,7 +108,7 @@ def _served(state: State, keys: set[str]) -> list[Network]:
 
 def _links(network: Network, peers: list[Network], out: bool, settings: Settings) -> Links:
     links, device = Links(), port(network.tag)
-    links.addresses[device] = [f"{network.service}/{ipaddress.ip_network(network.cidr).prefixlen}"]
+    links.addresses[device] = [f"{network.service}/{network.around.prefixlen}"]
     links.mtus[device] = network.mtu or MTU
     if out:
         root, inner = settings.pair(network.tag)

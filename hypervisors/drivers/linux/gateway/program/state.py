@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import ipaddress
 import json
 import os
 import time
@@ -44,6 +45,12 @@ class Network:
     def served(self) -> bool:
         """Whether the gateway takes part in it; other networks are layer 2 only, or somebody else's."""
         return bool(self.cidr) and self.type != "provider"
+
+    @property
+    def around(self) -> ipaddress.IPv4Network:
+        """Its range, as large as it takes for the gateway's own address to be in it."""
+        network = ipaddress.IPv4Network(self.cidr)
+        return network if ipaddress.IPv4Address(self.service) in network else network.supernet()
 
     @property
     def routed(self) -> bool:

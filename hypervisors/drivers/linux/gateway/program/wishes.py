@@ -133,7 +133,10 @@ def _is_range(cidr: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
 
 
 def _give_service(state: State, key: str) -> None:
-    """The gateway's own address in a network: its definition's, else the last that is free."""
+    """The gateway's own address in a network: its definition's, else the last that is free.
+
+    Where machines have them all, as the two of a /30, and need no router: one beside the range, to give them by DHCP.
+    """
     network = state.networks[key]
     if not network.served:
         network.service = ""
@@ -149,7 +152,9 @@ def _give_service(state: State, key: str) -> None:
         if address not in taken and _is_host(address, network.cidr):
             network.service = address
             return
-    raise Refused("addresses-used-up", network=network.name, cidr=network.cidr)
+    if network.routed:
+        raise Refused("addresses-used-up", network=network.name, cidr=network.cidr)
+    network.service = _beside(network.cidr)
 
 
 def _is_host(address: str, cidr: str) -> bool:
@@ -160,6 +165,13 @@ def _is_host(address: str, cidr: str) -> bool:
 def _from_above(cidr: str) -> Iterator[str]:
     network = ipaddress.IPv4Network(cidr)
     return (str(network[number]) for number in range(network.num_addresses - 2, 0, -1))
+
+
+def _beside(cidr: str) -> str:
+    """An address next to the range, in the one that is twice as large."""
+    network = ipaddress.IPv4Network(cidr)
+    twice = network.supernet()
+    return str(twice[-2] if twice[0] == network[0] else twice[1])
 
 
 # -- addresses ---------------------------------------------------------------------------------------------------------
