@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from olimpus.cli import plans
 from olimpus.cli.context import Context
 from olimpus.cli.errors import Exit, Failure
 from olimpus.cli.words import gettext as _
@@ -90,7 +89,7 @@ def told(report: Mapping[str, Any]) -> Iterator[str]:
     for sort, title in SORTS.items():
         if notes := report.get(sort):
             yield title
-            yield from plans.some([_note(note) for note in notes], len(notes))
+            yield from (f"  {_note(note)}" for note in notes)
 
 
 def _note(note: Mapping[str, Any]) -> str:

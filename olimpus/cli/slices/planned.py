@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -59,10 +60,13 @@ def _change(row: Mapping[str, Any]) -> Styled:
 
 
 def refusals(plan: Plan) -> Iterator[str]:
-    """All that does not fit, a line each."""
+    """All that does not fit, a line for each reason with the nodes that it is about."""
+    groups: dict[str, list[str]] = defaultdict(list)
     for row in plan["refusals"]:
-        where = row["node"] or row["hypervisor"]
-        yield f"{_('Does not fit')}: {where}: {row['message']}" if where else f"{_('Does not fit')}: {row['message']}"
+        groups[row["message"]].append(row["node"] or row["hypervisor"])
+    for message, places in groups.items():
+        where = f"{', '.join(filter(None, places))}: ".removeprefix(": ")
+        yield f"{_('Does not fit')}: {where}{message}"
 
 
 def lost(plan: Plan) -> list[str]:
