@@ -18,8 +18,8 @@ from slices.graph import End, Graph, Link, Node
 Json = dict[str, Any]
 #: Parameters of a folder that are no business of its slice.
 NOT_OURS: Final = frozenset({"rights", "hypervisors"})
-#: Parameters that a plan chooses where nobody has: how large a machine is, and where it goes.
-PLANNED: Final = ("flavor", "host", "availability_zone")
+#: Parameters that a plan chooses where nobody has: how large a machine is, where it goes, what it is told of its slice.
+PLANNED: Final = ("flavor", "host", "availability_zone", "user_data")
 WORDS: Final = ("role", "group", "apart")
 
 

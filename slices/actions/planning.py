@@ -21,7 +21,7 @@ from descriptors.states import State
 from hypervisors.models import Claim
 from hypervisors.placement import RESOURCES, Reason, Strategy
 from olimpus.errors import Invalid, NotFound
-from slices import documents, ipam, selectors, sites
+from slices import documents, guests, ipam, selectors, sites
 from slices.graph import Graph
 from slices.models import Draft, Plan
 from slices.plan import PINS, Refusal, Row, Running, Site, Wish
@@ -33,7 +33,7 @@ Sites = Mapping[str, Site]
 #: Plans that are kept of a slice.
 KEPT: Final = 20
 #: What a plan asks of a definition.
-ASKED: Final = ("hypervisor", "image", "flavor", "host", "availability_zone", *RESOURCES)
+ASKED: Final = ("hypervisor", "image", "flavor", "host", "availability_zone", "user_data", *RESOURCES)
 #: Why a flavor is as it is, when somebody has said so: the plan chooses nothing then.
 SAID: Final = frozenset({"flavor_said", "sizes_said", "flavor_default", "flavor_by_hand"})
 
@@ -77,7 +77,8 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
     found = _planned(folder, graph, standing, known, asked)
     document = documents.write(graph)
     found = replace(found, basis=standing.basis(document))
-    return _kept(folder, found, document, _choices(found, known))
+    told = _told(graph, _resolved(folder, graph, standing))
+    return _kept(folder, found, document, _choices(found, known, told))
 
 
 def shown(folder: Node, digest: str = "") -> Plan:
@@ -215,9 +216,16 @@ def _moved(rows: Iterable[Row], running: Mapping[str, Running]) -> Iterable[Refu
 # -- keeping -----------------------------------------------------------------------------------------------------------
 
 
-def _choices(found: Planned, known: Sites) -> dict[str, dict[str, str]]:
+def _told(graph: Graph, resolved: Graph) -> dict[str, dict[str, str]]:
+    """Node → the user data of a routed slice, where nobody has given another one."""
+    said = {node.name for node in resolved.nodes if {**resolved.defaults, **node.definition}.get("user_data")}
+    return {name: {"user_data": text} for name, text in guests.user_data(graph).items() if name not in said}
+
+
+def _choices(found: Planned, known: Sites, told: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     """What the plan chose for machines that are to be made."""
-    return {row.node: _chosen(row, known.get(row.hypervisor)) for row in found.rows if row.change == "add"}
+    rows = [row for row in found.rows if row.change == "add"]
+    return {row.node: _chosen(row, known.get(row.hypervisor)) | dict(told.get(row.node, {})) for row in rows}
 
 
 def _chosen(row: Row, site: Site | None) -> dict[str, str]:

@@ -355,3 +355,15 @@ def test_files_come_in_and_go_out(slices):
     ):
         assert slices.client.post("/api/slices/import", body, format="json").status_code in (400, 404)
     assert slices.client.get(f"/api/slices/{key}/export").json()["name"] == "ring"
+
+
+def test_machines_of_a_routed_slice_are_told_the_ways(world, slices):
+    key = slices.made(topology={"kind": "linear", "size": 3}, routed=True)
+    slices.deploy(key)
+    rows = dict(Descriptor.objects.filter(parent=key).values_list("name", "applied__user_data"))
+    assert "ip_forward" in rows["r2"]
+    assert "ip_forward" not in rows["r1"]
+    assert "way " in rows["r1"]
+    assert "user_data" not in str(slices.get(key)["document"])
+    plan = slices.post(key, "plan").json()
+    assert {row["change"] for row in plan["rows"]} == {"keep"}

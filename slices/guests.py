@@ -1,0 +1,40 @@
+"""What a machine of a routed slice is told at its first start: the ways to all its networks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from slices import routing
+from slices.graph import Graph
+
+#: Run at each start by cloud-init.
+SCRIPT: Final = "/var/lib/cloud/scripts/per-boot/50-olimpus-routes"
+#: A card may get its address late.
+HEAD: Final = """#!/bin/sh
+# Routes of the slice, written by Olimpus when the machine was made.
+way() { n=0; until ip route replace "$1" via "$2" || [ $n -ge 60 ]; do n=$((n + 1)); sleep 1; done; }
+"""
+
+
+def user_data(graph: Graph) -> dict[str, str]:
+    """Node → cloud-init user data, of a graph with addresses; nothing for nodes that need none, {} unless `routed`."""
+    ways = routing.routes(graph)
+    leading = set(routing.forwarders(graph)) if graph.routed else set()
+    told = {node.name: _script(ways.get(node.name, ()), node.name in leading) for node in graph.nodes}
+    return {name: _cloud_config(script) for name, script in told.items() if script}
+
+
+def _script(routes: Sequence[routing.Route], leads: bool) -> str:
+    lines = ["sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || true"] if leads else []
+    lines += [f"way {there} {via}" for there, via in routes]
+    return HEAD + "\n".join(lines) + "\n" if lines else ""
+
+
+def _cloud_config(script: str) -> str:
+    wanted: dict[str, Any] = {
+        "write_files": [{"path": SCRIPT, "permissions": "0755", "content": script}],
+        "runcmd": [["sh", SCRIPT]],
+    }
+    return "#cloud-config\n" + json.dumps(wanted) + "\n"
