@@ -1,4 +1,14 @@
 // The small map: everything as dots, and what is seen now as a frame that can be dragged.
+/** Where nodes lie, at the cost of reading their places alone. */
+function extent(nodes) {
+  const found = { x1: Infinity, y1: Infinity, x2: -Infinity, y2: -Infinity }
+  nodes.forEach(node => {
+    const { x, y } = node.position()
+    Object.assign(found, { x1: Math.min(found.x1, x), y1: Math.min(found.y1, y), x2: Math.max(found.x2, x), y2: Math.max(found.y2, y) })
+  })
+  return found
+}
+
 export class SmallMap {
   constructor(element, canvas) {
     Object.assign(this, { element, canvas, waiting: 0 })
@@ -14,7 +24,7 @@ export class SmallMap {
     const { cy, colours } = this.canvas, { width, height } = this.element, pen = this.paint2d
     pen.clearRect(0, 0, width, height)
     if (cy.nodes().empty()) return
-    const all = cy.nodes().boundingBox({ includeLabels: false, includeOverlays: false }), seen = cy.extent()
+    const all = extent(cy.nodes()), seen = cy.extent()
     const x1 = Math.min(all.x1, seen.x1), y1 = Math.min(all.y1, seen.y1)
     const w = Math.max(all.x2, seen.x2) - x1, h = Math.max(all.y2, seen.y2) - y1
     const scale = Math.min((width - 8) / w, (height - 8) / h)
