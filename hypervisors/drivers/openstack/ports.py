@@ -81,8 +81,13 @@ class Ports(Part):
         for name in sorted(names):
             definition = networks.get(name) or {}
             wanted = network_name(spec, name, self.where)
-            if definition.get("cidr") and remove_network(self.session, wanted, project=project):
-                self._networks_in(project).forget()
+            if definition.get("cidr"):
+                self.leave(wanted, project)
+
+    def leave(self, network: str, project: str) -> None:
+        """Remove the network that the cloud calls so, if it was made for a branch, unless machines use it."""
+        if remove_network(self.session, network, project=project):
+            self._networks_in(project).forget()
 
     def known(self) -> list[Known]:
         """The lists that are kept."""

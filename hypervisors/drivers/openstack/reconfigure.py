@@ -61,10 +61,12 @@ class Reconfigurer:
         self._write_cards(ref, spec, cards)
         self._wait_until_shown(ref, cards)
         disks = self._write_disks(ref, spec, known)
+        before = {card.label for card in memory.cards_in(server["metadata"])}
+        for left in before - {
+            card.label for card in plan.cards
+        }:  # before we forget them: whoever dies here, tries again
+            log_left(self.servers.where, lambda name: self.ports.leave(name, project_of(spec)), left)
         self._remember(server, spec, flavor, plan, disks)
-        before = {card.nic.network for card in memory.cards_in(server["metadata"])}
-        for left in before - {nic.network for nic in spec.nics}:
-            log_left(self.servers.where, lambda name: self.ports.tidy(spec, {name}), left)
         return self.servers.get(ref)
 
     def settled(self, server: Json) -> Json:
