@@ -108,6 +108,8 @@ RULES = {
         admin:slices_deployment_add admin:slices_deployment_change admin:slices_deployment_changelist
         admin:slices_deployment_delete admin:slices_deployment_history admin:slices_draft_add admin:slices_draft_change
         admin:slices_draft_changelist admin:slices_draft_delete admin:slices_draft_history
+        admin:slices_namemapping_add admin:slices_namemapping_change admin:slices_namemapping_changelist
+        admin:slices_namemapping_delete admin:slices_namemapping_history
     """,
 }
 RULE = {name: rule for rule, names in RULES.items() for name in names.split()}
