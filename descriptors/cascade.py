@@ -54,7 +54,7 @@ def compute(chain: Sequence[Layer], *, facts: Mapping[str, str] | None = None) -
     Raises Invalid for an unknown prototype, a cycle of prototypes, an unknown reference.
     """
     merged = _merge_chain(chain, history=True)
-    return _finished(merged, facts)
+    return _finished(merged if facts is None else merged.narrowed(), facts)
 
 
 # Merging --------------------------------------------------------------------------------------------------------------
@@ -63,16 +63,49 @@ def compute(chain: Sequence[Layer], *, facts: Mapping[str, str] | None = None) -
 class _Merged:
     """Layers merged so far. `history` collects what was overridden; None does without."""
 
-    __slots__ = ("history", "origins", "values")
+    __slots__ = ("_common", "_own", "history", "origins", "values")
 
     def __init__(self, values: Values, origins: dict[str, str], history: dict[str, list[tuple[str, Any]]] | None):
         self.values = values
         self.origins = origins
         self.history = history
+        self._common: _Merged | None = None
+        self._own: dict[str, list[str]] = {}
 
     def copy(self) -> _Merged:
         """An independent copy; only merges without history are copied."""
         return _Merged(_copied(self.values), self.origins.copy(), None)
+
+    def for_machine(self, local: Mapping[str, Any]) -> _Merged:
+        """A fresh copy for a machine that will add `local`: of networks that are a folder's own only those that it needs.
+
+        A slice of a thousand machines has thousands of networks; each machine is in a few. What all machines share is
+        found once; nothing may be added to this merge afterwards.
+        """
+        if self._common is None:
+            self._own = _own_paths(self.values, self.origins)
+            self._common = self._without(self._own)
+        fresh = self._common.copy()
+        for name in sorted(self._own.keys() & _needed(self.values, local)) if self._own else ():
+            fresh.values["networks"][name] = _copied(self.values["networks"][name])
+            fresh.origins.update((path, self.origins[path]) for path in self._own[name])
+        return fresh
+
+    def narrowed(self) -> _Merged:
+        """This merge of a machine without the own networks of folders that it does not need."""
+        own = _own_paths(self.values, self.origins)
+        needed = _needed(self.values, {}) if own else set()
+        return self._without({name: paths for name, paths in own.items() if name not in needed})
+
+    def _without(self, networks: Mapping[str, list[str]]) -> _Merged:
+        """The same without these networks: name → paths of its origins."""
+        if not networks:
+            return self
+        values = {**self.values, "networks": {k: v for k, v in self.values["networks"].items() if k not in networks}}
+        paths = {path for found in networks.values() for path in found}
+        origins = {path: origin for path, origin in self.origins.items() if path not in paths}
+        history = None if self.history is None else {k: v for k, v in self.history.items() if k not in paths}
+        return _Merged(values, origins, history)
 
     def add(self, definition: Mapping[str, Any], origin: str) -> _Merged:
         """Lays `definition` over everything merged so far."""
@@ -124,6 +157,49 @@ class _Merged:
         if isinstance(value, dict):
             for key, item in value.items():
                 self._forget(item, at(path, key))
+
+
+def _own_paths(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, list[str]]:
+    """The networks that are a folder's own, each with the paths of all that is said of it."""
+    networks = values.get("networks")
+    networks = networks if isinstance(networks, dict) else {}
+    own = {name for name, network in networks.items() if isinstance(network, dict) and network.get("own")}
+    tops = {at("networks", name): name for name in own}
+    found: dict[str, list[str]] = {name: [] for name in own}
+    for path in origins if own else ():
+        top = path if path in tops else next((top for top in _heads(path) if top in tops), "")
+        if top:
+            found[tops[top]].append(path)
+    return found
+
+
+def _heads(path: str) -> Iterator[str]:
+    """The paths above, the nearest first."""
+    for index in range(len(path) - 1, 0, -1):
+        if path[index] in ".[":
+            yield path[:index]
+
+
+def _needed(values: Mapping[str, Any], local: Mapping[str, Any]) -> set[str]:
+    """The networks that may concern a machine which adds `local`: of its cards, those it speaks of, what these reach."""
+    networks = values.get("networks")
+    networks = networks if isinstance(networks, dict) else {}
+    said = local.get("networks")
+    said = said if isinstance(said, dict) else {}
+    cards = local["nics"] if "nics" in local else values.get("nics")
+    waiting = [str(card.get("network") or "") for card in cards or () if isinstance(card, dict)]
+    waiting += [*said, *(name for network in said.values() for name in _reached(network))]
+    found: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += _reached(networks.get(name))
+    return found
+
+
+def _reached(network: Any) -> list[str]:
+    return [str(name) for name in (network.get("reaches") if isinstance(network, dict) else None) or ()]
 
 
 def _copied(value: Any) -> Any:
@@ -307,6 +383,13 @@ class _Folder:
             return _merge_chain((*self.chain, layer))
         return self._beneath(layer).copy().add(layer.definition, layer.path)
 
+    def with_machine(self, layer: Layer) -> _Merged:
+        """A fresh merge of this chain and `layer`, a machine in this folder: without networks that do not concern it."""
+        if "prototypes" in layer.definition:
+            return self.with_child(layer).narrowed()
+        merged = self._beneath(layer).for_machine(layer.definition).add(layer.definition, layer.path)
+        return merged.narrowed() if "networks" in layer.definition else merged
+
     def _beneath(self, layer: Layer) -> _Merged:
         """What lies under the own values of `layer`."""
         if "prototype" not in layer.definition:
@@ -334,7 +417,7 @@ class Cascade:
         """The computed definition of the VM `name` in the folder at `parent`, its references filled in."""
         path = f"{parent.rstrip('/')}/{name}"
         layer = Layer(path, local)
-        return _finished(self._folder(parent or ROOT).with_child(layer), facts_of(path))
+        return _finished(self._folder(parent or ROOT).with_machine(layer), facts_of(path))
 
     def of_folder(self, path: str) -> Computed:
         """The computed definition of the folder at `path`, its references as they are."""

@@ -54,8 +54,8 @@ __all__ = [
 ]
 
 MAX_DEPTH: Final = 16  # levels of nesting
-MAX_VALUES: Final = 20_000
-MAX_BYTES: Final = 256 * 1024  # of the definition as JSON
+MAX_VALUES: Final = 50_000  # the folder of a slice names all its networks: there may be five thousand
+MAX_BYTES: Final = 1024 * 1024  # of the definition as JSON
 MAX_TEXT: Final = 64 * 1024  # characters of one text
 DEFAULT_FLAVOR: Final = "nano"
 

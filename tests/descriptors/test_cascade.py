@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from descriptors.cascade import Cascade, Layer, compute, compute_many, facts_of
+from descriptors.faults import at
 from olimpus.errors import Invalid
 
 
@@ -172,7 +173,19 @@ def test_facts_of_a_path():
 KEYS = st.sampled_from(["cpus", "labels", "custom", "image"])
 LEAVES = st.none() | st.integers(0, 3) | st.lists(st.integers(0, 3), max_size=2) | st.just("${name}")
 TREES = st.recursive(LEAVES, lambda inner: st.dictionaries(st.sampled_from("ab"), inner, max_size=2), max_leaves=4)
-CONTENTS = st.fixed_dictionaries({}, optional={"cpus": LEAVES, "labels": TREES, "extends": st.sampled_from(["p", "q"])})
+NAMES = st.sampled_from(["lan", "wan", "x.y", "dmz"])
+NETWORKS = st.dictionaries(
+    NAMES,
+    st.none()
+    | st.fixed_dictionaries(
+        {}, optional={"own": st.booleans(), "mtu": st.integers(100, 102), "reaches": st.lists(NAMES, max_size=2)}
+    ),
+    max_size=3,
+)
+CARDS = st.none() | st.lists(st.fixed_dictionaries({}, optional={"network": NAMES}), max_size=2)
+CONTENTS = st.fixed_dictionaries(
+    {}, optional={"nics": CARDS, "cpus": LEAVES, "labels": TREES, "extends": st.sampled_from(["p", "q"])}
+)
 DEFINITIONS = st.builds(
     lambda plain, extra: plain | extra,
     st.dictionaries(KEYS, TREES, max_size=3),
@@ -180,6 +193,8 @@ DEFINITIONS = st.builds(
         {},
         optional={
             "prototype": st.sampled_from(["p", "q", None]),
+            "networks": st.none() | NETWORKS,
+            "nics": CARDS,
             "prototypes": st.dictionaries(st.sampled_from(["p", "q"]), st.none() | CONTENTS, max_size=2),
         },
     ),
@@ -232,10 +247,30 @@ def test_every_value_has_an_origin_and_every_origin_a_value(definitions: list[di
 def dotted(values: dict[str, Any], prefix: str = "") -> list[str]:
     paths = []
     for key, value in values.items():
-        paths.append(prefix + key)
+        paths.append(at(prefix, key))
         if isinstance(value, dict):
-            paths += dotted(value, f"{prefix}{key}.")
+            paths += dotted(value, paths[-1])
     return paths
+
+
+def test_of_networks_that_are_a_folders_own_a_machine_knows_those_that_it_needs():
+    own = {"own": True, "cidr": "10.0.0.0/29"}
+    networks = {"a-b": own, "b-c": own | {"reaches": ["far"]}, "c-d": own, "far": own, "campus": {"mtu": 1400}}
+    folder = {"networks": networks, "nics": [{"network": "a-b"}]}
+    cascade = Cascade({"/lab": folder})
+
+    def known(local: dict[str, Any]) -> set[str]:
+        computed = cascade.of("/lab", "vm", local)
+        assert {path.split(".")[1] for path in computed.origins if path.startswith("networks.")} == set(
+            computed.values["networks"]
+        )
+        return set(computed.values["networks"])
+
+    assert known({}) == {"a-b", "campus"}
+    assert known({"nics": [{"network": "b-c"}, {"network": "c-d"}]}) == {"b-c", "c-d", "far", "campus"}
+    assert known({"nics": None}) == {"campus"}
+    assert known({"networks": {"c-d": {"mtu": 1300}}}) == {"a-b", "campus"}
+    assert set(cascade.of_folder("/lab").values["networks"]) == set(networks)
 
 
 def test_results_share_nothing_that_can_change():
