@@ -8,7 +8,7 @@ import struct
 from collections.abc import AsyncIterator
 from importlib import import_module
 from socket import socketpair
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -44,6 +44,9 @@ async def own(monkeypatch) -> AsyncIterator[None]:
     monkeypatch.setattr(consumer, "exchange", Exchange())
     monkeypatch.setattr(keeper, "TICK", 0.1)
     yield
+    # Who was told the end still writes that it is over: into the next test's journal, when nobody waits.
+    await asyncio.gather(*(socket.disconnect() for socket in Socket.made), return_exceptions=True)
+    Socket.made.clear()
     tasks = [task for task in (told._task, mine._task) if task]
     for task in tasks:
         task.cancel()
@@ -68,11 +71,14 @@ def campus(transactional_db, settings, tmp_path, monkeypatch, own):
 class Socket(WebsocketCommunicator):
     """A browser's end."""
 
+    made: ClassVar[list[Socket]] = []
+
     def __init__(self, user: Any, ticket: str):
         super().__init__(ConsoleConsumer.as_asgi(), f"/ws/console?ticket={ticket}")
         self.scope["user"] = user
         self.shown = b""
         self.told: list[dict[str, Any]] = []
+        self.made.append(self)
 
     async def next(self) -> None:
         """One more frame."""
