@@ -183,13 +183,14 @@ def _partial_mesh(size: int, degree: int | None, probability: float | None, seed
         raise Invalid(_("Say the degree or the probability, not both."), where="probability")
     if probability is not None:
         drawn = _connected(nx.fast_gnp_random_graph(size, probability, seed=seed), random.Random(seed))
-        return _thin(_drawn(drawn, _alike(drawn), layouts.circle(list(drawn))), "probability")
+        drawn = _thin(drawn, "probability")
+        return _drawn(drawn, _alike(drawn), layouts.circle(list(drawn)))
     wanted = 3 if degree is None else degree
     if wanted >= size:
         message = _("Each of %(size)d nodes has at most %(most)d neighbours.")
         raise Invalid(message % {"size": size, "most": size - 1}, where="degree")
-    drawn = _with_degree(size, wanted, random.Random(seed))
-    return _thin(_drawn(drawn, _alike(drawn), layouts.circle(list(drawn))), "degree")
+    drawn = _thin(_with_degree(size, wanted, random.Random(seed)), "degree")
+    return _drawn(drawn, _alike(drawn), layouts.circle(list(drawn)))
 
 
 def _with_degree(size: int, degree: int, chance: random.Random) -> nx.Graph[int]:
@@ -212,16 +213,16 @@ def _connected(drawn: nx.Graph[int], chance: random.Random) -> nx.Graph[int]:
     return drawn
 
 
-def _thin(graph: Graph, parameter: str) -> Graph:
-    """The graph itself. Invalid, when a machine or the slice would have more than fits."""
-    cards = max(map(len, graph.cards().values()))
-    if cards > MOST_CARDS or len(graph.links) > MOST_LINKS:
+def _thin(drawn: nx.Graph[int], parameter: str) -> nx.Graph[int]:
+    """The same. Invalid, when a machine or the slice would have more links than fit: before they are all made."""
+    cards, links = max(degree for _vertex, degree in drawn.degree()), drawn.number_of_edges()
+    if cards > MOST_CARDS or links > MOST_LINKS:
         message = _(
             "That would be %(links)d links, up to %(cards)d of one machine; at most %(most)d and %(each)d can be."
         )
-        told = {"links": len(graph.links), "cards": cards, "most": MOST_LINKS, "each": MOST_CARDS}
+        told = {"links": links, "cards": cards, "most": MOST_LINKS, "each": MOST_CARDS}
         raise Invalid(message % told, where=parameter, hint=_("Ask for less, or for a bus."))
-    return graph
+    return drawn
 
 
 def _star(size: int) -> Graph:
