@@ -22,6 +22,8 @@ from tests.bench.world import folder, machines, superuser
 from tests.lab.linux.cluster import Cluster
 
 NAME = "rack"
+#: What a cluster may promise of each processor at most.
+MOST_RATIO = 64
 SIZE = {"cpus": 1, "memory_mib": 128, "disk_gib": 1}
 LIBVIRT = "/run/libvirt/libvirt-sock"
 
@@ -42,7 +44,7 @@ class Rack:
         with tempfile.TemporaryDirectory() as home:
             cluster.empty(Path(home))
             image = cluster.offer(Path(home))
-        given = cluster.settings(cpu_ratio=number)
+        given = cluster.settings(cpu_ratio=min(number, MOST_RATIO))
         fields = {"name": NAME, "driver": "linux", "settings": given, "reconcile_interval": 3600}
         hypervisor = hypervisors.create(fields, actor=root)
         place = folder(f"/{NAME}", {"hypervisor": NAME, "image": image, **SIZE, **common})
