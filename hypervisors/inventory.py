@@ -50,6 +50,11 @@ class Answer:
     age_seconds: float | None = None
     error: str = ""
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether the cloud itself has said it, now or once."""
+        return self.source != "predefined"
+
 
 @dataclass(frozen=True)
 class Kind:

@@ -6,7 +6,6 @@ Hypervisors are asked here, as their inventory does it; one that is silent offer
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
 
 from django.utils.translation import gettext as _
 
@@ -21,9 +20,6 @@ from olimpus.errors import NotFound, OlimpusError
 from slices import mapping
 from slices.graph import Graph
 from slices.plan import Site
-
-#: What nothing was heard about cannot be believed: zones that are only predefined are no places.
-HEARD: Final = frozenset({"live", "cached", "last_known"})
 
 
 def gather(names: Iterable[str]) -> dict[str, Site]:
@@ -67,7 +63,7 @@ def _read(hypervisor: Hypervisor, kind: str) -> Answer | None:
         answer = inventory.read(hypervisor, kind)
     except OlimpusError:
         return None
-    return answer if answer.source in HEARD else None
+    return answer if answer.is_heard else None  # zones that are only predefined are no places
 
 
 def _places(hypervisor: Hypervisor) -> tuple[str, tuple[Place, ...] | None]:

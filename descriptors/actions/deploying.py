@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from descriptors import selectors, tree
-from descriptors.actions.requesting import request
+from descriptors.actions.requesting import faults_of, request
 from descriptors.actions.shaping import create_descriptor, create_folder, insert, reread
 from descriptors.models import Kind, Node, Operation
 from descriptors.permissions import can, forget, require
 from hypervisors.models import Hypervisor
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, Invalid, OlimpusError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def deploy_machine(
     `folder` "": `/<name of the hypervisor>`, made when it is missing by whoever may. Invalid, Forbidden, NotFound, Conflict;
     nothing is changed then.
     """
-    return _undone_on_errors(_machine, hypervisor, folder, name, definition, actor=actor, start=start)
+    return undone_on_errors(_machine, hypervisor, folder, name, definition, actor=actor, start=start)
 
 
 def deploy_slice(
@@ -47,7 +49,7 @@ def deploy_slice(
     With `rollback` all of them are destroyed when one fails; otherwise what failed can be asked for again. Raises like
     `deploy_machine`; Conflict too when one of the machines could not begin.
     """
-    return _undone_on_errors(_slice, hypervisor, folder, wish, actor=actor, start=start, rollback=rollback)
+    return undone_on_errors(_slice, hypervisor, folder, wish, actor=actor, start=start, rollback=rollback)
 
 
 def require_place(hypervisor: Hypervisor, folder: str, *, actor: User) -> None:
@@ -60,7 +62,8 @@ def require_place(hypervisor: Hypervisor, folder: str, *, actor: User) -> None:
         require(actor, operation, place)
 
 
-def _undone_on_errors(do: Any, *args: Any, **kwargs: Any) -> tuple[Operation, Node]:
+def undone_on_errors(do: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """What `do` returns, tried again after a deadlock. It is one transaction: after an error nothing of it is true."""
     try:
         return retry_on_deadlock(do)(*args, **kwargs)
     except OlimpusError:
@@ -88,14 +91,9 @@ def _slice(
     top = next(node for node in made if node.is_folder)
     operation = request("create", top, actor=actor, arguments={"start": start, "rollback": rollback})
     if operation.skipped:
-        raise _left_out((operation.result or {}).get("skipped") or [], top)
+        faults = faults_of((operation.result or {}).get("skipped") or [])
+        raise Conflict(_("Not all of its machines can be created."), where=top.path, errors=faults)  # half is none
     return operation, top
-
-
-def _left_out(skipped: Sequence[Mapping[str, Any]], top: Node) -> Conflict:
-    """Half a slice is none."""
-    faults = [{"message": row["reason"], "where": ", ".join(row["paths"][:5])} for row in skipped]
-    return Conflict(_("Not all of its machines can be created."), where=top.path, errors=faults)
 
 
 def folder_for(hypervisor: Hypervisor, path: str, *, actor: User) -> Node:

@@ -171,7 +171,7 @@ def _fan_out(
         raise Conflict(
             _("No machine here can do “%(verb)s” now.") % {"verb": rule.label},
             where=place.path,
-            errors=[{"message": row["reason"], "where": ", ".join(row["paths"][:5])} for row in skipped],
+            errors=faults_of(skipped),
         )
     parent = Operation.objects.create(
         node=place,
@@ -205,6 +205,11 @@ def _skipped(candidates: Iterable[Candidate]) -> list[dict[str, Any]]:
             groups[candidate.error.message].append(candidate.descriptor.path)
     rows = [{"reason": reason, "count": len(paths), "paths": paths[:EXAMPLES]} for reason, paths in groups.items()]
     return sorted(rows, key=lambda row: -row["count"])
+
+
+def faults_of(skipped: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Why machines are left out, as the `errors` of a refusal: an entry for each reason, with some of their paths."""
+    return [{"message": row["reason"], "where": ", ".join(row["paths"][:5])} for row in skipped]
 
 
 # -- may it begin? -----------------------------------------------------------------------------------------------------

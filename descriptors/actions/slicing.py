@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -24,8 +24,6 @@ from olimpus.errors import Conflict, HypervisorError, Invalid
 
 #: Flavors of nodes that say nothing about their size.
 ORDINARY, CRITICAL = "small", "medium"
-#: What nothing was heard about cannot be believed: zones that are only predefined are written into no definition.
-HEARD: Final = frozenset({"live", "cached", "last_known"})
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ def _placed(
 ) -> tuple[Sequence[Placement], bool]:
     """A placement for each node, and whether the zones are those of the cloud."""
     answer = inventory.read(hypervisor, "zones")
-    heard = answer.source in HEARD
+    heard = answer.is_heard  # zones that are only predefined are written into no definition
     names = [node.name for node in nodes]
     try:
         links = [*links_of(wish.topology, names), *wish.links]

@@ -5,7 +5,7 @@ From there on the workers go on by themselves, whoever is killed; how far they a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,16 +16,17 @@ from accounts.models import User
 from descriptors import selectors as nodes
 from descriptors import tree as shape
 from descriptors.actions import cancel, request, request_many
+from descriptors.actions.deploying import undone_on_errors
 from descriptors.actions.editing import checked, write
 from descriptors.actions.effects import machines_under
 from descriptors.actions.effects import plan as effects_of
+from descriptors.actions.requesting import faults_of
 from descriptors.actions.shaping import insert, remove, remove_machines, reread
 from descriptors.models import Descriptor, Kind, Node, Operation
 from descriptors.names import join
-from descriptors.permissions import forget, require
+from descriptors.permissions import require
 from descriptors.states import OFF, State
-from olimpus.db import retry_on_deadlock
-from olimpus.errors import Conflict, Invalid, OlimpusError
+from olimpus.errors import Conflict, Invalid
 from slices import documents, selectors
 from slices.actions.planning import Standing, plan, shown, stand, stands
 from slices.models import Deployment, Draft, Plan
@@ -42,12 +43,12 @@ def deploy(folder: Node, *, actor: User, digest: str = "") -> Deployment:
     being worked on. Forbidden. Not repeatable: what was deployed is a change since the plan.
     """
     found = shown(folder, digest) if digest else plan(folder, actor=actor)
-    return _undone_on_errors(_deploy, folder, found, actor)
+    return undone_on_errors(_deploy, folder, found, actor)
 
 
 def resume(folder: Node, *, actor: User, names: Collection[str] = ()) -> Deployment:
     """Go on with what failed or never began: all of it, or these nodes. Conflict when there is nothing of that kind."""
-    return _undone_on_errors(_resume, folder, names, actor)
+    return undone_on_errors(_resume, folder, names, actor)
 
 
 def undo(folder: Node, *, actor: User) -> Deployment:
@@ -61,7 +62,7 @@ def undo(folder: Node, *, actor: User) -> Deployment:
         raise Conflict(_("There is no deployment to undo."), where=folder.path)
     require(actor, "delete", folder)
     _calm(folder, actor)
-    return _undone_on_errors(_undo, folder, last, actor)
+    return undone_on_errors(_undo, folder, last, actor)
 
 
 def teardown(folder: Node, *, actor: User) -> Deployment | None:
@@ -71,15 +72,7 @@ def teardown(folder: Node, *, actor: User) -> Deployment | None:
     """
     require(actor, "delete", folder)
     _calm(folder, actor)
-    return _undone_on_errors(_teardown, folder, actor)
-
-
-def _undone_on_errors(do: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return retry_on_deadlock(do)(*args)
-    except OlimpusError:
-        forget()  # what was read of rights inside the transaction is not so
-        raise
+    return undone_on_errors(_teardown, folder, actor)
 
 
 # -- deploy ------------------------------------------------------------------------------------------------------------
@@ -225,10 +218,7 @@ def _busy(machine: Descriptor) -> bool:
 
 
 def _left_out(operation: Operation, folder: Node) -> Conflict:
-    faults = [
-        {"message": row["reason"], "where": ", ".join(row["paths"][:5])}
-        for row in (operation.result or {}).get("skipped") or []
-    ]
+    faults = faults_of((operation.result or {}).get("skipped") or [])
     return Conflict(_("Not all of its machines can do this now."), where=folder.path, errors=faults)
 
 

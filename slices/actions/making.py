@@ -9,14 +9,14 @@ from accounts import journal
 from accounts.models import User
 from descriptors import selectors as nodes
 from descriptors import tree
-from descriptors.actions.deploying import folder_for
+from descriptors.actions.deploying import folder_for, undone_on_errors
 from descriptors.actions.editing import edit
 from descriptors.actions.shaping import insert, rename, reread
 from descriptors.models import Kind, Node
-from descriptors.permissions import forget, require
+from descriptors.permissions import require
 from hypervisors.models import Hypervisor
 from olimpus.db import retry_on_deadlock
-from olimpus.errors import Conflict, Invalid, OlimpusError
+from olimpus.errors import Conflict, Invalid
 from slices import ipam
 from slices.graph import Graph, check
 from slices.treeform import tree_of
@@ -33,14 +33,9 @@ def create(graph: Graph, folder: str, *, actor: User) -> Node:
     check(graph)
     graph = ipam.addressed(graph)
     ipam.check_addresses(graph)
-    try:
-        return _create(graph, folder, actor)
-    except OlimpusError:
-        forget()  # what was read of rights inside the transaction is not so
-        raise
+    return undone_on_errors(_create, graph, folder, actor)
 
 
-@retry_on_deadlock
 def _create(graph: Graph, path: str, actor: User) -> Node:
     above = _above(graph, path, actor)
     with tree.lock():

@@ -72,12 +72,15 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
     require(actor, "create", folder)
     asked, standing = asked or Asked(), stand(folder)
     graph = wanted(folder, standing, asked.document)
-    known = sites.gather(_names(_resolved(folder, graph, standing)))
-    graph = _pinned(folder, graph, standing, asked.pins, known)
-    found = _planned(folder, graph, standing, known, asked)
+    resolved = _resolved(folder, graph, standing)
+    known = sites.gather(_names(resolved))
+    if asked.pins:
+        graph = _pinned(graph, resolved, asked.pins, known)
+        resolved = _resolved(folder, graph, standing)
+    found = _planned(folder, graph, resolved, standing, known, asked)
     document = documents.write(graph)
     found = replace(found, basis=standing.basis(document))
-    told = _told(graph, _resolved(folder, graph, standing))
+    told = _told(graph, resolved)
     return _kept(folder, found, document, _choices(found, known, told))
 
 
@@ -112,7 +115,7 @@ def wanted(folder: Node, standing: Standing, document: object = None) -> Graph:
 # -- asking ------------------------------------------------------------------------------------------------------------
 
 
-def _planned(folder: Node, graph: Graph, standing: Standing, known: Sites, asked: Asked) -> Planned:
+def _planned(folder: Node, graph: Graph, resolved: Graph, standing: Standing, known: Sites, asked: Asked) -> Planned:
     before = graph_of(folder.name, standing.tree)
     difference, running = differences(before, graph), _running(standing, known)
     wish = Wish(
@@ -122,7 +125,7 @@ def _planned(folder: Node, graph: Graph, standing: Standing, known: Sites, asked
         changed=frozenset(difference.changed),
         networks={link.name: link.cidr for link in before.links if any(name in running for name in link.nodes)},
     )
-    found = planned(_resolved(folder, graph, standing), known.values(), wish)
+    found = planned(resolved, known.values(), wish)
     more = [*_unchangeable(folder, graph, standing, difference.changed), *_moved(found.rows, running)]
     return replace(found, refusals=(*found.refusals, *more))
 
@@ -155,9 +158,8 @@ def _own(computed: Computed, above: set[str]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if computed.origins.get(name) not in above}
 
 
-def _pinned(folder: Node, graph: Graph, standing: Standing, pins: Mapping[str, str], known: Sites) -> Graph:
+def _pinned(graph: Graph, resolved: Graph, pins: Mapping[str, str], known: Sites) -> Graph:
     """The graph in which the nodes ask for the places that somebody chose by hand."""
-    resolved = _resolved(folder, graph, standing) if pins else graph
     if strangers := sorted(pins.keys() - {node.name for node in graph.nodes}):
         raise Invalid(_("There is no node “%s”.") % strangers[0], where=f"pins.{strangers[0]}")
     found = list(graph.nodes)

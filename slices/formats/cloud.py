@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,6 +14,11 @@ from slices.ipam import Network, addressed, gateway_of
 
 #: Networks of these types are there already.
 _THERE: Final = frozenset({"public", "provider"})
+_QUESTIONS: Final = {
+    "image": {"type": "string", "description": "Image of the servers that name none."},
+    "flavor": {"type": "string", "description": "Flavor of the servers that name none."},
+    "external_network": {"type": "string", "description": "Network that leads out.", "default": "public"},
+}
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,8 @@ class _Ids:
         return found
 
 
-def asked(servers: Iterable[Server], name: str) -> bool:
-    """Whether somebody has to say this parameter of some server."""
-    return any(name not in server.definition for server in servers)
+def questions(cloud: Cloud) -> dict[str, dict[str, str]]:
+    """What somebody has to say before it can be made: name → type, description and default, as both templates ask."""
+    wanted = {name for name in ("image", "flavor") if any(name not in server.definition for server in cloud.servers)}
+    wanted |= {"external_network"} if cloud.needs_outside else set()
+    return {name: dict(said) for name, said in _QUESTIONS.items() if name in wanted}

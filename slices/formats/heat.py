@@ -9,18 +9,13 @@ from typing import Any, Final
 
 from descriptors.documents import dump_yaml
 from slices.formats.base import Format
-from slices.formats.cloud import Card, Cloud, Net, Server, asked, cloud_of
+from slices.formats.cloud import Card, Cloud, Net, Server, cloud_of, questions
 from slices.graph import Graph
 
 NAME: Final = "heat"
 VERSION: Final = "2018-08-31"
 
 Data = dict[str, Any]
-_PARAMETERS: Final = {
-    "image": {"type": "string", "description": "Image of the servers that name none."},
-    "flavor": {"type": "string", "description": "Flavor of the servers that name none."},
-    "external_network": {"type": "string", "description": "Network that leads out.", "default": "public"},
-}
 #: Of a server → what a definition calls it.
 _SERVER: Final = {"availability_zone": "availability_zone", "key_name": "keypair", "user_data": "user_data"}
 
@@ -31,17 +26,11 @@ def write(graph: Graph) -> str:
     parts = {
         "heat_template_version": VERSION,
         "description": cloud.description or cloud.name,
-        "parameters": _parameters(cloud),
+        "parameters": questions(cloud),
         "resources": _resources(cloud),
         "outputs": {f"server_{server.id}": _output(server) for server in cloud.servers},
     }
     return dump_yaml({name: part for name, part in parts.items() if part})
-
-
-def _parameters(cloud: Cloud) -> Data:
-    wanted = {name for name in ("image", "flavor") if asked(cloud.servers, name)}
-    wanted |= {"external_network"} if cloud.needs_outside else set()
-    return {name: dict(said) for name, said in _PARAMETERS.items() if name in wanted}
 
 
 def _resources(cloud: Cloud) -> Data:

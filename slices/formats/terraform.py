@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from descriptors.documents import dump_json
 from slices.formats.base import Format
-from slices.formats.cloud import Card, Cloud, Net, Server, asked, cloud_of
+from slices.formats.cloud import Card, Cloud, Net, Server, cloud_of, questions
 from slices.graph import Graph
 
 NAME: Final = "terraform"
@@ -26,11 +26,6 @@ _GROUP: Final = "openstack_networking_secgroup_v2"
 _SERVER: Final = "openstack_compute_instance_v2"
 
 Data = dict[str, Any]
-_VARIABLES: Final = {
-    "image": {"type": "string", "description": "Image of the servers that name none."},
-    "flavor": {"type": "string", "description": "Flavor of the servers that name none."},
-    "external_network": {"type": "string", "description": "Network that leads out.", "default": "public"},
-}
 
 
 def write(graph: Graph) -> str:
@@ -38,7 +33,7 @@ def write(graph: Graph) -> str:
     cloud = cloud_of(graph)
     parts = {
         "terraform": {"required_providers": {"openstack": {"source": PROVIDER}}},
-        "variable": _variables(cloud),
+        "variable": questions(cloud),
         "data": _data(cloud),
         "resource": _resources(cloud),
         "output": {
@@ -46,12 +41,6 @@ def write(graph: Graph) -> str:
         },
     }
     return dump_json({name: part for name, part in parts.items() if part})
-
-
-def _variables(cloud: Cloud) -> Data:
-    wanted = {name for name in ("image", "flavor") if asked(cloud.servers, name)}
-    wanted |= {"external_network"} if cloud.needs_outside else set()
-    return {name: dict(said) for name, said in _VARIABLES.items() if name in wanted}
 
 
 def _data(cloud: Cloud) -> Data:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from descriptors import actions
+from descriptors import actions, reconcile, selectors
 from descriptors.models import Descriptor
+from descriptors.worker import claims
 from hypervisors import aliases
 from hypervisors.drivers.linux.gateway.wishes import enter_request
 from hypervisors.drivers.mock import MockDriver
@@ -68,8 +69,6 @@ def test_a_moved_folder_keeps_its_network_and_what_is_destroyed_is_what_was_made
 
 
 def test_drift_and_pending_changes_know_nothing_of_it(world, own):
-    from descriptors import reconcile, selectors
-
     _folder, machine = own
     world.do("create", machine)
     reconcile.reconcile(world.hypervisor.pk)
@@ -97,8 +96,6 @@ def test_a_name_that_the_definition_gives_wins():
 
 
 def test_the_gateway_of_a_cluster_tells_them_apart(world, own):
-    from descriptors.worker import claims
-
     _folder, machine = own
     operation = actions.request("create", machine, actor=world.root)
     machine = fresh(machine)

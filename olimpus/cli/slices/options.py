@@ -46,7 +46,7 @@ FileFormat = Annotated[str, typer.Option("--format", metavar="FORMAT", help=FORM
 
 def found(here: Context, path: str) -> Row:
     """The slice at this path, with all details. Raises Failure, also when the folder is none."""
-    return dict(here.client.get(f"/slices/{one(here, path)['id']}"))
+    return dict(here.client.get(address(here, path)))
 
 
 def address(here: Context, path: str) -> str:
