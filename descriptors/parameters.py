@@ -216,6 +216,7 @@ NIC: Final = _record(
     model=_one_of("virtio", "e1000", "e1000e", "vmxnet3", "rtl8139", "pcnet"),
     forwards=_list(FORWARD, 32),
     floating=FLAG,
+    bridge=FLAG,
 )
 DISK: Final = _record(("name", "size_gib"), name=NAME, size_gib=GIB, storage=NAME)
 NETWORK: Final = _record(
@@ -363,7 +364,8 @@ _RUN = (
         _list(NIC, 32),
         gettext_noop(
             "Network cards in their order: network, mac, ip, ip_mode (dhcp, mac, cloud-init, disk), model; "
-            "ways in from outside: forwards (port, protocol, outside) and floating."
+            "ways in from outside: forwards (port, protocol, outside) and floating; "
+            "bridge: frames of other machines pass through the card."
         ),
         [{"network": "lan", "mac": "52:54:00:12:34:56", "ip": "10.0.0.10", "ip_mode": "dhcp", "model": "virtio"}],
     ),

@@ -150,6 +150,11 @@ class Gateway:
         return self.driver.places
 
     @property
+    def floats(self) -> bool:
+        """Whether floating addresses can be had there."""
+        return self.driver.floats
+
+    @property
     def circuit(self) -> Status:
         """How this process' circuit to the hypervisor is."""
         return self.breaker.status
@@ -272,6 +277,10 @@ class Gateway:
             self._until({Power.ABSENT}, self.observe(ref), timeout, should_stop)
         except VMNotFound:
             return
+
+    def outside(self, spec: VmSpec) -> str:
+        """The floating address that a machine has or will have, reserved from now on until it is destroyed or tidied."""
+        return self._call(self.driver.outside, spec)
 
     def tidy(self, spec: VmSpec) -> None:
         """Remove what was made for a machine that is gone, by itself or with others, unless something uses it."""

@@ -296,6 +296,8 @@ class Driver(ABC):
     places: bool = False
     #: The kinds of console that `console` opens: vnc, serial.
     consoles: ClassVar[tuple[str, ...]] = ()
+    #: Whether cards may have floating addresses here (`floating` in a definition).
+    floats: bool = False
     #: (code, label) of what `check` tries, in its order: pages show what is still to come.
     steps: ClassVar[tuple[tuple[str, str], ...]] = ()
 
@@ -367,6 +369,15 @@ class Driver(ABC):
 
         Raises `Rejected` (image, parameter), `CapacityExceeded`; nothing is left behind then.
         """
+
+    def outside(self, spec: VmSpec) -> str:
+        """The floating address of the first card that asks for one, reserved before the VM is there. Repeatable by `uid`.
+
+        `create` uses the same one, and it stays until `destroy` or `tidy`. `Rejected` when no card asks for one,
+        `CapacityExceeded` when none is left; `Unsupported` unless it `floats`.
+        """
+        message = _("%(driver)s gives machines no floating addresses.") % {"driver": _(self.label)}
+        raise Unsupported(message, where=self.hypervisor)
 
     def tidy(self, spec: VmSpec) -> None:  # noqa: B027 - most technologies make nothing for several machines together
         """Remove what `create` made beside the VM, for it (cards, disks) or with others (networks), unless it is in use.

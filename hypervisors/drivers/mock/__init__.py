@@ -40,11 +40,12 @@ from hypervisors.drivers.base import (
     network_name,
 )
 from hypervisors.drivers.cloud import Image
+from hypervisors.drivers.floating import first_floating
 from hypervisors.drivers.mock import guest, screen, serial, store, vnc
 from hypervisors.drivers.mock.cloud import MockCloud
 from hypervisors.drivers.mock.settings import SETTINGS
 from hypervisors.drivers.mock.store import Event, Store
-from hypervisors.drivers.mock.ways import rehearsed_ways
+from hypervisors.drivers.mock.ways import floating_address, rehearsed_ways
 from hypervisors.drivers.mock.workers import Crew
 from olimpus.errors import (
     CapacityExceeded,
@@ -84,6 +85,7 @@ class MockDriver(Driver):
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
     offers: ClassVar[frozenset[str]] = MockCloud.kinds
+    floats = True
     consoles: ClassVar[tuple[str, ...]] = ("serial", "vnc")
     steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("port", gettext_noop("Connect")),
@@ -176,6 +178,10 @@ class MockDriver(Driver):
             if self.values["created_power"] == Power.ON:
                 store.change_vm(db, ref, power=Power.ON.value, since=time.time(), boots=1)
             return self._done(db, "create", ref)
+
+    def outside(self, spec: VmSpec) -> str:
+        with self._effect():
+            return floating_address(spec, first_floating(spec))
 
     def start(self, ref: str) -> VmInfo:
         with self._effect() as db:

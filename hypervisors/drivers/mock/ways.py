@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-from hypervisors.drivers.base import VmSpec
+from hypervisors.drivers.base import NicSpec, VmSpec
 
 GATEWAY = "gateway.example"
 
@@ -26,9 +26,13 @@ def rehearsed_ways(spec: VmSpec) -> Iterator[dict[str, Any]]:
                 "command": command,
             }
         if wanted.get("floating"):
-            address = f"203.0.113.{_number(spec.uid, nic.mac) % 254 + 1}"
+            address = floating_address(spec, nic)
             told = {"kind": "floating", "address": address, "port": 0, "target": ip}
             yield told | {"command": f"ssh {address}"}
+
+
+def floating_address(spec: VmSpec, nic: NicSpec) -> str:
+    return f"203.0.113.{_number(spec.uid, nic.mac) % 254 + 1}"
 
 
 def _number(*parts: Any) -> int:
