@@ -296,7 +296,7 @@ class Driver(ABC):
     places: bool = False
     #: The kinds of console that `console` opens: vnc, serial.
     consoles: ClassVar[tuple[str, ...]] = ()
-    #: Whether cards may have floating addresses here (`floating` in a definition).
+    #: Whether cards may have floating addresses here (`floating` in a definition), as far as the settings say.
     floats: bool = False
     #: (code, label) of what `check` tries, in its order: pages show what is still to come.
     steps: ClassVar[tuple[tuple[str, str], ...]] = ()
@@ -374,7 +374,7 @@ class Driver(ABC):
         """The floating address of the first card that asks for one, reserved before the VM is there. Repeatable by `uid`.
 
         `create` uses the same one, and it stays until `destroy` or `tidy`. `Rejected` when no card asks for one,
-        `CapacityExceeded` when none is left; `Unsupported` unless it `floats`.
+        `CapacityExceeded` when none is left; `Unsupported` by a technology that has none.
         """
         message = _("%(driver)s gives machines no floating addresses.") % {"driver": _(self.label)}
         raise Unsupported(message, where=self.hypervisor)

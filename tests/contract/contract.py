@@ -54,6 +54,10 @@ class DriverContract:
         """A machine that this hypervisor can make, unlike any other, with so many network cards (at most two)."""
         return make_spec(cards, **changes)
 
+    def floating_spec(self) -> VmSpec:
+        """A machine whose only card asks for a floating address."""
+        return self.make_spec(parameters={"nics": [{"network": "lan", "floating": True}]})
+
     def expected_nics(self, spec: VmSpec, vm: VmInfo) -> tuple[NicSpec, ...]:
         """The cards as wanted, with the addresses that the hypervisor gave to those that asked for none."""
         if not self.gives_addresses:
@@ -364,6 +368,36 @@ class DriverContract:
         figures = driver.metrics(vm.ref)
         assert 0 <= figures["cpu_percent"] <= 100
         assert 0 < figures["memory_used_mib"] <= vm.memory_mib
+
+    # -- floating addresses -----------------------------------------------------------------------------------------
+
+    def test_a_floating_address_is_known_before_its_machine_is_made(self, driver, tmp_path):
+        spec, other = self.floating_spec(), self.make_driver(tmp_path)
+        if not driver.floats:
+            with pytest.raises(Unsupported):
+                driver.outside(spec)
+            return
+        address = driver.outside(spec)
+        assert address == driver.outside(spec) == other.outside(spec)
+        other.close()
+        vm = driver.create(spec)
+        assert [way["address"] for way in vm.extra["ways"] if way["kind"] == "floating"] == [address]
+        assert driver.get(vm.ref) == vm
+        assert driver.outside(spec) == address
+        driver.destroy(vm.ref)
+
+    def test_a_floating_address_that_was_reserved_is_let_go_without_a_machine(self, driver):
+        spec = self.floating_spec()
+        if not driver.floats:
+            return
+        driver.outside(spec)
+        driver.tidy(spec)
+        driver.tidy(spec)
+        assert driver.list() == []
+
+    def test_nothing_is_reserved_for_a_machine_that_asks_for_no_floating_address(self, driver):
+        with pytest.raises(Rejected if driver.floats else Unsupported):
+            driver.outside(self.make_spec())
 
     # -- threads, closing, capabilities -----------------------------------------------------------------------------
 

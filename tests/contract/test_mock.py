@@ -41,6 +41,8 @@ class PlainDriver(MockDriver):
     """A technology that can do nothing beyond the minimum."""
 
     capabilities = frozenset()
+    floats = False
+    outside = Driver.outside
     consoles = ()
     screenshot, console = Driver.screenshot, Driver.console
     pause, resume, reconfigure, adopt = Driver.pause, Driver.resume, Driver.reconfigure, Driver.adopt

@@ -14,6 +14,7 @@ from typing import Any, Final
 import libvirt
 
 from hypervisors.drivers.base import NicSpec, Power, VmInfo, VmSpec
+from hypervisors.drivers.floating import first_floating
 from hypervisors.drivers.linux import seed
 from hypervisors.drivers.linux.domain import LETTERS, Card, Disk, Hardware, domain_xml, name_of
 from hypervisors.drivers.linux.facts import Facts, volume_of
@@ -120,15 +121,21 @@ class Maker:
             site.machines.forget(uuid)
             site.pool.remove_all(_own_volumes(site, facts))
         self._remove_volumes(site, uuid)
-        self._leave(facts.uid if facts and facts.uid else uuid)
+        self.leave(facts.uid if facts and facts.uid else uuid)
 
     def tidy(self, site: Site, uid: str) -> None:
         """Remove the volumes of a machine that is gone. (The gateway is asked once, not for each worker.)"""
         self._remove_volumes(site, uid)
 
-    def leave(self, uid: str) -> None:
+    def outside(self, spec: VmSpec) -> str:
+        """The floating address of a machine that is not made yet, which `create` keeps even when it fails."""
+        first_floating(spec)
+        return self._known_gateway().hold(spec)
+
+    def leave(self, uid: str, *, spare_held: bool = False) -> None:
         """Take a machine that is gone out of the networks."""
-        self._leave(uid)
+        if self.gateway:
+            self.gateway.leave(uid, spare_held=spare_held)
 
     # -- its parts --------------------------------------------------------------------------------------------------
 
@@ -199,12 +206,15 @@ class Maker:
         return base.volume
 
     def _enter(self, spec: VmSpec) -> Entered:
+        if not self.gateway and not spec.nics:
+            return Entered((), ())
+        return self._known_gateway().enter(spec)
+
+    def _known_gateway(self) -> Gateway:
         if self.gateway:
-            return self.gateway.enter(spec)
-        if spec.nics:
-            hint = _("Give the head node of the cluster in its settings.")
-            raise Rejected(_("This cluster has no gateway: it cannot make networks."), where="nics", hint=hint)
-        return Entered((), ())
+            return self.gateway
+        hint = _("Give the head node of the cluster in its settings.")
+        raise Rejected(_("This cluster has no gateway: it cannot make networks."), where="nics", hint=hint)
 
     def _xml(
         self,
@@ -238,13 +248,9 @@ class Maker:
 
     # -- taking back ------------------------------------------------------------------------------------------------
 
-    def _leave(self, uid: str) -> None:
-        if self.gateway:
-            self.gateway.leave(uid)
-
     def _leave_nothing(self, site: Site, uid: str) -> None:
         """After a failed create. What cannot be removed now is told to the log, and by `tidy` later."""
-        for step in (lambda: self._remove_volumes(site, uid), lambda: self._leave(uid)):
+        for step in (lambda: self._remove_volumes(site, uid), lambda: self.leave(uid, spare_held=True)):
             try:
                 step()
             except HypervisorError as error:

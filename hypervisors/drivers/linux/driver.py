@@ -73,6 +73,7 @@ class LinuxDriver(Driver):
 
     def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
         super().__init__(hypervisor, settings, home)
+        self.floats = bool(self.values["headnode_host"] and self.values["floating_pool"])
         self.making = threading.RLock()
         self._watches: WeakSet[Watch] = WeakSet()
 
@@ -148,6 +149,9 @@ class LinuxDriver(Driver):
                 return known
             member = self.cluster.named(spec.host) if spec.host else self._chosen(spec.uid)
             return self.maker.create(member.site, spec)
+
+    def outside(self, spec: VmSpec) -> str:
+        return self.maker.outside(spec)
 
     def tidy(self, spec: VmSpec) -> None:
         self.cluster.each(lambda member: self.maker.tidy(member.site, spec.uid))

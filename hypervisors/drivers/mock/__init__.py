@@ -85,7 +85,7 @@ class MockDriver(Driver):
     settings: ClassVar[tuple[Setting, ...]] = SETTINGS
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
     offers: ClassVar[frozenset[str]] = MockCloud.kinds
-    floats = True
+    floats: bool = True
     consoles: ClassVar[tuple[str, ...]] = ("serial", "vnc")
     steps: ClassVar[tuple[tuple[str, str], ...]] = (
         ("port", gettext_noop("Connect")),

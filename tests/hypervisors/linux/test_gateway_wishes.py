@@ -17,7 +17,7 @@ from hypervisors.drivers.linux.gateway.program import state as states
 from hypervisors.drivers.linux.gateway.program.plan import network_plans, root_plan
 from hypervisors.drivers.linux.gateway.program.settings import settings_from
 from hypervisors.drivers.linux.gateway.program.state import Card, Forward, Machine, Network, State
-from hypervisors.drivers.linux.gateway.program.wishes import entered, left
+from hypervisors.drivers.linux.gateway.program.wishes import entered, held, left
 
 SETTINGS = settings_from(
     {
@@ -199,6 +199,13 @@ class TestWaysIn:
         assert state.machines["b"].cards[0].floating == "203.0.113.2"
         assert put(left(state, "a"), "b", card(2, floating="wanted")).machines["b"] == state.machines["b"]
         assert put(left(state, "a"), "c", card(3, floating="wanted")).machines["c"].cards[0].floating == "203.0.113.1"
+
+    def test_a_machine_that_is_held_stays_so_and_has_the_address_of_its_first_card_that_floats(self) -> None:
+        cards = card(1), card(2, "wan", floating="wanted"), card(3, "dmz", floating="wanted")
+        state = held(put(State(), "a", *cards), "a")
+        assert put(state, "a", *cards).machines["a"].held
+        assert state.machines["a"].floating == "203.0.113.1"
+        assert not put(left(state, "a"), "a", card(1)).machines["a"].held
 
     def test_what_is_no_key_is_refused(self) -> None:
         machine = Machine("a", keys=['ssh-ed25519 AAAA\ncommand="sh" ssh-rsa BBBB'], cards=[card(1)])

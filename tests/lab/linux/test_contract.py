@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hypervisors.drivers.base import Driver, VmSpec
+from olimpus.errors import Rejected
 from tests.contract.contract import DriverContract, make_spec
 from tests.lab.linux.cluster import Cluster
 
@@ -35,3 +37,17 @@ class TestLinux(DriverContract):
     def make_spec(self, cards: int = 1, **changes) -> VmSpec:
         small = {"image": self.image, "parameters": {"networks": NETWORKS}}
         return make_spec(cards, **(small | changes))
+
+    def test_a_reserved_address_stays_when_making_the_machine_fails(self, driver: Driver) -> None:
+        spec, other = self.floating_spec(), self.floating_spec()
+        address = driver.outside(spec)
+        with pytest.raises(Rejected):
+            driver.create(replace(spec, image="nobody-has-this"))
+        assert driver.outside(other) != address == driver.outside(spec)
+        for one in (spec, other):
+            driver.tidy(one)
+        assert driver.gateway.look().ways == {}  # type: ignore[attr-defined]
+
+    def floating_spec(self) -> VmSpec:
+        networks = NETWORKS | {"lan": NETWORKS["lan"] | {"type": "nat"}}
+        return self.make_spec(parameters={"networks": networks, "nics": [{"network": "lan", "floating": True}]})

@@ -103,12 +103,20 @@ class Gateway:
         ways = self._known_ways[spec.uid] = self._ways(spec.uid, told, told.get("outside", ""))
         return Entered(seats, ways)
 
-    def leave(self, uid: str) -> None:
+    def hold(self, spec: VmSpec) -> str:
+        """The floating address of a machine that is not made yet: it is entered and stays so even if making it fails.
+
+        Errors as `enter`; a machine that has a floating address already is not entered anew.
+        """
+        return str(self._ask({**enter_request(spec, self.where), "command": "hold"})["address"])
+
+    def leave(self, uid: str, *, spare_held: bool = False) -> None:
         """Take a machine out of its networks, with its ways in; networks that nobody is in go, too. Fine when it is out.
 
-        What is in the way of tidying up is tried again by whoever comes next.
+        With `spare_held` one that `hold` entered stays. What is in the way of tidying up is tried again by whoever comes
+        next.
         """
-        self._ask({"command": "leave", "uid": uid})
+        self._ask({"command": "leave", "uid": uid, "spare_held": spare_held})
         self._known_ways.pop(uid, None)
 
     def ways(self, uid: str) -> tuple[Way, ...] | None:

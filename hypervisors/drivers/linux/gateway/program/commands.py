@@ -18,7 +18,7 @@ from hypervisors.drivers.linux.gateway.program.settings import Settings, setting
 from hypervisors.drivers.linux.gateway.program.state import Machine, Network, State
 from hypervisors.drivers.linux.gateway.program.texts import name_servers
 from hypervisors.drivers.linux.gateway.program.ways import ways_of
-from hypervisors.drivers.linux.gateway.program.wishes import entered, left
+from hypervisors.drivers.linux.gateway.program.wishes import entered, held, left
 
 Json = dict[str, Any]
 TOOLS = ("ip", "ovs-vsctl", "nft", "dnsmasq", "ethtool")
@@ -65,10 +65,28 @@ def enter(settings: Settings, request: Mapping[str, Any]) -> Json:
     }
 
 
-def leave(settings: Settings, request: Mapping[str, Any]) -> Json:
-    """A machine is in no network any more. Answers with what is in the way of tidying up, which `mend` tries again."""
+def hold(settings: Settings, request: Mapping[str, Any]) -> Json:
+    """As `enter`, for a machine that is not made yet and keeps its floating address if making it fails. Answers with that.
+
+    One that has such an address already is left in the networks that it is in.
+    """
+    uid = str(request["uid"])
+    known = states.load(settings.home).machines.get(uid)
+    if not (known and known.floating):
+        enter(settings, request)
     before = states.load(settings.home)
-    after = left(before, str(request["uid"]))
+    _write(settings, before, held(before, uid))
+    return {"address": before.machines[uid].floating}
+
+
+def leave(settings: Settings, request: Mapping[str, Any]) -> Json:
+    """A machine is in no network any more, unless it is held and the request spares such ones.
+
+    Answers with what is in the way of tidying up, which `mend` tries again.
+    """
+    uid, before = str(request["uid"]), states.load(settings.home)
+    spared = request.get("spare_held") and uid in before.machines and before.machines[uid].held
+    after = before if spared else left(before, uid)
     _write(settings, before, after)
     return {"faults": _told(_converge(settings, after))}
 
@@ -95,6 +113,7 @@ def look(settings: Settings, request: Mapping[str, Any]) -> Json:
 
 COMMANDS: dict[str, Callable[[Settings, Mapping[str, Any]], Json]] = {
     "enter": enter,
+    "hold": hold,
     "leave": leave,
     "mend": mend,
     "look": look,

@@ -86,13 +86,22 @@ class Card:
 
 @dataclass
 class Machine:
-    """A machine: who may jump to it (`keys`), and the address (`jump`) by which the gateway itself reaches it."""
+    """A machine: who may jump to it (`keys`), and the address (`jump`) by which the gateway itself reaches it.
+
+    `held`: others were told its floating address, so that it stays entered even when making it fails.
+    """
 
     name: str
     login: str = ""
     keys: list[str] = field(default_factory=list)
     cards: list[Card] = field(default_factory=list)
     jump: str = ""
+    held: bool = False
+
+    @property
+    def floating(self) -> str:
+        """The floating address of its first card that has one, or ""."""
+        return next((card.floating for card in self.cards if card.floating), "")
 
 
 @dataclass

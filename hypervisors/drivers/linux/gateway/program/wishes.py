@@ -47,7 +47,15 @@ def entered(
         _give_address(after, card, _same(before, card))
         _give_ways_out(after, card, _same(before, card), settings)
     machine.jump = _jump(after, uid, before.jump, settings)
+    machine.held = before.held
     _forget_empty(after)
+    return after
+
+
+def held(state: State, uid: str) -> State:
+    """The state in which this machine, which is in it, is held."""
+    after = copy.deepcopy(state)
+    after.machines[uid].held = True
     return after
 
 
