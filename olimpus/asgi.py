@@ -15,8 +15,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "olimpus.settings.dev")
 http = get_asgi_application()
 
 from accounts.sockets import BearerAuth  # noqa: E402 - models load after Django is set up
-from descriptors.routing import websocket_urlpatterns  # noqa: E402 - the same
+from descriptors import routing  # noqa: E402 - the same
 from olimpus import uploads  # noqa: E402 - the same
+from slices import consumers  # noqa: E402 - the same
 
 uploads.tame()
 
@@ -33,7 +34,10 @@ application = ProtocolTypeRouter(
     {
         "http": uploads.piecewise(http),
         "websocket": SameOrigin(
-            AuthMiddlewareStack(BearerAuth(URLRouter(websocket_urlpatterns))), settings.ALLOWED_HOSTS
+            AuthMiddlewareStack(
+                BearerAuth(URLRouter([*routing.websocket_urlpatterns, *consumers.websocket_urlpatterns]))
+            ),
+            settings.ALLOWED_HOSTS,
         ),
     }
 )

@@ -39,6 +39,21 @@ class Draft(models.Model):
         return f"{self.folder_id}: {self.version}"
 
 
+class Visit(models.Model):
+    """A window in which somebody has the drawing of a slice open. It counts until `valid_until`: its process renews it."""
+
+    folder = models.ForeignKey(Folder, models.CASCADE, related_name="visits", verbose_name=_("folder"))
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("who"))
+    valid_until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = _("open drawing")
+        verbose_name_plural = _("open drawings")
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.folder_id}"
+
+
 class Plan(models.Model):
     """A plan as it was shown. It is called by its digest, and deployed as long as its `basis` is what there is."""
 

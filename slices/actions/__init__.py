@@ -5,14 +5,18 @@ from slices.actions.drafting import save_draft
 from slices.actions.making import create, describe
 from slices.actions.planning import Asked, plan, shown
 from slices.actions.remembering import remember
+from slices.actions.visiting import enter, leave, renew
 
 __all__ = [
     "Asked",
     "create",
     "deploy",
     "describe",
+    "enter",
+    "leave",
     "plan",
     "remember",
+    "renew",
     "resume",
     "save_draft",
     "shown",

@@ -28,8 +28,9 @@ from descriptors.permissions import require
 from descriptors.states import OFF, State
 from olimpus.errors import Conflict, Invalid
 from slices import documents, selectors
+from slices.actions.drafting import outdate
 from slices.actions.planning import Standing, plan, shown, stand, stands
-from slices.models import Deployment, Draft, Plan
+from slices.models import Deployment, Plan
 from slices.models import Kind as What
 from slices.treeform import Tree, chosen_in, tree_of
 
@@ -91,9 +92,7 @@ def _deploy(folder: Node, found: Plan, actor: User) -> Deployment:
         touched = {row["node"] for row in found.shown["rows"] if row["change"] == "change"}
         change = Change(folder, actor, standing, after, touched)
         wrote = change.write()
-        Draft.objects.filter(folder=folder.pk).exclude(document=None).update(
-            document=None, version=(standing.draft.version if standing.draft else 0) + 1
-        )
+        outdate(folder, actor=actor, document=None)
         made = change.start()
         if not wrote and not change.operations:
             raise Conflict(_("There is nothing to deploy."), where=folder.path)
@@ -256,6 +255,7 @@ def _undo(folder: Node, last: Deployment, actor: User) -> Deployment:
         change.ask("destroy", [machine for machine in stays if machine.state != State.PROVISIONED], {"force": True})
         change.rewrite([standing.machines[name] for name in touched])
         Deployment.objects.filter(pk=last.pk).update(undone=True)
+        outdate(folder, actor=actor)
         return change.kept(What.UNDO)
 
 

@@ -18,6 +18,7 @@ import { Panel } from "./slice_panel.js"
 import { Plan } from "./slice_plan.js"
 import { Saving, notice } from "./slice_save.js"
 import { Store } from "./slice_store.js"
+import { Together } from "./slice_together.js"
 
 const one = name => document.querySelector(`[data-${name}]`)
 const editable = page.may.includes("edit")
@@ -26,7 +27,7 @@ const store = new Store()
 await loadIcons()
 const canvas = new Canvas(one("canvas"), store, { editable })
 const notices = one("notices"), drawer = one("drawer"), panelPlace = one("panel-of-slice")
-const saving = new Saving(store, { said: one("saved"), notices })
+const saving = new Saving(store, { said: one("saved"), notices, editable })
 const faults = new Faults(canvas, { list: one("fault-list"), none: one("no-faults"), count: document.querySelector("[data-count-of=faults]") })
 const panel = new Panel(panelPlace, canvas, faults, { editable })
 const plan = new Plan(document.querySelector("[data-pane=plan]"), canvas, { saving, faults, legend: one("legend"), tip: one("tip") })
@@ -41,6 +42,7 @@ deeds.palette = palette
 listen(canvas, name => deeds.run(name), { editable })
 
 live.addEventListener("fewer", () => { if (!saving.dirty) deeds.again() }) // what was undone is gone now
+saving.addEventListener("theirs", async ({ detail }) => { await deeds.again(); if (detail) saving.offerMine(detail) })
 saving.addEventListener("faults", ({ detail }) => { if (detail.length || faults.faults.length) faults.set(detail) })
 store.addEventListener("change", () => {
   one("empty").hidden = store.model.nodes.length + store.model.links.length > 0
@@ -62,5 +64,6 @@ if (ok) {
   if (!editable) one("saved").textContent = page.wordReadOnly
   await live.read()
 } else notices.replaceChildren(notice(sentence(told), [], "danger"))
+new Together(one("together")).addEventListener("saved", ({ detail }) => saving.heard(detail))
 document.documentElement.dataset.slice = "ready"
 Object.assign(canvas.container, { drawing: canvas }) // for tests and measurements: what is painted has no elements

@@ -122,6 +122,7 @@ export class Deeds {
 
   // -- deploying
   async do_plan() {
+    if (this.saving.behind && !this.saving.dirty) await this.again() // the plan is of what is saved
     this.tab("plan")
     await this.plan.make()
     if (this.faults.faults.length) this.tab("faults")
@@ -168,6 +169,7 @@ export class Deeds {
     if (ok) {
       const names = this.canvas.chosen.map(key => this.store.model.nodes.find(node => node.key === key)?.name)
       this.saving.take(told)
+      this.faults.set(this.saving.faults)
       const view = { zoom: this.canvas.cy.zoom(), pan: { ...this.canvas.cy.pan() } }
       this.store.load(read(told.draft?.document ?? told.document))
       this.canvas.cy.viewport(view)

@@ -1,14 +1,14 @@
 // The draft is kept as one draws. Whoever finds that somebody else saved first is told who and when, and chooses.
 import { ask, of, page, sentence } from "./slice_api.js"
-import { read, write } from "./slice_model.js"
+import { write } from "./slice_model.js"
 import { age } from "./shell.js"
 
 const PAUSE = 900 // ms without an edit before the draft is saved
 
 export class Saving extends EventTarget {
-  constructor(store, { said, notices }) {
+  constructor(store, { said, notices, editable }) {
     super()
-    Object.assign(this, { store, said, notices, version: 0, timer: 0, dirty: false, running: null, stuck: false, faults: [] })
+    Object.assign(this, { store, said, notices, editable, behind: null, version: 0, timer: 0, dirty: false, running: null, stuck: false, faults: [] })
     store.addEventListener("change", ({ detail }) => { if (detail.why === "edit") this.later() })
     addEventListener("beforeunload", event => { if (this.dirty) event.preventDefault() })
     document.addEventListener("visibilitychange", () => { if (document.hidden && this.dirty) this.now() })
@@ -16,6 +16,7 @@ export class Saving extends EventTarget {
 
   take({ version, faults }) {
     this.version = version ?? this.version
+    this.behind = null
     this.faults = faults ?? []
   }
 
@@ -23,6 +24,7 @@ export class Saving extends EventTarget {
     this.dirty = true
     clearTimeout(this.timer)
     if (this.stuck) return
+    if (this.behind) return this.conflict()
     this.say(page.wordUnsaved)
     this.timer = setTimeout(() => this.now(), PAUSE)
   }
@@ -45,8 +47,11 @@ export class Saving extends EventTarget {
     const { ok, status, told } = await ask(of(), { method: "PATCH", body: { document: write(this.store.model), version: this.version } })
     if (ok) return this.saved(told)
     this.dirty = true
-    if (status === 409) this.conflict(told)
-    else this.refused(told)
+    if (status !== 409) this.refused(told)
+    else {
+      this.behind = told.errors?.[0] ?? {}
+      this.conflict()
+    }
     return false
   }
 
@@ -65,27 +70,43 @@ export class Saving extends EventTarget {
 
   // -- two people
 
-  /** Somebody else saved, as the feed tells: said at once when there is something of ours that would be refused. */
-  conflict(told) {
-    this.stuck = true
+  /** Somebody has saved or deployed, as the server tells. Ours is not written over it, and stays until one has chosen. */
+  async heard({ version, by, at, elsewhere }) {
+    await this.running
+    if (version <= this.version || (by === page.me && !elsewhere)) return
+    const known = this.behind?.by === by
+    this.behind = { by, at }
+    if (!this.editable) this.showTheirs()
+    else if (this.dirty) this.conflict()
+    else if (!known) this.tell(page.wordTheyHave, [[page.wordTheirs, () => this.showTheirs()]], "info")
+  }
+
+  /** What is drawn here and what they saved differ: nothing more is sent until somebody has chosen. */
+  conflict() {
+    clearTimeout(this.timer)
     this.say(page.wordNotSaved)
-    const { by, at } = told.errors?.[0] ?? {}
-    const text = page.wordConflict.replace("{who}", by || page.wordSomebody).replace("{when}", at ? age(at) : "")
-    this.notices.replaceChildren(notice(text, [[page.wordTheirs, () => this.showTheirs()], [page.wordMine, () => this.keepMine()]]))
+    if (!this.stuck) this.tell(page.wordConflict, [[page.wordTheirs, () => this.showTheirs()], [page.wordMine, () => this.keepMine(write(this.store.model))]])
+    this.stuck = true
   }
 
-  async showTheirs() {
-    const { ok, told } = await ask(of())
-    if (!ok) return this.refused(told)
-    Object.assign(this, { stuck: false, dirty: false })
-    this.take(told)
-    this.notices.replaceChildren()
-    this.store.load(read(told.draft?.document ?? told.document))
-    this.say(page.wordSaved)
+  tell(text, choices, level) {
+    const { by, at } = this.behind
+    this.notices.replaceChildren(notice(text.replace("{who}", by || page.wordSomebody).replace("{when}", at ? age(at) : ""), choices, level))
   }
 
-  async keepMine() {
-    const document = write(this.store.model)
+  /** Theirs is shown; what was drawn here can still be kept as a copy. */
+  showTheirs() {
+    const mine = this.stuck ? write(this.store.model) : null
+    Object.assign(this, { stuck: false, dirty: false, behind: null })
+    this.say("")
+    this.dispatchEvent(new CustomEvent("theirs", { detail: mine }))
+  }
+
+  offerMine(mine) {
+    this.notices.replaceChildren(notice(page.wordMineIsKept, [[page.wordMine, () => this.keepMine(mine)], [page.wordForget, () => this.notices.replaceChildren()]], "info"))
+  }
+
+  async keepMine(document) {
     const folder = page.path.replace(/\/[^/]*$/, "") || "/"
     const name = page.wordCopy.replace("{name}", page.path.split("/").pop())
     const { ok, told } = await ask(page.api, { method: "POST", body: { ...document, name, folder } })

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Product, Visitors
 from tests.browser.drawing import (
@@ -119,24 +119,42 @@ def test_two_people_draw_at_once(visitors: Visitors, api: Api, shots: Path) -> N
     number = slice_of(api, "shared")
     irene, jorge = visitors.enter("irene"), visitors.enter("jorge")
     open_drawing(irene, number)
+    expect(irene.locator("[data-together]")).to_be_empty()
     open_drawing(jorge, number)
-    for page, name in ((irene, "first"), (jorge, "second")):
-        page.click("[data-found] button:has-text('r1')")
-        page.fill("form[data-for=node] [name=name]", name)
-        page.keyboard.press("Tab")
-        if page is irene:
-            expect(page.locator("[data-saved]")).to_have_text("Saved")
+    expect(jorge.locator("[data-together]")).to_have_text("irene is editing this slice too.")
+    expect(irene.locator("[data-together]")).to_have_text("jorge is editing this slice too.")
+
+    called(irene, "r1", "first")
     told = jorge.locator("[data-notices] .notice")
     expect(told).to_contain_text("irene")
-    meant(visitors, status=409)
+    look(jorge, shots / "slice-theirs-1440.png")
+    told.get_by_role("button", name="Show theirs").click()
+    expect(jorge.locator("[data-found]")).to_contain_text("first")
+    expect(told).to_have_count(0)
+
+    called(irene, "first", "again")
+    expect(told).to_contain_text("irene")
+    called(jorge, "r2", "mine")  # over what irene has saved: nothing is sent
+    expect(told).to_contain_text("Nothing of yours was written")
     look(jorge, shots / "slice-conflict-1440.png")
+    told.get_by_role("button", name="Show theirs").click()
     told.get_by_role("button", name="Keep mine as a copy").click()
     jorge.wait_for_url(lambda url: not url.endswith(f"/{number}/"))
     jorge.wait_for_selector("html[data-slice=ready]")
-    assert "second" in jorge.evaluate(DRAWN)
+    assert {"first", "mine"} <= set(jorge.evaluate(DRAWN))
+    expect(irene.locator("[data-together]")).to_be_empty()
     draft = api.ask("GET", f"slices/{number}")["draft"]
     assert draft["by"] == "irene"
-    assert draft["document"]["nodes"][0]["name"] == "first"
+    assert [node["name"] for node in draft["document"]["nodes"]] == ["again", "r2", "r3", "r4"]
+
+
+def called(page: Page, name: str, other: str) -> None:
+    """Give a machine another name, by its field."""
+    page.click(f"[data-found] button:has(b:text-is('{name}'))")
+    page.fill("form[data-for=node] [name=name]", other)
+    page.keyboard.press("Tab")
+    page.locator("[data-canvas]").focus()
+    page.keyboard.press("Escape")
 
 
 def test_the_keyboard_draws(visitors: Visitors, api: Api) -> None:

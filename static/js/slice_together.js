@@ -1,0 +1,34 @@
+// Several people at one drawing: who else has it open is said beside its name, and what they save is heard at once.
+import { page } from "./slice_api.js"
+
+const AGAIN = 5000 // ms until a lost connection is tried again
+const FINAL = [4401, 4403] // signed out, or not allowed: the page's own feed says so
+
+export class Together extends EventTarget {
+  constructor(place) {
+    super()
+    this.place = place
+    this.open()
+    addEventListener("pagehide", () => { this.socket.onclose = null; this.socket.close() })
+  }
+
+  open() {
+    const scheme = location.protocol === "https:" ? "wss" : "ws"
+    this.socket = new WebSocket(`${scheme}://${location.host}/ws/slices/${page.id}`)
+    this.socket.onmessage = ({ data }) => this.take(JSON.parse(data))
+    this.socket.onclose = ({ code }) => { this.place.textContent = ""; if (!FINAL.includes(code)) setTimeout(() => this.open(), AGAIN) }
+  }
+
+  take({ others, version, by, at }) {
+    const text = said([...new Set(others)])
+    if (this.place.textContent !== text) this.place.textContent = text
+    this.dispatchEvent(new CustomEvent("saved", { detail: { version, by, at, elsewhere: others.includes(page.me) } }))
+  }
+}
+
+function said(names) {
+  const people = names.filter(name => name !== page.me)
+  if (!people.length) return names.length ? page.wordElsewhere : ""
+  const list = new Intl.ListFormat(document.documentElement.lang, { type: "conjunction" }).format(people)
+  return (people.length > 1 ? page.wordTogetherMany : page.wordTogether).replace("{who}", list)
+}
