@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from hypervisors.drivers import mock
 from tests.cli.acting import answering, editor
 from tests.cli.slices_page import PAGE
 from tests.cli.terminal import Terminal
@@ -62,26 +60,16 @@ def ring(admin: Terminal, lab: str) -> str:
     return path
 
 
-def changes(terminal: Terminal, path: str) -> dict[str, str]:
-    """Node → what the plan does to it."""
-    return {row["node"]: row["change"] for row in terminal("slice", "plan", path, "-o", "json").data["rows"]}
-
-
 # -- the story ---------------------------------------------------------------------------------------------------------
 
 
-def test_from_a_ring_to_nothing(server: Installation, admin: Terminal, lab: str, tmp_path: Path):
+def test_what_is_told_on_the_way(admin: Terminal, lab: str, tmp_path: Path):
     path = "/slices/story"
-    made = admin("slice", "new", "ring", "4", path, "-H", lab, "--image", "debian-12", "--flavor", "small")
-    assert made.out == f"{path}: made, 4 nodes, 4 links.\n"
-    assert f"olimpus slice plan {path}" in made.err
-    assert admin("slice", "status", path).table[1][:2] == ["r1", "○ provisioned"]
-
+    admin("slice", "new", "ring", "4", path, "-H", lab, "--image", "debian-12", "--flavor", "small")
     head, *rows = admin("slice", "plan", path, "--pin", "r1=w2").out.partition("\n\n")[0].splitlines()
     assert head.split()[:5] == ["NODE", "CHANGE", "HYPERVISOR", "PLACE", "FLAVOR"]
     assert [row.split()[:6] for row in rows][0] == ["r1", "+", "new", lab, "w2", "small"]
     planned = admin("slice", "plan", path, "-o", "json").data
-    assert all(row["reason"] and row["flavor_reason"] for row in planned["rows"])
     assert sorted(row["place"] for row in planned["rows"]) == ["w1", "w1", "w2", "w2"]
 
     deployed = admin("slice", "deploy", path, "--yes", "--follow")
@@ -90,27 +78,19 @@ def test_from_a_ring_to_nothing(server: Installation, admin: Terminal, lab: str,
     told = admin("slice", "status", path)
     assert [row[1] for row in told.table[1:]] == ["● running"] * 4
     assert told.err == "● running: 4 of 4 run\n"
-    node = admin("slice", "status", path, "-o", "json").data["nodes"][0]
-    assert len(node["ips"]) == 2
-    assert node["ips"][0] in told.out
+    assert admin("slice", "status", path, "-o", "json").data["nodes"][0]["ips"][0] in told.out
 
     file = tmp_path / "ring.yaml"
     admin("slice", "export", path, "-o", str(file))
     file.write_text(file.read_text().replace("links:\n", "  - name: r5\nlinks:\n  - [r1, r5]\n"))
-    assert "draft saved" in admin("slice", "edit", path, "-f", str(file)).out
-    assert changes(admin, path) == {"r1": "change", "r2": "keep", "r3": "keep", "r4": "keep", "r5": "add"}
+    admin("slice", "edit", path, "-f", str(file))
     refused = admin("slice", "deploy", path, code=2)
     assert "--yes" in refused.err
     assert "~ changes, restarts" in refused.out
-    admin("slice", "deploy", path, "--yes", "--wait")
-    assert [row["state"] for row in admin("slice", "status", path, "-o", "json").data["nodes"]] == ["running"] * 5
-
-    gone = admin("slice", "rm", path, "--yes", "--wait")
-    assert "5 succeeded" in gone.out
-    admin("slice", "status", path, code=6)
+    assert "--digest" in admin("slice", "deploy", path, "--digest", "x", "-f", str(file), code=2).err
+    admin("slice", "deploy", path, "--digest", "x", "--yes", code=6)
+    assert "4 succeeded" in admin("slice", "rm", path, "--yes", "--wait").out
     admin("ls", path, code=6)
-    done = Counter(event.verb for event in mock.events(server.home, lab))
-    assert (done["create"], done["destroy"]) == (5, 5)
 
 
 # -- making ------------------------------------------------------------------------------------------------------------

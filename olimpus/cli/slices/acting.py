@@ -49,6 +49,10 @@ File = Annotated[
     str,
     typer.Option("--file", "-f", metavar="FILE", help=_("A document of what it shall become, instead of the draft.")),
 ]
+Digest = Annotated[
+    str,
+    typer.Option("--digest", metavar="DIGEST", help=_("Exactly the plan that had this digest: slice plan -o json")),
+]
 Wait = Annotated[
     bool, typer.Option("--wait", "-w", "--follow", help=_("Follow it to the end; 1 when a machine failed."))
 ]
@@ -91,6 +95,10 @@ def _planned(here: Context, key: int, body: Row) -> Row:
     return dict(here.client.post(f"/slices/{key}/plan", body))
 
 
+def _shown(here: Context, key: int, digest: str) -> Row:
+    return dict(here.client.get(f"/slices/{key}/plan", digest=digest))
+
+
 def deploy(
     ctx: typer.Context,
     path: SlicePath,
@@ -98,15 +106,21 @@ def deploy(
     pins: Pins = None,
     optimise: Optimise = True,
     file: File = "",
+    digest: Digest = "",
     wait: Wait = False,
     timeout: Timeout = None,
     yes: Yes = False,
     output: Output = Format.TABLE,
 ) -> int:
-    """Show the plan of a slice, ask, and deploy exactly that."""
+    """Show the plan of a slice, ask, and deploy exactly that; 7 when it has changed since a plan of this digest."""
     here = Context.of(ctx, output)
     row = found(here, path)
-    made = _planned(here, row["id"], _asked(here, strategy, pins, optimise, file))
+    if digest and (file or pins):
+        raise Failure(_("A plan that was made already has its document and its pins."), Exit.USAGE, where="--digest")
+    if digest:
+        made = _shown(here, row["id"], digest)
+    else:
+        made = _planned(here, row["id"], _asked(here, strategy, pins, optimise, file))
     if here.out.for_people:
         planned.show(here, made)
     if not made["fits"]:

@@ -9,22 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Ended, Terminal
+from tests.cli.terminal import Terminal
 from tests.lab.cloud import Cloud
 from tests.lab.openstack.campus import Campus
 from tests.lab.openstack.test_service_api import qcow2
+from tests.lab.ring import Patient
 
 MIB = 1 << 20
 HERE = ("--hypervisor", "cloud")
-
-
-class Patient(Terminal):
-    """Waits as long as a cloud may take that shares its processors with others."""
-
-    def _ended(self, arguments: tuple[str, ...], typed: str, environment: dict[str, str]) -> Ended:
-        process = self.begin(*arguments, env=environment)
-        out, err = process.communicate(typed, timeout=300)
-        return Ended(process.returncode, out, err)
 
 
 @pytest.fixture(scope="module")

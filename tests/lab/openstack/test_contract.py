@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from websockets.sync.server import ServerConnection, serve
 
 from hypervisors.drivers.base import Driver, VmInfo, VmSpec
 from olimpus.errors import HypervisorError
 from tests.contract.contract import DriverContract
+from tests.lab.openstack.proxies import PROXIES, proxy
 from tests.lab.openstack.world import World
 
 
@@ -41,26 +40,6 @@ def standing() -> Standing:
     return Standing()
 
 
-#: Where the lab's Nova says that its console proxies are, which it does not have, and what each kind of console says first.
-PROXIES = {6080: b"RFB 003.008\n", 6083: b"login: "}
-
-
-@contextmanager
-def proxy(port: int, greeting: bytes) -> Iterator[None]:
-    """Pretends one: whoever comes with a token is greeted."""
-
-    def greet(connection: ServerConnection) -> None:
-        assert connection.request is not None
-        if "token=" in connection.request.path:
-            connection.send(greeting)
-        for _typed in connection:
-            continue
-
-    with serve(greet, "127.0.0.1", port) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield
-
-
 class TestOpenStack(DriverContract):
     """Those that begin with a machine come last (`conftest.py`)."""
 
@@ -76,8 +55,8 @@ class TestOpenStack(DriverContract):
     @pytest.fixture(autouse=True, scope="class")
     def proxies(self) -> Iterator[None]:
         with ExitStack() as stack:
-            for port, greeting in PROXIES.items():
-                stack.enter_context(proxy(port, greeting))
+            for port in PROXIES:
+                stack.enter_context(proxy(port))
             yield
 
     @pytest.mark.skip("what is pretended here does not know of the power: Nova's proxies end with the guest's socket")
