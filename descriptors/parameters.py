@@ -237,7 +237,7 @@ NETWORK: Final = _record(
 SLICE: Final = _record(
     (),
     description=TEXT,
-    links=_mapping(_record((), shared=FLAG)),
+    links=_mapping(_record((), shared=FLAG, x=COORDINATE, y=COORDINATE)),
     routed=FLAG,
     template=FLAG,
     parameters=_mapping({"type": "object"}),

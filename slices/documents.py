@@ -35,6 +35,8 @@ OPTIONS: Final = frozenset(NETWORK["properties"]) - {"cidr", "own"}
 #: Words of the body that makes a slice.
 _OURS: Final = {"network_type": "type"}
 LINK_FIELDS: Final = OPTIONS | {"name", "ends", "cidr", "network_type"}
+#: Shared networks are drawn as nodes are.
+NETWORK_FIELDS: Final = LINK_FIELDS | {"x", "y"}
 
 
 def read(document: object, *, where: str = "") -> Graph:
@@ -87,8 +89,11 @@ def free_name(name: str, taken: Collection[str], tried: Counter[str] | None = No
 
 def _written_node(node: Node) -> dict[str, Any]:
     fields = {name: getattr(node, name) for name in ("name", *WORDS, "critical") if getattr(node, name)}
-    drawn = {name: getattr(node, name) for name in ("x", "y") if getattr(node, name) is not None}
-    return {**fields, **drawn, **node.definition}
+    return {**fields, **_place(node), **node.definition}
+
+
+def _place(drawn: Node | Link) -> dict[str, float]:
+    return {name: getattr(drawn, name) for name in ("x", "y") if getattr(drawn, name) is not None}
 
 
 def _written_link(link: Link) -> list[Any] | dict[str, Any]:
@@ -101,7 +106,8 @@ def _written_link(link: Link) -> list[Any] | dict[str, Any]:
 
 def _written_network(link: Link) -> dict[str, Any]:
     options = {("network_type" if name == "type" else name): value for name, value in link.options.items()}
-    return {"name": link.name, **_given(cidr=link.cidr), **options, "ends": [_written_end(end) for end in link.ends]}
+    said = {"name": link.name, **_place(link), **_given(cidr=link.cidr), **options}
+    return said | {"ends": [_written_end(end) for end in link.ends]}
 
 
 def _written_end(end: End) -> str | dict[str, Any]:
@@ -185,10 +191,12 @@ class _Reader:
             name=name,
             definition=self._definition(said, path, NODE_FIELDS),
             critical="critical" in said and self.fields.flag(said["critical"], (*path, "critical")),
-            x=self.fields.pixels(said["x"], (*path, "x")) if "x" in said else None,
-            y=self.fields.pixels(said["y"], (*path, "y")) if "y" in said else None,
+            **self._drawn(said, path),
             **{word: self.fields.word(said[word], (*path, word)) for word in WORDS if word in said},
         )
+
+    def _drawn(self, said: Mapping[Any, Any], path: Path) -> dict[str, float | None]:
+        return {name: self.fields.pixels(said[name], (*path, name)) for name in ("x", "y") if name in said}
 
     def _definition(self, given: object, path: Path, beside: Collection[str] = ()) -> dict[str, Any]:
         """The definition in what is given, which says other things `beside` it."""
@@ -265,16 +273,16 @@ class _Reader:
         return links
 
     def _link(self, said: dict[Any, Any], path: Path, shared: bool) -> Link:
-        self.fields.known(said, LINK_FIELDS, path)
+        self.fields.known(said, NETWORK_FIELDS if shared else LINK_FIELDS, path)
         for needed in ("name", "ends"):
             if needed not in said:
                 self.fields.missing(path, needed)
         name = self._link_name(said.get("name", "?"), (*path, "name"))
         self._places[f"links.{name}"] = path
         ends = tuple(self._each_end(said.get("ends", []), (*path, "ends")))
-        return Link(
-            name, ends, shared, self.fields.cidr(said.get("cidr", ""), (*path, "cidr")), self._options(said, path)
-        )
+        cidr = self.fields.cidr(said.get("cidr", ""), (*path, "cidr"))
+        drawn = self._drawn(said, path) if shared else {}
+        return Link(name, ends, shared, cidr, self._options(said, path), **drawn)
 
     def _link_name(self, value: object, path: Path) -> str:
         name = self.fields.word(value, path)

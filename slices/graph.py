@@ -43,6 +43,9 @@ class Link:
     cidr: str = ""
     #: What else a definition's `networks` entry says: type, gateway, dns, mtu, dhcp, pool, vlan, reaches, description.
     options: Mapping[str, Any] = field(default_factory=dict)
+    #: Where a shared one is drawn; None where nobody has said.
+    x: float | None = None
+    y: float | None = None
 
     @property
     def nodes(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -52,18 +52,13 @@ def graph_of(name: str, tree: Tree) -> Graph:
     slice_ = tree.folder.get("slice") or {}
     networks = _links_in(tree.folder)
     ends = _ends(networks, tree.machines)
-    shared = {link for link, said in (slice_.get("links") or {}).items() if (said or {}).get("shared")}
+    said_of = {link: said or {} for link, said in (slice_.get("links") or {}).items()}
     return Graph(
         name=name,
         description=slice_.get("description") or "",
         defaults={k: v for k, v in tree.folder.items() if k not in NOT_OURS and k not in ("slice", "networks")},
         nodes=tuple(_node(machine, definition) for machine, definition in tree.machines.items()),
-        links=tuple(
-            Link(
-                link, tuple(ends[link]), link in shared or len(ends[link]) != 2, said.get("cidr") or "", _options(said)
-            )
-            for link, said in networks.items()
-        ),
+        links=tuple(_link(link, ends[link], said, said_of.get(link, {})) for link, said in networks.items()),
         routed=bool(slice_.get("routed")),
         parameters=slice_.get("parameters") or {},
     )
@@ -78,7 +73,7 @@ def _folder(graph: Graph, before: Mapping[str, Any]) -> Json:
     said = before.get("slice") or {}
     slice_: Json = {
         "description": graph.description,
-        "links": {link.name: {"shared": True} for link in graph.links if link.shared},
+        "links": {link.name: {"shared": True, **_place(link)} for link in graph.links if link.shared},
         "routed": graph.routed,
         "template": bool(said.get("template")),
         "parameters": {name: dict(parameter) for name, parameter in graph.parameters.items()},
@@ -109,11 +104,15 @@ def _machine(
     said = {
         **{word: getattr(node, word) for word in WORDS if getattr(node, word)},
         **({"critical": True} if node.critical else {}),
-        **{name: getattr(node, name) for name in ("x", "y") if getattr(node, name) is not None},
+        **_place(node),
         **({"cards": names} if any(names) else {}),
         **({"planned": sorted(planned)} if planned else {}),
     }
     return {**node.definition, **planned, **({"nics": nics} if nics else {}), **({"node": said} if said else {})}
+
+
+def _place(drawn: Node | Link) -> Json:
+    return {name: getattr(drawn, name) for name in ("x", "y") if getattr(drawn, name) is not None}
 
 
 def chosen_in(definition: Mapping[str, Any]) -> dict[str, str]:
@@ -159,6 +158,13 @@ def _nic(link: str, end: End) -> Json:
 def _links_in(folder: Mapping[str, Any]) -> dict[str, Json]:
     networks: Mapping[str, Any] = folder.get("networks") or {}
     return {name: dict(said) for name, said in networks.items() if isinstance(said, Mapping)}
+
+
+def _link(name: str, ends: Sequence[End], said: Mapping[str, Any], slice_: Mapping[str, Any]) -> Link:
+    """`slice_`: what the folder's `slice` says of it."""
+    shared = bool(slice_.get("shared")) or len(ends) != 2
+    link = Link(name, tuple(ends), shared, said.get("cidr") or "", _options(said))
+    return replace(link, x=slice_.get("x"), y=slice_.get("y")) if shared else link
 
 
 def _options(said: Mapping[str, Any]) -> Json:

@@ -106,7 +106,7 @@ class _Reader:
         kind, group, inherited = self._inherited(said, path)
         labels, ours = self._labels(said, *path)
         if kind in _BRIDGES:
-            self._bridge(name, ours, path)
+            self._bridge(name, self._drawn(labels, path, network=True) | ours, path)
             return
         labels = self._labels(inherited, *path)[0] | labels
         drawn = self._drawn(labels, path)
@@ -166,8 +166,8 @@ class _Reader:
         except (ValueError, RecursionError):
             raise self._source.refuse(_("This is no JSON."), *path) from None
 
-    def _drawn(self, labels: Said, path: tuple[str | int, ...]) -> Said:
-        """Where the node stands and what it is, taken out of its labels."""
+    def _drawn(self, labels: Said, path: tuple[str | int, ...], *, network: bool = False) -> Said:
+        """Where the node stands and what it is, taken out of its labels. A network has no role."""
         found: Said = {}
         for key, label in _DRAWN.items():
             text = self._source.text(labels.pop(label, None), *path, "labels", label)
@@ -176,7 +176,7 @@ class _Reader:
             elif text:
                 self._source.unmap(_("“%s” is no place on the drawing.") % text[:40], *path, "labels", label)
         icon = self._source.text(labels.pop(_ICON, None), *path, "labels", _ICON)
-        return found | ({"role": icon} if icon else {})
+        return found | ({"role": icon} if icon and not network else {})
 
     def _bridge(self, name: str, said: Said, path: tuple[str | int, ...]) -> None:
         called = said["name"] if "name" in said else self._names.take(name)
@@ -381,7 +381,8 @@ class _Writer:
             del said["network"]
             if said["name"] == name == spelled(name):
                 del said["name"]
-            return name, {"kind": "bridge", "labels": _ours(said)} if said else {"kind": "bridge"}
+            labels = _placed(said) | _ours(said)
+            return name, {"kind": "bridge"} | ({"labels": labels} if labels else {})
         if name != vertex.id:
             said["name"] = vertex.id
         if vertex.id in self._cards:
@@ -455,10 +456,15 @@ def _labelled(said: Said) -> tuple[Said, Said]:
     found = {}
     if labels and fits and not any(key in reserved or key.startswith(f"{OURS}-") for key in labels):
         found = dict(rest.pop("labels"))
-    found |= {label: repr(rest.pop(key)) for key, label in _DRAWN.items() if key in rest}
+    found |= _placed(rest)
     if (role := rest.get("role", "")) and role == role.strip():
         found[_ICON] = rest.pop("role")
     return found, rest
+
+
+def _placed(said: Said) -> Said:
+    """The labels of the place, which is taken out of what is said."""
+    return {label: repr(said.pop(key)) for key, label in _DRAWN.items() if key in said}
 
 
 def _ours(said: Said) -> Said:

@@ -71,12 +71,12 @@ class _Reader:
             raise self._source.refuse(_("“%s” is given twice.") % id_[:80], *path, "node_id")
         self._known.add(id_)
         properties = self._source.mapping(said.get("properties"), *path, "properties")
+        place = {key: said[key] for key in ("x", "y") if said.get(key) is not None}
         if kind in _SWITCHES | _CLOUDS:
-            self._drawing.vertices.append(self._network(id_, label or kind, kind, path))
+            self._drawing.vertices.append(self._network(id_, label or kind, kind, place, path))
             self._tell_vlans(properties, label, path)
             return
-        vertex = Vertex(id_, self._machine(kind, properties, path), path, label)
-        vertex.said |= {key: said[key] for key in ("x", "y") if said.get(key) is not None}
+        vertex = Vertex(id_, self._machine(kind, properties, path) | place, path, label)
         role = _role(self._source.text(said.get("symbol"), *path, "symbol"))
         vertex.said |= {"role": role} if role else {}
         taken = {*_IMAGES, *_SIZES.values()}
@@ -93,9 +93,9 @@ class _Reader:
         image = next((re.split(r"[/\\]", text.rstrip("/\\"))[-1] for text in texts if text.strip("/\\")), kind)
         return ({"image": image} if image else {}) | self._source.sized(properties, _SIZES, *here)
 
-    def _network(self, id_: str, label: str, kind: str, path: tuple[str | int, ...]) -> Vertex:
+    def _network(self, id_: str, label: str, kind: str, place: Said, path: tuple[str | int, ...]) -> Vertex:
         type_ = {"network_type": "nat"} if kind in _CLOUDS else {}
-        return Vertex(id_, {"network": True, "name": self._names.take(label, kind), **type_}, path)
+        return Vertex(id_, {"network": True, "name": self._names.take(label, kind), **type_, **place}, path)
 
     def _tell_vlans(self, properties: Said, label: str, path: tuple[str | int, ...]) -> None:
         ports = properties.get("ports_mapping")

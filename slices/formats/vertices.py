@@ -21,7 +21,15 @@ from olimpus.errors import Invalid
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
 from slices import documents
-from slices.documents import END_FIELDS, LINK_FIELDS, LINK_NAME, NODE_FIELDS, SAID_ELSEWHERE, free_name
+from slices.documents import (
+    END_FIELDS,
+    LINK_FIELDS,
+    LINK_NAME,
+    NETWORK_FIELDS,
+    NODE_FIELDS,
+    SAID_ELSEWHERE,
+    free_name,
+)
 from slices.formats.report import Report
 from slices.graph import MOST_CARDS, MOST_LINKS, MOST_NODES, Graph
 from slices.naming import Names
@@ -34,6 +42,7 @@ MOST_EDGES: Final = MOST_LINKS + MOST_NODES * MOST_CARDS
 TOP: Final = frozenset({"name", "description", "defaults", "routed", "parameters"})
 _NODE: Final = (NODE_FIELDS - {"name", "networks"}) | (PARAMETERS.keys() - SAID_ELSEWHERE)
 _LINK: Final = LINK_FIELDS - {"ends"}
+_NETWORK: Final = NETWORK_FIELDS - {"ends"}
 _END: Final = {f"{side}_{name}": (side, name) for side in ("source", "target") for name in END_FIELDS - {"node"}}
 _EDGE: Final = _LINK | _END.keys()
 _KINDS: Final = frozenset(NETWORK["properties"]["type"]["enum"])
@@ -205,9 +214,9 @@ class _Reader:
             yield {"name": name} | {key: _fit(key, said) for key, said in vertex.said.items() if key in _NODE}
 
     def _network(self, vertex: Vertex) -> None:
-        said = {key: value for key, value in vertex.said.items() if key in _LINK}
+        said = {key: value for key, value in vertex.said.items() if key in _NETWORK}
         said.setdefault("name", (vertex.label or vertex.id)[:LINK_NAME])
-        self._leave_out(_OF_NETWORKS, vertex.said.keys() - _LINK - {"network"}, vertex.line)
+        self._leave_out(_OF_NETWORKS, vertex.said.keys() - _NETWORK - {"network"}, vertex.line)
         self._lines["networks"].append(vertex.line)
         self._networks[vertex.id] = said | {"ends": []}
 

@@ -115,7 +115,7 @@ def cards(user: User, folders: Iterable[Node], *, counted: bool = True) -> list[
 
 
 def outline(graph: Graph) -> dict[str, Sequence[Any]]:
-    """Places of the nodes, and which of them hang together; a shared network is a dot in the middle of its own."""
+    """Places of the nodes, and which of them hang together; a shared network without a place is in the middle of its own."""
     drawn = graph.nodes[:MOST_DRAWN]
     places = [_place(at, node.x, node.y) for at, node in enumerate(drawn)]
     index = {node.name: at for at, node in enumerate(drawn)}
@@ -125,7 +125,8 @@ def outline(graph: Graph) -> dict[str, Sequence[Any]]:
         if not link.shared and len(inside) == 2:
             links.append((inside[0], inside[1]))
         elif link.shared and inside:
-            places.append((_mean(places[at][0] for at in inside), _mean(places[at][1] for at in inside)))
+            middle = _mean(places[at][0] for at in inside), _mean(places[at][1] for at in inside)
+            places.append((middle[0] if link.x is None else link.x, middle[1] if link.y is None else link.y))
             links += [(len(places) - 1, at) for at in inside]
     return {"nodes": places, "links": links}
 

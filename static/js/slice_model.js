@@ -1,7 +1,7 @@
 // A slice as data that is never changed in place: each edit makes another one, so undoing is going back to the one before.
 // Nodes and links are known by keys of their own, so that renaming one moves nothing.
 const OWN = ["name", "role", "group", "apart", "critical", "x", "y"]
-const OF_LINK = ["name", "ends", "cidr"]
+const OF_LINK = ["name", "ends", "cidr", "x", "y"]
 const OF_END = ["node", "ip", "name"]
 
 let last = 0
@@ -31,7 +31,7 @@ function linkOf(found, keys, shared) {
   const link = Array.isArray(found) ? { ends: found } : found
   const ends = (link.ends ?? []).map(end => endOf(end, keys)).filter(end => end.node)
   const names = (link.ends ?? []).map(end => end.node ?? end)
-  return { key: fresh("l"), name: link.name || names.join("-"), shared, cidr: link.cidr ?? "", ends, options: optionsOf(link) }
+  return { key: fresh("l"), name: link.name || names.join("-"), shared, cidr: link.cidr ?? "", ends, options: optionsOf(link), x: link.x ?? null, y: link.y ?? null }
 }
 
 /** What else a network says; documents call its `type` `network_type` as well. */
@@ -51,7 +51,7 @@ export function write({ head, nodes, links }) {
   const told = links.map(link => [link, {
     name: link.name,
     ends: link.ends.map(end => writtenEnd(end, names)),
-    ...filled({ cidr: link.cidr }),
+    ...filled({ cidr: link.cidr, ...(link.shared && { x: link.x, y: link.y }) }),
     ...link.options,
   }])
   return {
@@ -93,7 +93,7 @@ export function addNode(model, { name, ...fields }) {
 
 /** Another shared network, which has no nodes yet. */
 export function addNetwork(model, name, place = {}) {
-  const link = { key: fresh("l"), name: unused(name, namesOf(model.links)), shared: true, cidr: "", ends: [], options: {}, ...place }
+  const link = { key: fresh("l"), name: unused(name, namesOf(model.links)), shared: true, cidr: "", ends: [], options: {}, x: null, y: null, ...place }
   return [{ ...model, links: [...model.links, link] }, link.key]
 }
 
@@ -154,7 +154,7 @@ export function connect(model, one, other) {
 export function link(model, keys, shared) {
   const names = new Map(model.nodes.map(node => [node.key, node.name]))
   const name = shared ? "net1" : keys.map(key => names.get(key)).join("-")
-  const made = { key: fresh("l"), name: unused(name, namesOf(model.links)), shared, cidr: "", ends: keys.map(newEnd), options: {} }
+  const made = { key: fresh("l"), name: unused(name, namesOf(model.links)), shared, cidr: "", ends: keys.map(newEnd), options: {}, x: null, y: null }
   return { ...model, links: [...model.links, made] }
 }
 

@@ -23,15 +23,17 @@ export function draw(place, { nodes, links }) {
   place.replaceChildren(picture)
 }
 
-/** What a document looks like; shared networks are dots in the middle of their nodes. */
+/** What a document looks like; shared networks that have no place are dots in the middle of their nodes. */
 export function outline({ nodes = [], links = [], networks = [] }) {
   const places = nodes.map((node, at) => [node.x ?? 110 * (at % 8), node.y ?? 110 * Math.floor(at / 8)])
   const index = new Map(nodes.map((node, at) => [node.name, at]))
   const ends = link => (Array.isArray(link) ? link : link.ends ?? []).map(end => index.get(end.node ?? end)).filter(at => at !== undefined)
   const lines = links.map(ends).filter(pair => pair.length === 2)
-  for (const inside of networks.map(ends).filter(inside => inside.length)) {
+  for (const network of networks) {
+    const inside = ends(network)
+    if (!inside.length) continue
     const mean = axis => inside.reduce((sum, at) => sum + places[at][axis], 0) / inside.length
-    const at = places.push([mean(0), mean(1)]) - 1
+    const at = places.push([network.x ?? mean(0), network.y ?? mean(1)]) - 1
     lines.push(...inside.map(node => [at, node]))
   }
   return { nodes: places, links: lines }

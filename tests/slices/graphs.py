@@ -99,4 +99,5 @@ def _link(draw, name, members, shared=False):
     ends = tuple(
         End(node, draw(ADDRESSES), draw(st.sampled_from(["", "", "eth1", "Gi0/1"])), draw(CARDS)) for node in members
     )
-    return Link(name, ends, shared, draw(CIDRS), draw(OPTIONS))
+    place = {"x": draw(PIXELS), "y": draw(PIXELS)} if shared else {}
+    return Link(name, ends, shared, draw(CIDRS), draw(OPTIONS), **place)
