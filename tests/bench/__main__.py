@@ -36,6 +36,7 @@ BENCHES = {
     "slices-plan": "slices_plan",
     "slices-formats": "slices_formats",
     "slices-editor": "slices_editor",
+    "slices-live": "slices_live",
 }
 #: Seconds that one benchmark may take.
 LONGEST = 600
