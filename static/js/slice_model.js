@@ -160,19 +160,23 @@ export function link(model, keys, shared) {
 
 const newEnd = node => ({ node, ip: "", name: "", card: {} })
 
-/** All of another document, moved by {x, y}, under names that are free; returns the drawing and the new keys. */
-export function merge(model, document, { x = 0, y = 0 } = {}) {
-  const added = read(document)
-  const nodes = [...model.nodes], links = [...model.links]
-  for (const node of added.nodes) nodes.push({ ...node, name: unused(node.name, namesOf(nodes)), x: node.x === null ? null : node.x + x, y: node.y === null ? null : node.y + y })
-  const renamed = new Map(nodes.map(node => [node.key, node.name]))
-  for (const found of added.links) {
-    const own = found.name === found.ends.map(end => added.nodes.find(node => node.key === end.node)?.name).join("-")
-    const name = own ? found.ends.map(end => renamed.get(end.node)).join("-") : found.name
-    links.push({ ...(model.links.length ? bare(found) : found), name: unused(name, namesOf(links)), ...(found.x == null ? {} : { x: found.x + x, y: found.y + y }) })
-  }
+/** All of another document, moved by {x, y}, under names that are free; returns the drawing and the new keys.
+    With `at`, the key of a node, both are joined there: the document's first node becomes that one. */
+export function merge(model, document, { x = 0, y = 0, at = null } = {}) {
+  const added = read(document), fresh = at ? added.nodes.slice(1) : added.nodes
+  const taken = { nodes: namesOf(model.nodes), links: namesOf(model.links) }
+  const free = (name, kind) => { const found = unused(name, taken[kind]); taken[kind].add(found); return found }
+  const moved = row => row.x === null ? {} : { x: row.x + x, y: row.y + y }
+  const nodes = [...model.nodes, ...fresh.map(node => ({ ...node, name: free(node.name, "nodes"), ...moved(node) }))]
+  const before = new Map(added.nodes.map(node => [node.key, node.name])), now = new Map(nodes.map(node => [node.key, node.name]))
+  const ended = ends => ends.map(end => now.has(end.node) ? end : { ...end, node: at })
+  const links = added.links.map(found => {
+    const own = found.name === found.ends.map(end => before.get(end.node)).join("-"), ends = ended(found.ends)
+    const name = own ? ends.map(end => now.get(end.node)).join("-") : found.name
+    return { ...(model.links.length ? bare({ ...found, ends }) : { ...found, ends }), name: free(name, "links"), ...moved(found) }
+  })
   const head = model.nodes.length ? model.head : { ...added.head, ...rest(model.head, ["defaults"]), defaults: { ...added.head.defaults, ...model.head.defaults } }
-  return [{ head, nodes, links }, [...added.nodes, ...added.links.filter(found => found.shared)].map(row => row.key)]
+  return [{ head, nodes, links: [...model.links, ...links] }, [...fresh, ...links.filter(found => found.shared)].map(row => row.key)]
 }
 
 /** These nodes, and the links that lie between them alone, as a document without addresses: for copying. */

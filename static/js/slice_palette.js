@@ -6,6 +6,7 @@ import { settle } from "./slice_elements.js"
 import { layOut } from "./slice_layout.js"
 
 const FAR = 6 // pixels from which on a press is a drag
+const GAP = 110 // between what is there and what comes beside it
 
 export class Palette {
   constructor(place, canvas, dialog) {
@@ -102,18 +103,28 @@ export class Palette {
 
   askFor(name, at) {
     const kind = this.kinds.get(name)
-    this.wanted = { name, at }
-    const { title, schema } = kind
+    const { title, schema } = kind, join = this.joinAt(at)
+    this.wanted = { name, at, join }
     const slot = part => this.dialog.querySelector(`[data-slot=${part}]`)
     slot("title").textContent = title
     slot("text").textContent = schema.description ?? ""
     slot("error").hidden = true
     this.dialog.querySelector("[data-fields]").replaceChildren(...fields(schema))
+    this.dialog.querySelector("[data-join]").hidden = !join
+    slot("join").textContent = join ? page.wordJoin.replace("{name}", join.name) : ""
+    this.dialog.querySelector("[name=join]").checked = Boolean(join && at)
     this.dialog.showModal()
   }
 
+  /** The machine that it was dropped on, or the only one that is chosen: there it can be joined. */
+  joinAt(at) {
+    const { model } = this.canvas.store, chosen = this.canvas.chosen
+    const key = at ? this.canvas.under(at)?.id() : chosen.length === 1 ? chosen[0] : ""
+    return model.nodes.find(node => node.key === key)
+  }
+
   async generate() {
-    const { name, at } = this.wanted
+    const { name, at, join } = this.wanted
     const parameters = values(this.dialog.querySelector("[data-fields]"))
     const { ok, told } = await ask(all("generate"), { method: "POST", body: { kind: name, ...parameters } })
     const error = this.dialog.querySelector("[data-slot=error]")
@@ -121,13 +132,14 @@ export class Palette {
     error.textContent = ok ? "" : sentence(told)
     if (!ok) return
     this.dialog.close()
-    this.insert(told.document ?? told, at)
+    const joined = join && this.dialog.querySelector("[name=join]").checked
+    this.insert(told.document ?? told, joined ? null : at, joined ? join : null)
   }
 
-  insert(document, at) {
+  insert(document, at, join = null) {
     const { store } = this.canvas
     const empty = store.model.nodes.length === 0
-    const [model, keys] = merge(store.model, document, empty ? {} : this.beside(document, at))
+    const [model, keys] = merge(store.model, document, empty ? {} : join ? { ...this.outside(document, join), at: join.key } : this.beside(document, at))
     store.edit(model)
     this.canvas.choose(keys)
     if (settle(read(document))) layOut(this.canvas, "force")
@@ -141,7 +153,22 @@ export class Palette {
     const left = Math.min(...xs), middle = (Math.min(...ys) + Math.max(...ys)) / 2
     if (at) return { x: at.x - (left + Math.max(...xs)) / 2, y: at.y - middle }
     const all = this.canvas.drawn.boundingBox()
-    return { x: Math.round(all.x2 + 110 - left), y: Math.round((all.y1 + all.y2) / 2 - middle) }
+    return { x: Math.round(all.x2 + GAP - left), y: Math.round((all.y1 + all.y2) / 2 - middle) }
+  }
+
+  /** How far to move a document so that it lies outside of the drawing, on the side that the node is nearest to. */
+  outside({ nodes: [, ...nodes] }, { x, y }) {
+    if (!nodes.length) return {}
+    const all = this.canvas.drawn.boundingBox()
+    const xs = nodes.map(node => node.x ?? 0), ys = nodes.map(node => node.y ?? 0)
+    const box = { x1: Math.min(...xs), x2: Math.max(...xs), y1: Math.min(...ys), y2: Math.max(...ys) }
+    const aside = { x: x - (box.x1 + box.x2) / 2, y: y - (box.y1 + box.y2) / 2 }
+    const sides = [
+      [all.x2 - x, { ...aside, x: all.x2 + GAP - box.x1 }], [x - all.x1, { ...aside, x: all.x1 - GAP - box.x2 }],
+      [all.y2 - y, { ...aside, y: all.y2 + GAP - box.y1 }], [y - all.y1, { ...aside, y: all.y1 - GAP - box.y2 }],
+    ]
+    const [, { x: right, y: down }] = sides.sort(([one], [other]) => one - other)[0]
+    return { x: Math.round(right), y: Math.round(down) }
   }
 }
 

@@ -176,6 +176,12 @@ def test_the_keyboard_draws(visitors: Visitors, api: Api) -> None:
     page.keyboard.type("r3")
     page.keyboard.press("Enter")
     expect(page.locator("form[data-for=node] [data-slot=title]")).to_have_text("r3")
+    page.locator("[data-add=topology][data-kind=star]").press("Enter")
+    page.fill("[data-topology-dialog] [name=size]", "3")
+    page.get_by_label("Joined at r3").press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-topology-dialog]")).to_be_hidden()
+    assert page.evaluate(WIRES) == ["h1 r3", "h2 r3", "r1 r2", "r1 r4", "r2 r3", "r3 r4"]
 
 
 def test_a_template_is_offered_and_begun_with(visitors: Visitors, api: Api) -> None:
