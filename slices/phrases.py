@@ -31,6 +31,11 @@ SENTENCES: Final[Mapping[str, Any]] = {
     "site_unsaid": _("It says no hypervisor."),
     "no_site": _("The hypervisor “%(hypervisor)s” cannot be used. There are: %(places)s."),
     "image_missing": _("There is no image “%(image)s” in %(hypervisor)s. There are: %(places)s."),
+    "range_unserved": _("“%(link)s” cannot have the range %(cidr)s in %(hypervisor)s. These can: %(places)s."),
+    "way_without_room": _(
+        "Nothing leads into “%(link)s” from outside: its machines have all addresses of %(cidr)s, and %(hypervisor)s needs "
+        "one of them. Give it a larger range, or no forwards and no floating address."
+    ),
 }
 #: Of a flavor that stands in for another one.
 INSTEAD: Final = _("There is no “%(wanted)s” in %(hypervisor)s; “%(flavor)s” is the smallest that is as large.")

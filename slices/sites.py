@@ -5,21 +5,28 @@ Hypervisors are asked here, as their inventory does it; one that is silent offer
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
 from hypervisors import aliases, claims, inventory
-from hypervisors.drivers.base import Capacity
+from hypervisors.drivers.base import Capacity, Driver
 from hypervisors.flavors import PREDEFINED, Flavor
 from hypervisors.gateway import gateway_for
 from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
-from hypervisors.placement import RESOURCES, Place, Room, Size, place_of, place_of_host
+from hypervisors.placement import RESOURCES, Place, Reason, Room, Size, place_of, place_of_host
+from hypervisors.registry import installed
 from olimpus.errors import NotFound, OlimpusError
 from slices import mapping
-from slices.graph import Graph
-from slices.plan import Site
+from slices.graph import End, Graph
+from slices.plan import Refusal, Site
+
+#: Settings of a hypervisor of its kind that has all that belongs to it.
+USUAL: Final = {"headnode_host": "gateway"}
 
 
 def gather(names: Iterable[str]) -> dict[str, Site]:
@@ -32,6 +39,41 @@ def site_of(hypervisor: Hypervisor) -> Site:
     """What one hypervisor offers now, or did when it was last heard."""
     kind, places = _places(hypervisor)
     return Site(hypervisor.name, kind, places, _flavors(hypervisor), _images(hypervisor), _quota(hypervisor))
+
+
+def unserved(graph: Graph, at: Mapping[str, str]) -> Iterator[Refusal]:
+    """Networks that a hypervisor (node → its name) cannot have as they are, and ways in for which they leave no room."""
+    known = _drivers(set(at.values()))
+    for link in graph.links:
+        if not link.cidr or link.options.get("aliases") or link.options.get("type") == "provider":
+            continue
+        network = {**link.options, "cidr": link.cidr}
+        for name in sorted({at.get(node, "") for node in link.nodes} & known.keys()):
+            told = {"link": link.name, "cidr": link.cidr, "hypervisor": name}
+            serves = partial(known[name].serves, known[name].values, network)
+            if not serves():
+                yield Refusal("", name, Reason("range_unserved", told | {"places": _serving(network)}))
+            elif not serves({end.ip for end in link.ends}):
+                nodes = [end.node for end in link.ends if at.get(end.node) == name and _is_open(end)]
+                yield from (Refusal(node, name, Reason("way_without_room", told)) for node in nodes)
+
+
+def _drivers(names: Collection[str]) -> dict[str, Driver]:
+    """Of those whose libraries are here."""
+    found = {}
+    for hypervisor in Hypervisor.objects.filter(name__in=names):
+        with suppress(OlimpusError):
+            found[hypervisor.name] = gateway_for(hypervisor).driver
+    return found
+
+
+def _serving(network: Mapping[str, Any]) -> list[str]:
+    """Technologies that can have such a network."""
+    return [_(driver.label) for driver in installed().values() if driver.serves(USUAL, network)]
+
+
+def _is_open(end: End) -> bool:
+    return bool(end.card.get("floating") or end.card.get("forwards"))
 
 
 def unknown(graph: Graph, hypervisor: str, remembered: mapping.Names | None = None) -> dict[str, dict[str, str]]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import socket
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -318,6 +318,11 @@ class Driver(ABC):
         `Rejected` names the line that cannot be read.
         """
         return frozenset()
+
+    @classmethod
+    def serves(cls, values: Mapping[str, Any], network: Mapping[str, Any], taken: Collection[str] = ()) -> bool:
+        """Whether a network can be as defined, and, given addresses of cards, ways in lead there. Nobody is asked."""
+        return True
 
     def require(self, capability: Capability) -> None:
         """Raise `Unsupported` unless this technology declares the capability."""

@@ -126,7 +126,12 @@ def _planned(folder: Node, graph: Graph, resolved: Graph, standing: Standing, kn
         networks={link.name: link.cidr for link in before.links if any(name in running for name in link.nodes)},
     )
     found = planned(resolved, known.values(), wish)
-    more = [*_unchangeable(folder, graph, standing, difference.changed), *_moved(found.rows, running)]
+    at = {row.node: row.hypervisor for row in found.rows}
+    more = [
+        *_unchangeable(folder, graph, standing, difference.changed),
+        *_moved(found.rows, running),
+        *sites.unserved(graph, at),
+    ]
     return replace(found, refusals=(*found.refusals, *more))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
@@ -11,6 +13,8 @@ from accounts.models import Entry
 from descriptors import actions as tree_actions
 from descriptors.models import Descriptor, Node
 from descriptors.states import State
+from hypervisors.drivers.linux.gateway import served as linux_gateway
+from hypervisors.drivers.mock import MockDriver
 from hypervisors.models import Hypervisor
 from slices.models import Deployment
 from tests import factories
@@ -146,6 +150,22 @@ def test_all_that_does_not_fit_is_told_at_once(world, slices, tune):
     assert all(refusal["message"] for refusal in plan["refusals"])
     answer = slices.post(key, "deploy", {"digest": plan["digest"]})
     assert (answer.status_code, bool(answer.json()["errors"])) == (409, True)
+
+
+def test_networks_that_a_gateway_cannot_serve_are_refused_by_the_plan(world, slices, monkeypatch):
+    """By what the Linux gateway would say; the other networks, and the cards without ways in, are no matter."""
+    judge = classmethod(lambda _cls, _values, *network: linux_gateway.serves({"headnode_host": "gw"}, *network))
+    monkeypatch.setattr(MockDriver, "serves", judge)
+    nodes = [{"name": name} for name in "abc"]
+    full = {"name": "full", "cidr": "10.1.0.0/30", "ends": [{"node": "a", "forwards": [{"port": 22}]}, "b"]}
+    roomy = {"name": "roomy", "cidr": "10.2.0.0/29", "ends": [{"node": "b", "floating": True}, "c"]}
+    six = {"name": "six", "cidr": "fd00:1::/64", "ends": ["a", "c"]}
+    key = slices.made(topology={"format": "own", "text": json.dumps({"nodes": nodes, "links": [full, roomy, six]})})
+    plan = slices.post(key, "plan").json()
+    found = {refusal["code"]: refusal for refusal in plan["refusals"]}
+    assert {code: refusal["node"] for code, refusal in found.items()} == {"way_without_room": "a", "range_unserved": ""}
+    assert "10.1.0.0/30" in found["way_without_room"]["message"]
+    assert "OpenStack" in found["range_unserved"]["message"]
 
 
 def test_what_exists_is_neither_moved_nor_made_anew(world, slices):

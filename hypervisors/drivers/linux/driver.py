@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -35,6 +35,7 @@ from hypervisors.drivers.linux.cluster import Cluster, Member
 from hypervisors.drivers.linux.create import Maker
 from hypervisors.drivers.linux.figures import Figures
 from hypervisors.drivers.linux.gateway.client import Gateway, Way
+from hypervisors.drivers.linux.gateway.served import serves
 from hypervisors.drivers.linux.gateway.settings import SETTINGS as GATEWAY_SETTINGS
 from hypervisors.drivers.linux.images import ImageStore
 from hypervisors.drivers.linux.settings import SETTINGS
@@ -80,6 +81,10 @@ class LinuxDriver(Driver):
     @classmethod
     def workers_of(cls, settings: Mapping[str, Any]) -> frozenset[str]:
         return frozenset(line.name for line in parse(str(settings.get("workers") or "")))
+
+    @classmethod
+    def serves(cls, values: Mapping[str, Any], network: Mapping[str, Any], taken: Collection[str] = ()) -> bool:
+        return serves(values, network, taken)
 
     # -- what it is made of: read from the settings at the first use, so that a fault of theirs is told then -----------
 

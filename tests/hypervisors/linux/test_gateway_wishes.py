@@ -18,6 +18,7 @@ from hypervisors.drivers.linux.gateway.program.plan import network_plans, root_p
 from hypervisors.drivers.linux.gateway.program.settings import settings_from
 from hypervisors.drivers.linux.gateway.program.state import Card, Forward, Machine, Network, State
 from hypervisors.drivers.linux.gateway.program.wishes import entered, held, left
+from hypervisors.drivers.linux.gateway.served import serves
 
 SETTINGS = settings_from(
     {
@@ -47,6 +48,27 @@ def refusal(*args: Any, **more: Any) -> Refused:
     with pytest.raises(Refused) as caught:
         put(*args, **more)
     return caught.value
+
+
+@pytest.mark.parametrize(
+    "cidr", ["10.0.0.0/30", "10.0.0.0/31", "10.0.0.0/7", "fd00::/64", "127.1.0.0/16", "100.64.8.0/24", "192.168.0.0/16"]
+)
+def test_what_it_serves_is_known_before_it_is_asked(cidr: str) -> None:
+    refused = ""
+    try:
+        put(State(), "a", card(1), lan=lan(cidr=cidr))
+    except Refused as error:
+        refused = error.code
+    assert refused in ("", "cidr")
+    assert serves({"headnode_host": "gw"}, {"cidr": cidr}) is not bool(refused)
+    assert serves({}, {"cidr": cidr})
+    assert serves({"headnode_host": "gw"}, {"cidr": cidr, "type": "provider"})
+
+
+def test_ways_lead_into_a_network_that_has_an_address_for_the_gateway() -> None:
+    values, network = {"headnode_host": "gw"}, {"cidr": "10.0.0.0/30"}
+    assert serves(values, network, {"10.0.0.1"})
+    assert not serves(values, network, {"10.0.0.1", "10.0.0.2"})
 
 
 class TestTags:

@@ -122,7 +122,7 @@ def _check_network(state: State, key: str, settings: Settings) -> None:
         return
     cidr = ipaddress.ip_network(network.cidr)
     inner = ipaddress.ip_network(settings.transfer)
-    if not _is_range(cidr) or cidr.overlaps(inner):
+    if not is_range(cidr) or cidr.overlaps(inner):
         raise Refused("cidr", network=network.name, cidr=network.cidr)
     if network.gateway and not _is_host(network.gateway, network.cidr):
         raise Refused("address-outside", address=network.gateway, cidr=network.cidr, network=network.name)
@@ -134,7 +134,7 @@ def _check_network(state: State, key: str, settings: Settings) -> None:
             raise Refused("reach-unserved", network=theirs.name)
 
 
-def _is_range(cidr: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
+def is_range(cidr: ipaddress.IPv4Network | ipaddress.IPv6Network) -> bool:
     """Whether machines can have its addresses: no loopback, no multicast, nothing that is reserved."""
     usual = not (cidr.is_loopback or cidr.is_multicast or cidr.is_reserved or cidr.overlaps(NOWHERE))
     return cidr.version == 4 and 8 <= cidr.prefixlen <= 30 and usual
@@ -156,7 +156,7 @@ def _give_service(state: State, key: str) -> None:
         network.service = network.gateway
         return
     wanted = [network.service, network.gateway] if network.service else [network.gateway]
-    for address in chain(filter(None, wanted), _from_above(network.cidr)):
+    for address in chain(filter(None, wanted), from_above(network.cidr)):
         if address not in taken and _is_host(address, network.cidr):
             network.service = address
             return
@@ -170,7 +170,7 @@ def _is_host(address: str, cidr: str) -> bool:
     return found in network and found not in (network[0], network[-1])
 
 
-def _from_above(cidr: str) -> Iterator[str]:
+def from_above(cidr: str) -> Iterator[str]:
     network = ipaddress.IPv4Network(cidr)
     return (str(network[number]) for number in range(network.num_addresses - 2, 0, -1))
 
