@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,8 +16,9 @@ from accounts.models import User
 from descriptors import selectors
 from descriptors.cascade import Cascade
 from descriptors.models import Descriptor, Kind, Nic, Node, Operation
-from descriptors.permissions import access_of, visible
+from descriptors.permissions import access_of, visible, within
 from descriptors.states import OFF, State
+from hypervisors.models import Hypervisor
 from olimpus.errors import Invalid, NotFound
 from slices import documents
 from slices.graph import Graph
@@ -113,6 +114,24 @@ def company(folders: Collection[int]) -> dict[int, Company]:
 def last_deployment(folder: Node) -> Deployment | None:
     """The last change that can be undone."""
     return Deployment.objects.filter(folder=folder.pk, kind="deploy", undone=False).order_by("-created_at").first()
+
+
+def hypervisor(user: User, name: str) -> Hypervisor:
+    """The hypervisor of this name. NotFound, as if there were none, for who is not in charge of it and may create machines
+    in no folder that offers it.
+    """
+    found = Hypervisor.objects.filter(name=name).first()
+    if found is None or not (found.managed_by(user) or _is_offered(user, name)):
+        raise NotFound(_("There is no hypervisor “%s”.") % name, where="hypervisor")
+    return found
+
+
+def _is_offered(user: User, name: str) -> bool:
+    """Whether it is in the inherited list `hypervisors` of a folder in which this person may create; without one all are."""
+    mine = visible(user, Node.objects.filter(kind=Kind.FOLDER), "create")
+    outermost = Q(parent=None) | ~within("parent__path", access_of(user).intervals("create"))
+    folders = list(mine.filter(outermost | Q(definition__has_key="hypervisors")))
+    return any(offered is None or name in offered for offered in _inherited(folders, "hypervisors"))
 
 
 def remembered(user: User, hypervisor: str) -> dict[str, dict[str, str]]:
@@ -283,15 +302,18 @@ def _tallied(folders: Iterable[Node]) -> dict[int, Tallied]:
 
 def _named(folders: Sequence[Node]) -> dict[int, str]:
     """The hypervisor that each folder's definition comes to."""
-    above = selectors.folders_above(folders)
-    cascade = Cascade(above | {folder.path: folder.definition for folder in folders})
-    found = {}
+    named = _inherited(folders, "hypervisor", otherwise="")
+    return {folder.pk: str(name or "") for folder, name in zip(folders, named, strict=True)}
+
+
+def _inherited(folders: Sequence[Node], parameter: str, *, otherwise: object = ()) -> Iterator[Any]:
+    """What each folder's definition comes to, as far as this parameter goes; `otherwise` where it is contradictory."""
+    cascade = Cascade(selectors.folders_above(folders) | {folder.path: folder.definition for folder in folders})
     for folder in folders:
         try:
-            found[folder.pk] = str(cascade.of_folder(folder.path).values.get("hypervisor") or "")
+            yield cascade.of_folder(folder.path).values.get(parameter)
         except Invalid:
-            found[folder.pk] = ""
-    return found
+            yield otherwise
 
 
 def document(folder: Node) -> dict[str, Any]:

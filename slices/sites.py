@@ -20,7 +20,7 @@ from hypervisors.inventory import Answer
 from hypervisors.models import Hypervisor
 from hypervisors.placement import RESOURCES, Place, Reason, Room, Size, place_of, place_of_host
 from hypervisors.registry import installed
-from olimpus.errors import NotFound, OlimpusError
+from olimpus.errors import OlimpusError
 from slices import mapping
 from slices.graph import End, Graph
 from slices.plan import Refusal, Site
@@ -76,17 +76,13 @@ def _is_open(end: End) -> bool:
     return bool(end.card.get("floating") or end.card.get("forwards"))
 
 
-def unknown(graph: Graph, hypervisor: str, remembered: mapping.Names | None = None) -> dict[str, dict[str, str]]:
+def unknown(graph: Graph, hypervisor: Hypervisor, remembered: mapping.Names | None = None) -> dict[str, dict[str, str]]:
     """Images and flavors that the hypervisor does not have, each with what was remembered, else with the one most like it.
 
-    Nothing without a hypervisor; NotFound when there is no such one.
+    It tells what the hypervisor has: for those only who may use it.
     """
-    if not hypervisor:
-        return {"images": {}, "flavors": {}}
-    site = gather([hypervisor]).get(hypervisor)
-    if site is None:
-        raise NotFound(_("There is no hypervisor “%s”.") % hypervisor, where="hypervisor")
-    known = {"images": site.images, "flavors": frozenset(flavor.name for flavor in site.flavors)}
+    flavors = frozenset(flavor.name for flavor in _flavors(hypervisor))
+    known = {"images": _images(hypervisor), "flavors": flavors}
     said = remembered or {}
     return {
         kind: {name: _suggested(name, known[kind] or (), said.get(kind, {})) for name in names}

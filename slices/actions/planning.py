@@ -33,7 +33,7 @@ Sites = Mapping[str, Site]
 #: Plans that are kept of a slice.
 KEPT: Final = 20
 #: What a plan asks of a definition.
-ASKED: Final = ("hypervisor", "image", "flavor", "host", "availability_zone", "user_data", *RESOURCES)
+ASKED: Final = ("hypervisor", "hypervisors", "image", "flavor", "host", "availability_zone", "user_data", *RESOURCES)
 #: Why a flavor is as it is, when somebody has said so: the plan chooses nothing then.
 SAID: Final = frozenset({"flavor_said", "sizes_said", "flavor_default", "flavor_by_hand"})
 
@@ -73,7 +73,7 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
     asked, standing = asked or Asked(), stand(folder)
     graph = wanted(folder, standing, asked.document)
     resolved = _resolved(folder, graph, standing)
-    known = sites.gather(_names(resolved))
+    known = sites.gather(_looked_at(resolved, standing))
     if asked.pins:
         graph = _pinned(graph, resolved, asked.pins, known)
         resolved = _resolved(folder, graph, standing)
@@ -135,8 +135,12 @@ def _planned(folder: Node, graph: Graph, resolved: Graph, standing: Standing, kn
     return replace(found, refusals=(*found.refusals, *more))
 
 
-def _names(graph: Graph) -> set[str]:
-    return {_hypervisor(node.definition, graph) for node in graph.nodes}
+def _looked_at(resolved: Graph, standing: Standing) -> set[str]:
+    """Names of the hypervisors that its nodes ask for: those offered here, and those that its machines are on."""
+    named = {_hypervisor(node.definition, resolved) for node in resolved.nodes}
+    offered = resolved.defaults.get("hypervisors")
+    used = {machine.hypervisor.name for machine in standing.machines.values() if machine.hypervisor}
+    return named if offered is None else named & {*offered, *used}
 
 
 def _hypervisor(definition: Mapping[str, Any], graph: Graph) -> str:

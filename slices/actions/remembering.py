@@ -5,9 +5,8 @@ from __future__ import annotations
 from django.utils import timezone
 
 from accounts.models import User
-from hypervisors.models import Hypervisor
 from olimpus.db import retry_on_deadlock
-from slices import mapping
+from slices import mapping, selectors
 from slices.models import NameMapping
 
 #: Names that one person is remembered by for one hypervisor; the oldest are forgotten.
@@ -16,10 +15,10 @@ MOST = 1000
 
 @retry_on_deadlock
 def remember(actor: User, hypervisor: str, names: mapping.Names) -> None:
-    """Keep what this person said that images and flavors are there. Nothing without a hypervisor of that name."""
-    found = Hypervisor.objects.filter(name=hypervisor).first() if any(names.values()) else None
-    if found is None:
+    """Keep what this person said that images and flavors are there. NotFound for who may not use the hypervisor."""
+    if not any(names.values()):
         return
+    found = selectors.hypervisor(actor, hypervisor)
     for kind, pairs in names.items():
         for foreign, ours in pairs.items():
             said = {"ours": ours, "saved_at": timezone.now()}

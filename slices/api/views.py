@@ -26,6 +26,7 @@ from olimpus.parsers import JSONParser, MultiPartParser
 from slices import actions, documents, formats, ipam, mapping, selectors, sites, topology
 from slices.actions import Asked
 from slices.api import answers, serializers
+from slices.graph import Graph
 from slices.models import Deployment
 from slices.wishes import graph_of_wish
 
@@ -252,14 +253,21 @@ class SliceViewSet(TreeViewSet):
             raise Invalid(_("Give “text”, or a “file”."), where="text")
         text = given["text"] if "text" in given else given["file"].read(formats.MOST_BYTES + 1)
         graph, report = formats.read(text, given["format"])
-        names, hypervisor = mapping.clean(given["mapping"]), given["hypervisor"]
+        names = mapping.clean(given["mapping"])
         graph = mapping.mapped(graph, names)
-        before = selectors.remembered(request.user, hypervisor)
-        told = report.as_data() | {"unknown": sites.unknown(graph, hypervisor, before)}
-        actions.remember(request.user, hypervisor, names)
+        told = report.as_data() | {"unknown": self._unknown(graph, given["hypervisor"], names)}
         return Response({"document": documents.write(graph), "report": told})
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _unknown(self, graph: Graph, name: str, names: mapping.Names) -> dict[str, dict[str, str]]:
+        """Names that the hypervisor does not know, each with one that it knows; what was said of them is remembered."""
+        if not name:
+            return {kind: {} for kind in mapping.KINDS}
+        hypervisor = selectors.hypervisor(self.request.user, name)
+        found = sites.unknown(graph, hypervisor, selectors.remembered(self.request.user, name))
+        actions.remember(self.request.user, name, names)
+        return found
 
     def _begun(self, deployment: Deployment | None, status: int = 202) -> Response:
         row = {

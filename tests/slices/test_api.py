@@ -168,6 +168,17 @@ def test_networks_that_a_gateway_cannot_serve_are_refused_by_the_plan(world, sli
     assert "OpenStack" in found["range_unserved"]["message"]
 
 
+def test_a_plan_looks_at_no_hypervisor_that_is_not_offered_there(world, slices):
+    factories.hypervisor(world.root, "mock-2")
+    courses = Node.objects.get(pk=world.courses.pk)
+    tree_actions.edit(courses, {**courses.definition, "hypervisors": ["mock-1"]}, actor=world.root)
+    key = slices.made()
+    document = slices.get(key)["document"]
+    document["nodes"][0]["hypervisor"] = "mock-2"
+    plan = slices.post(key, "plan", {"document": document}).json()
+    assert [(refusal["node"], refusal["code"]) for refusal in plan["refusals"]] == [("r1", "no_site")]
+
+
 def test_what_exists_is_neither_moved_nor_made_anew(world, slices):
     key = slices.made()
     slices.deploy(key)
