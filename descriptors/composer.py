@@ -70,6 +70,8 @@ _SCALARS: Final = (
     (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text, 16)),
     (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"), float),
 )
+#: How all that is no text begins.
+_NO_TEXT: Final = re.compile(r"[-+.0-9~nNtTfFI]|\Z")
 _LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+")
 _NOT_FINITE: Final = re.compile(r"[-+]?(?:\.inf|\.Inf|\.INF|Infinity)|\.nan|\.NaN|\.NAN|NaN")
 _YAML_TAG: Final = "tag:yaml.org,2002:"
@@ -218,6 +220,8 @@ class Composer:
     def _scalar(self, event: ScalarEvent) -> Any:
         """The value of a plain scalar by the core schema of YAML 1.2, less what it leaves in doubt."""
         text = event.value
+        if not _NO_TEXT.match(text):
+            return self._text_of(event)
         if _LEADING_ZERO.fullmatch(text):
             message = _("%(value)s may be a text or a number") % {"value": text[:40]}
             raise self._at(event, message, _("Put it in quotes, or leave the zeros away."))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from descriptors.composer import MAX_DEPTH, MAX_NODES, Composer, Node
+from descriptors.json_places import Places
 from olimpus.errors import Invalid, TooLarge
 from olimpus.words import gettext as _
 
@@ -50,22 +51,20 @@ def _encoding(data: bytes) -> str:
 
 
 class Positions:
-    """Line and column of each value of a document."""
+    """Line and column of each value of a document: of nodes of YAML, or of a text of JSON."""
 
-    def __init__(self, name: str, text: str, root: Node | None = None):
+    def __init__(self, name: str, document: Node | Places):
         self.name = name
-        self._text = text
-        self._root = root
+        self._document = document
 
-    def lookup(self, path: Path) -> tuple[int, int] | None:
+    def lookup(self, path: Path) -> tuple[int, int]:
         """(line, column), both from 1, of the value at `path`, such as ("nodes", 0, "cpus").
 
-        For an entry of a mapping it is where its key stands. What is not in the document is looked up by what holds
-        it. None when the document has no positions (a JSON document that is not YAML).
+        For an entry of a mapping it is where its key stands. What is not in the document is looked up by what holds it.
         """
-        node = self._composed()
-        if node is None:
-            return None
+        if isinstance(self._document, Places):
+            return self._document.lookup(path)
+        node = self._document
         found = (node.line, node.column)
         for key in path:
             if isinstance(node.value, dict) and isinstance(key, str) and key in node.value:
@@ -79,17 +78,8 @@ class Positions:
 
     def where(self, path: Path) -> str:
         """The place of the value at `path` for a message: "course.yaml:12:5"."""
-        found = self.lookup(path)
-        return f"{self.name}:{found[0]}:{found[1]}" if found else self.name
-
-    def _composed(self) -> Node | None:
-        """JSON is read without positions; they are made when an error first asks for them."""
-        if self._root is None and self._text:
-            try:
-                self._root = Composer(self.name, self._text).compose()
-            except Invalid:
-                self._text = ""
-        return self._root
+        line, column = self.lookup(path)
+        return f"{self.name}:{line}:{column}"
 
 
 def load(text: str | bytes, *, name: str = "document") -> Any:
@@ -106,19 +96,23 @@ def load_with_lines(text: str | bytes, *, name: str = "document") -> tuple[Any, 
     """What `load` returns, and the positions of its values. Raises as `load` does."""
     source = _decoded(text, name)
     try:
-        return _json(source, name), Positions(name, source)
+        return _json(source, name), Positions(name, Places(source))
     except (ValueError, RecursionError):  # no JSON, or JSON with a fault: YAML tells the line, and refuses depth itself
         root = Composer(name, source).compose()
-        return root.plain(), Positions(name, source, root)
+        return root.plain(), Positions(name, root)
 
 
 def _json(source: str, name: str) -> Any:
     """The data of a JSON document; ValueError or RecursionError if it is anything else. Raises Invalid if too many."""
     if source.lstrip()[:1] not in ("{", "[", '"'):
         raise ValueError("YAML, to judge by its start")
-    data = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
-    if _measure(data) > MAX_NODES:
+    data = json.loads(source, parse_constant=_no_constant)
+    number, keys, texts = _measure(data)
+    if number > MAX_NODES:
         raise Invalid(_("the document has more than %(limit)d values") % {"limit": MAX_NODES}, where=name)
+    # A colon stands behind each key, or in a text. Are there more of them, or spelled as escapes, a key may be there twice.
+    if source.count(":") != keys + texts.count(":") or "\\u003" in source:
+        json.loads(source, object_pairs_hook=_unique)
     return data
 
 
@@ -133,29 +127,33 @@ def _no_constant(text: str) -> Any:
     raise ValueError(text)
 
 
-def _measure(data: Any) -> int:
-    """The number of values in `data`; ValueError for what YAML would refuse too."""
-    number, level = 0, [data]
-    for _depth in range(MAX_DEPTH):
+def _measure(data: Any) -> tuple[int, int, str]:
+    """How many values there are, how many of them have a key, and all texts in one; ValueError for what YAML would refuse
+    too, of which a UnicodeEncodeError (half a character) is one.
+    """
+    number, keys, depth, level = 0, 0, 0, [data]
+    texts: list[str] = []
+    while level:
         number += len(level)
-        level = [inner for value in level for inner in _inside(value)]
-    if any(isinstance(value, (dict, list)) or _inside(value) for value in level):
-        raise ValueError("too deep")
-    return number + len(level)
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    """What a value holds. A lone surrogate is a UnicodeEncodeError, which is a ValueError."""
-    if isinstance(value, dict):
-        "".join(value).encode()
-        return value.values()
-    if isinstance(value, list):
-        return value
-    if isinstance(value, str):
-        value.encode()
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("not finite")
-    return ()
+        inner: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is str:
+                texts.append(value)
+            elif kind is dict:
+                keys += len(value)
+                texts += value
+                inner += value.values()
+            elif kind is list:
+                inner += value
+            elif kind is float and not math.isfinite(value):
+                raise ValueError("not finite")
+            if depth == MAX_DEPTH and kind in (dict, list):
+                raise ValueError("too deep")
+        depth, level = depth + 1, inner
+    together = "".join(texts)
+    together.encode()
+    return number, keys, together
 
 
 def locate(invalid: Invalid, positions: Positions, prefix: Path = ()) -> Invalid:

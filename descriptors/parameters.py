@@ -80,7 +80,7 @@ def canonical_mac(text: str) -> str:
 
 def canonical_address(text: str) -> str:
     """`text` as an IPv4 or IPv6 address in its shortest form. ValueError if it is neither."""
-    if _is_ipv4(text):
+    if packed_ipv4(text):
         return text
     if "%" in text:
         raise ValueError("an address here has no scope")
@@ -91,12 +91,15 @@ def canonical_address(text: str) -> str:
 _HOST_BITS: Final = {str(length): (1 << 32 - length) - 1 for length in range(33)}
 
 
-def _is_ipv4(text: str) -> bool:
-    """Whether it is an IPv4 address, which has one form only. Asked of the system, as a topology has thousands."""
+def packed_ipv4(text: str) -> bytes:
+    """An IPv4 address, which has one form only, as four bytes; none for anything else.
+
+    Asked of the system, as a topology has thousands.
+    """
     try:
-        return bool(socket.inet_pton(socket.AF_INET, text))
+        return socket.inet_pton(socket.AF_INET, text)
     except (OSError, ValueError):
-        return False
+        return b""
 
 
 def canonical_ip(text: str) -> str:
@@ -109,11 +112,8 @@ def canonical_cidr(text: str) -> str:
     address, slash, length = text.partition("/")
     if not slash:
         raise ValueError("no prefix length")
-    if (
-        length in _HOST_BITS
-        and _is_ipv4(address)
-        and not int.from_bytes(socket.inet_aton(address), "big") & _HOST_BITS[length]
-    ):
+    packed = packed_ipv4(address)
+    if packed and length in _HOST_BITS and not int.from_bytes(packed, "big") & _HOST_BITS[length]:
         return text
     return str(ipaddress.ip_network(text))
 

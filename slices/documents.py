@@ -29,6 +29,7 @@ WORDS: Final = ("role", "group", "apart")
 NODE_FIELDS: Final = frozenset({"name", *WORDS, "critical", "x", "y", "networks"})
 #: What the graph says of a machine or of the folder, so that no definition in a document does.
 SAID_ELSEWHERE: Final = frozenset({"nics", "networks", "node", "slice"})
+DEFINED: Final = frozenset(PARAMETERS) - SAID_ELSEWHERE
 CARD: Final = frozenset(NIC["properties"]) - {"network", "ip"}
 END_FIELDS: Final = CARD | {"node", "ip", "name"}
 OPTIONS: Final = frozenset(NETWORK["properties"]) - {"cidr", "own"}
@@ -37,6 +38,9 @@ _OURS: Final = {"network_type": "type"}
 LINK_FIELDS: Final = OPTIONS | {"name", "ends", "cidr", "network_type"}
 #: Shared networks are drawn as nodes are.
 NETWORK_FIELDS: Final = LINK_FIELDS | {"x", "y"}
+#: What nearly all ends and links say at most: it is read without looking for the rest.
+_BARE_END: Final = frozenset({"node", "ip", "name"})
+_BARE_LINK: Final = frozenset({"name", "ends", "cidr"})
 
 
 def read(document: object, *, where: str = "") -> Graph:
@@ -75,6 +79,8 @@ def free_name(name: str, taken: Collection[str], tried: Counter[str] | None = No
 
     Who asks thousands of times hands over the numbers `tried` so far, as they need not be tried again.
     """
+    if name not in taken:
+        return name
     number, found = (tried[name] if tried else 0) or 1, name
     while found in taken:
         number += 1
@@ -122,13 +128,14 @@ def _given(**values: str) -> dict[str, Any]:
 # Reading --------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(slots=True)
 class _Said:
-    """What a document says of one link, and where."""
+    """What a document says of one link, and where; a link between nodes that has no name there gets one."""
 
     entries: dict[Any, Any]
     path: Path
     shared: bool
+    name: object = "?"
 
 
 class _Reader:
@@ -136,7 +143,6 @@ class _Reader:
 
     def __init__(self, fields: Fields):
         self.fields = fields
-        self._places: dict[str, Path] = {}  # of what `check` calls nodes.r1 and links.r1-r2
         self._judged: dict[str, dict[str, Any]] = {}  # definitions that are valid, by what they say
         self._ends = 0
 
@@ -154,11 +160,11 @@ class _Reader:
             description=self.fields.text(top.get("description", ""), ("description",)),
             defaults=self._definition(top.get("defaults", {}), ("defaults",)),
             nodes=tuple(self._node(given, ("nodes", index)) for index, given in enumerate(nodes)),
-            links=tuple(self._link(link.entries, link.path, link.shared) for link in said),
+            links=tuple([self._link(link) for link in said]),
             routed=self.fields.flag(top.get("routed", False), ("routed",)),
             parameters=asked(top.get("parameters", {}), ("parameters",), self.fields),
         )
-        return self._checked(graph)
+        return self._checked(graph, said)
 
     def _bounds(self, nodes: int, links: int) -> None:
         """Stops at once: what is too large is not worth reading."""
@@ -168,14 +174,16 @@ class _Reader:
                 self.fields.add((name,), message % {"most": most, "number": number})
                 self.fields.raise_if_any()
 
-    def _checked(self, graph: Graph) -> Graph:
+    def _checked(self, graph: Graph, said: list[_Said]) -> Graph:
         """The graph as it is. Whether its parts fit together is asked only when each is right."""
         self.fields.raise_if_any()
         try:
             check(graph)
         except Invalid as error:
+            places: dict[str, Path] = {f"nodes.{node.name}": ("nodes", i) for i, node in enumerate(graph.nodes)}
+            places |= {f"links.{link.name}": one.path for link, one in zip(graph.links, said, strict=True)}
             for fault in error.errors:
-                self.fields.add(self._places.get(fault["where"], ()), fault["message"], fault["hint"])
+                self.fields.add(places.get(fault["where"], ()), fault["message"], fault["hint"])
             self.fields.raise_if_any()
         return graph
 
@@ -186,7 +194,6 @@ class _Reader:
         if "name" not in said:
             self.fields.missing(path, "name")
         name = self.fields.name(said["name"], (*path, "name")) if "name" in said else ""
-        self._places[f"nodes.{name}"] = path
         return Node(
             name=name,
             definition=self._definition(said, path, NODE_FIELDS),
@@ -201,9 +208,9 @@ class _Reader:
     def _definition(self, given: object, path: Path, beside: Collection[str] = ()) -> dict[str, Any]:
         """The definition in what is given, which says other things `beside` it."""
         said = {key: value for key, value in self.fields.mapping(given, path).items() if key not in beside}
-        for key in [key for key in said if key not in PARAMETERS or key in SAID_ELSEWHERE]:
+        for key in () if said.keys() <= DEFINED else [key for key in said if key not in DEFINED]:
             told = str(key)[:128]
-            hint = nearest(told, (PARAMETERS.keys() - SAID_ELSEWHERE).union(beside))
+            hint = nearest(told, DEFINED.union(beside))
             self.fields.add((*path, told), unknown_parameter(told), hint)
             del said[key]
         return self._valid(said, path)
@@ -231,7 +238,7 @@ class _Reader:
 
     def _links(self, given: list[Any]) -> Iterator[_Said]:
         for index, link in enumerate(given):
-            entries = {"ends": link} if isinstance(link, list) else dict(self.fields.mapping(link, ("links", index)))
+            entries = {"ends": link} if isinstance(link, list) else self.fields.mapping(link, ("links", index))
             yield _Said(entries, ("links", index), shared=False)
 
     def _networks(self, given: list[Any], nodes: list[Any]) -> Iterator[_Said]:
@@ -265,24 +272,29 @@ class _Reader:
         """All of them; those between nodes have a name."""
         taken, tried = {_name(link.entries) for link in links}, Counter[str]()
         for link in links:
-            if not link.shared and "name" not in link.entries:
+            if "name" in link.entries:
+                link.name = link.entries["name"]
+            elif not link.shared:
                 ends = link.entries.get("ends")
-                pair = list(map(_node_of, ends)) if isinstance(ends, list) else []
-                link.entries["name"] = free_name(usual_name(*pair) if len(pair) == 2 else "link", taken, tried)
-                taken.add(link.entries["name"])
+                pair = [_node_of(end) for end in ends] if isinstance(ends, list) else []
+                link.name = name = free_name(usual_name(*pair) if len(pair) == 2 else "link", taken, tried)
+                taken.add(name)
         return links
 
-    def _link(self, said: dict[Any, Any], path: Path, shared: bool) -> Link:
-        self.fields.known(said, NETWORK_FIELDS if shared else LINK_FIELDS, path)
-        for needed in ("name", "ends"):
-            if needed not in said:
-                self.fields.missing(path, needed)
-        name = self._link_name(said.get("name", "?"), (*path, "name"))
-        self._places[f"links.{name}"] = path
-        ends = tuple(self._each_end(said.get("ends", []), (*path, "ends")))
-        cidr = self.fields.cidr(said.get("cidr", ""), (*path, "cidr"))
-        drawn = self._drawn(said, path) if shared else {}
-        return Link(name, ends, shared, cidr, self._options(said, path), **drawn)
+    def _link(self, link: _Said) -> Link:
+        said, path = link.entries, link.path
+        if link.shared and "name" not in said:
+            self.fields.missing(path, "name")
+        if "ends" not in said:
+            self.fields.missing(path, "ends")
+        name = self._link_name(link.name, (*path, "name"))
+        ends = self._all_ends(said.get("ends", []), (*path, "ends"))
+        cidr = self.fields.cidr(said["cidr"], (*path, "cidr")) if "cidr" in said else ""
+        if said.keys() <= _BARE_LINK:
+            return Link(name, ends, link.shared, cidr)
+        self.fields.known(said, NETWORK_FIELDS if link.shared else LINK_FIELDS, path)
+        drawn = self._drawn(said, path) if link.shared else {}
+        return Link(name, ends, link.shared, cidr, self._options(said, path), **drawn)
 
     def _link_name(self, value: object, path: Path) -> str:
         name = self.fields.word(value, path)
@@ -291,34 +303,40 @@ class _Reader:
             self.fields.add(path, message % {"value": shown(value), "most": LINK_NAME})
         return name
 
-    def _options(self, said: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+    def _options(self, said: dict[Any, Any], path: Path) -> dict[str, Any]:
+        """What is said besides, of what a definition may say of a network."""
         given = {_OURS.get(name, name): value for name, value in said.items() if _OURS.get(name, name) in OPTIONS}
         judged = self._valid({"networks": {"": given}}, path, skip=2) if given else {}
         return dict(judged["networks"][""]) if judged else {}
 
-    def _each_end(self, given: object, path: Path) -> Iterator[End]:
+    def _all_ends(self, given: object, path: Path) -> tuple[End, ...]:
         ends = self.fields.listed(given, path)
         self._ends += len(ends)
         if self._ends > MOST_NODES * MOST_CARDS:
             message = _("The machines of a slice have at most %(most)d cards together.")
             self.fields.add(path, message % {"most": MOST_NODES * MOST_CARDS})
             self.fields.raise_if_any()
-        for index, end in enumerate(ends):
-            place = (*path, index)
-            yield self._end(end, place) if isinstance(end, dict) else End(self.fields.word(end, place))
+        return tuple([self._end(end, (*path, index)) for index, end in enumerate(ends)])
 
-    def _end(self, said: dict[Any, Any], path: Path) -> End:
-        self.fields.known(said, END_FIELDS, path)
+    def _end(self, said: object, path: Path) -> End:
+        if not isinstance(said, dict):
+            return End(self.fields.word(said, path))
         if "node" not in said:
             self.fields.missing(path, "node")
+        card = {} if said.keys() <= _BARE_END else self._card(said, path)
+        return End(
+            self.fields.word(said["node"], (*path, "node")) if "node" in said else "",
+            self.fields.ip(said["ip"], (*path, "ip")) if "ip" in said else "",
+            self.fields.word(said["name"], (*path, "name")) if "name" in said else "",
+            card,
+        )
+
+    def _card(self, said: dict[Any, Any], path: Path) -> dict[str, Any]:
+        """What is said besides, of what a definition may say of a card."""
+        self.fields.known(said, END_FIELDS, path)
         given = {key: value for key, value in said.items() if key in CARD}
         judged = self._valid({"nics": [given]}, path, skip=2) if given else {}
-        return End(
-            node=self.fields.word(said.get("node", ""), (*path, "node")),
-            ip=self.fields.ip(said["ip"], (*path, "ip")) if "ip" in said else "",
-            name=self.fields.word(said["name"], (*path, "name")) if "name" in said else "",
-            card=dict(judged["nics"][0]) if judged else {},
-        )
+        return dict(judged["nics"][0]) if judged else {}
 
 
 def _name(said: Mapping[Any, Any]) -> str:

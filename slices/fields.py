@@ -9,7 +9,7 @@ from collections.abc import Set
 from typing import Any, Final
 
 from descriptors.faults import Faults, Path, nearest, shown, too_long
-from descriptors.parameters import canonical_cidr, canonical_ip
+from descriptors.parameters import canonical_cidr, canonical_ip, packed_ipv4
 from descriptors.spelling import HINT, fault_of
 from olimpus.words import gettext as _
 
@@ -111,6 +111,8 @@ class Fields(Faults):
 
     def ip(self, value: object, path: Path) -> str:
         """An address in its shortest form; "" where it waits for one."""
+        if isinstance(value, str) and packed_ipv4(value):
+            return value  # nearly every address of thousands
         text = self.word(value, path)
         try:
             return canonical_ip(text) if text and text != "auto" else ""

@@ -6,7 +6,7 @@ folder with its machines is made of it and read back as one. All of it is plain,
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -152,31 +152,32 @@ def _names(graph: Graph) -> Iterator[Fault]:
 def _ends(graph: Graph) -> Iterator[Fault]:
     known = {node.name for node in graph.nodes}
     for link in graph.links:
-        where, names = f"links.{link.name}", link.nodes
-        for name in dict.fromkeys(names):
+        names = link.nodes
+        for name in () if known.issuperset(names) else dict.fromkeys(names):
             if name not in known:
-                yield _fault(where, _("There is no node “%s”.") % name)
-        if not link.shared and len(names) != 2:
+                yield _fault(f"links.{link.name}", _("There is no node “%s”.") % name)
+        if link.shared:
+            continue
+        if len(names) != 2:
             hint = _("Make it a shared network, or give it two ends.")
-            yield _fault(where, _("A point-to-point link has two ends, not %d.") % len(names), hint)
-        if not link.shared and len(names) == 2 and names[0] == names[1]:
+            yield _fault(f"links.{link.name}", _("A point-to-point link has two ends, not %d.") % len(names), hint)
+        elif names[0] == names[1]:
             message = _("“%s” would be linked to itself.") % names[0]
-            yield _fault(where, message, _("Remove the link, or lead it to another node."))
+            yield _fault(f"links.{link.name}", message, _("Remove the link, or lead it to another node."))
 
 
 def _twice(graph: Graph) -> Iterator[Fault]:
     """Two links between the same two nodes mean two cables; the second is refused unless it has a range of its own."""
-    pairs: defaultdict[frozenset[str], list[Link]] = defaultdict(list)
+    firsts: dict[frozenset[str], Link] = {}
     for link in graph.links:
-        if not link.shared and len(nodes := frozenset(link.nodes)) == 2:
-            pairs[nodes].append(link)
-    for links in pairs.values():
-        for link in links[1:]:
-            if not link.cidr and not links[0].cidr and not any(end.name or end.ip for end in link.ends):
-                told = {"first": links[0].name, "nodes": " – ".join(links[0].nodes)}
-                message = _("It links %(nodes)s once more, as “%(first)s” does.") % told
-                hint = _("Remove it, or write “cidr” or the cards' names if two cables are meant.")
-                yield _fault(f"links.{link.name}", message, hint)
+        if link.shared or len(nodes := frozenset(link.nodes)) != 2:
+            continue
+        first = firsts.setdefault(nodes, link)
+        if first is not link and not (link.cidr or first.cidr or any(end.name or end.ip for end in link.ends)):
+            told = {"first": first.name, "nodes": " – ".join(first.nodes)}
+            message = _("It links %(nodes)s once more, as “%(first)s” does.") % told
+            hint = _("Remove it, or write “cidr” or the cards' names if two cables are meant.")
+            yield _fault(f"links.{link.name}", message, hint)
 
 
 def _crowded(graph: Graph) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from typing import Final
@@ -11,6 +12,8 @@ from slices.documents import free_name
 
 #: Characters of a machine's name; a guest's own name has no more than 63.
 MOST: Final = 60
+#: What nearly all are, and need not be looked at letter by letter.
+_USUAL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.@+-]{0,58}[A-Za-z0-9])?")
 #: Categories of brackets, quotes and spaces.
 _AROUND: Final = frozenset({"Ps", "Pe", "Pi", "Pf", "Zs", "Cc"})
 
@@ -20,6 +23,8 @@ def spelled(label: str, otherwise: str = "node") -> str:
 
     `otherwise` when nothing is left.
     """
+    if _USUAL.fullmatch(label) and label != COMMON:
+        return label
     text = unicodedata.normalize("NFC", label)
     name = "".join(character if is_allowed(character) else _instead(character) for character in text)
     name = " ".join(name.split()).strip(" -")[:MOST].strip(" -")

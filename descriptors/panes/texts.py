@@ -78,7 +78,7 @@ def _stands(where: str, positions: Positions | None) -> tuple[int, int]:
     if positions is None or not keys or keys[0].startswith("/"):
         return 0, 0
     found, whole = positions.lookup(keys), positions.lookup(())
-    return found if found and found != whole else (0, 0)
+    return found if found != whole else (0, 0)
 
 
 def sentence(fault: dict[str, Any]) -> str:

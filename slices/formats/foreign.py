@@ -56,9 +56,11 @@ class Source:
 
     def text(self, value: Any, *path: str | int) -> str:
         """The text itself; numbers are texts, and none is "". Invalid for anything else."""
-        if value is None or isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            return "" if value is None else self._of(str, _("a text"), value, *path)
-        return str(value).strip()
+        if isinstance(value, str):
+            return value.strip()
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return str(value)
+        return "" if value is None else self._of(str, _("a text"), value, *path)
 
     def refuse(self, message: str, *path: str | int) -> Invalid:
         """The error about this place."""
@@ -74,10 +76,9 @@ class Source:
         """Tell what could not be kept as it was."""
         self.report.unmap(what, self.line(*path))
 
-    def line(self, *path: str | int) -> int | None:
+    def line(self, *path: str | int) -> int:
         """The line of what stands there."""
-        found = self._positions.lookup(path)
-        return found[0] if found else None
+        return self._positions.lookup(path)[0]
 
     def sized(self, said: dict[str, Any], names: dict[str, str], *path: str | int) -> dict[str, int]:
         """The sizes of a machine: `names` says what its CPUs and its memory are called in the file."""

@@ -54,7 +54,7 @@ def read(text: str | bytes) -> tuple[Graph, Report]:
         )
     drawing.edges = [_edge(one, positions, edges, place) for place, one in enumerate(listed)]
     for key in data.keys() - _HOW:
-        report.ignore(_("“%(name)s” of the whole.") % {"name": key}, (positions.lookup((key,)) or (None,))[0])
+        report.ignore(_("“%(name)s” of the whole.") % {"name": key}, positions.lookup((key,))[0])
     return graph_of(drawing, report), report
 
 

@@ -90,8 +90,7 @@ class Drawing:
     def line(self, line: Line) -> int | None:
         """The number of the line."""
         if isinstance(line, tuple):
-            found = self.positions.lookup(line) if self.positions else None
-            return found[0] if found else None
+            return self.positions.lookup(line)[0] if self.positions else None
         return line
 
     def bound(self, line: Line) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from descriptors.composer import Composer
 from descriptors.definition import validate
-from descriptors.documents import dump_json, dump_yaml, load, load_with_lines, locate
+from descriptors.documents import Positions, dump_json, dump_yaml, load, load_with_lines, locate
 from olimpus.errors import Invalid, TooLarge
 
 TEXTS = st.text(st.characters(codec="utf-8")) | st.text("ab \n\t:#-'\"|>&*!%@`[]{},?0", max_size=12)
@@ -227,11 +227,38 @@ def test_json_has_positions_too():
     assert positions.lookup(("nodes", 0, "cpus")) == (2, 3)
 
 
-def test_json_that_is_not_yaml_has_no_positions():
-    data, positions = load_with_lines('{"a": "\x7f"}', name="x.json")
-    assert data == {"a": "\x7f"}
-    assert positions.lookup(("a",)) is None
-    assert positions.where(("a",)) == "x.json"
+def test_json_that_is_not_yaml_has_positions_too():
+    data, positions = load_with_lines('\ufeff{"b": [],\r "a": "\x7f"}', name="x.json")
+    assert data == {"b": [], "a": "\x7f"}
+    assert positions.where(("a",)) == "x.json:2:2"
+
+
+def paths_in(data, path=()):
+    yield path
+    entries = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in entries:
+        yield from paths_in(value, (*path, key))
+    yield (*path, "missing", 0)
+
+
+@given(st.lists(DATA, max_size=3), st.sampled_from([None, 0, 1, "\t"]), st.sampled_from(["\n", "\r\n"]))
+def test_json_stands_where_yaml_finds_it(data, indent, line_end):
+    text = json.dumps(data, indent=indent).replace("\n", line_end)
+    positions = load_with_lines(text)[1]
+    as_yaml = Positions("d", Composer("d", text).compose())
+    for path in paths_in(data):
+        assert positions.lookup(path) == as_yaml.lookup(path)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "b", ":", "\\u003a", "a:"]), st.sampled_from('12":a')), max_size=4))
+def test_no_key_is_there_twice(pairs):
+    text = "{" + ", ".join(f'"{key}": {json.dumps(value)}' for key, value in pairs) + "}"
+    expected = [(key.replace("\\u003a", ":"), value) for key, value in pairs]
+    if len(dict(expected)) == len(expected):
+        assert load(text) == dict(expected)
+    else:
+        with pytest.raises(Invalid, match="twice"):
+            load(text)
 
 
 def test_faults_of_a_definition_name_the_line_of_the_document():
