@@ -51,7 +51,8 @@ class Node:
 
     def take(self, child: Node) -> None:
         self.count += child.count
-        self.height = max(self.height, child.height + 1)
+        if child.height >= self.height:
+            self.height = child.height + 1
 
     def plain(self) -> Any:
         """The value as data of its own; the height is bounded, hence the recursion."""
@@ -76,9 +77,9 @@ _LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+")
 _NOT_FINITE: Final = re.compile(r"[-+]?(?:\.inf|\.Inf|\.INF|Infinity)|\.nan|\.NaN|\.NAN|NaN")
 _YAML_TAG: Final = "tag:yaml.org,2002:"
 _TAGS: Final = {
-    ScalarEvent: {None, "!", _YAML_TAG + "str"},
-    SequenceStartEvent: {None, "!", _YAML_TAG + "seq"},
-    MappingStartEvent: {None, "!", _YAML_TAG + "map"},
+    ScalarEvent: {"!", _YAML_TAG + "str"},
+    SequenceStartEvent: {"!", _YAML_TAG + "seq"},
+    MappingStartEvent: {"!", _YAML_TAG + "map"},
 }
 #: libyaml's events → ours, which have the same parts.
 _EVENTS: Final = {
@@ -189,10 +190,10 @@ class Composer:
         return self._fault(message, event.start_mark.line + 1, event.start_mark.column + 1, hint)
 
     def _node(self, event: Any, kind: type[Event]) -> None:
-        tag = str(event.tag) if event.tag is not None else None
-        if tag not in _TAGS[kind]:
+        tag, mark = event.tag, event.start_mark
+        if tag is not None and str(tag) not in _TAGS[kind]:
             raise self._at(event, _("the tag %(tag)s is not allowed") % {"tag": tag}, _("Write plain data."))
-        node = Node(None, event.start_mark.line + 1, event.start_mark.column + 1)
+        node = Node(None, mark.line + 1, mark.column + 1)
         self._grow(1, node.line, node.column)
         if event.anchor is not None:
             self._anchors[event.anchor] = node

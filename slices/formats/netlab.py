@@ -165,7 +165,7 @@ class _Reader:
         for name, _card in cards:
             if name not in self._nodes:
                 raise self._source.refuse(_("There is no node “%s”.") % name[:80], *path)
-        self._source.ignore(sorted(said.keys() - _LINK - self._nodes.keys()), *path)
+        self._source.ignore(sorted(key for key in said if key not in _LINK and key not in self._nodes), *path)
         kind = self._source.text(said.get("type"), *path, "type")
         if kind in _NO_CABLES or said.get("disable") is True:
             self._source.unmap(_("A link of the type “%s” is no cable: left out.") % (kind or "disable"), *path)
