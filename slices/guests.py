@@ -26,6 +26,23 @@ def user_data(graph: Graph) -> dict[str, str]:
     return {name: _cloud_config(script) for name, script in told.items() if script}
 
 
+def lacking(told: str, wanted: str) -> tuple[list[str], bool]:
+    """Of what a machine is to be told, what it was not told before: the ways (`10.64.0.8/29 via 10.64.0.2`), and whether
+    it leads on what is not its own.
+    """
+    before = _orders(told)
+    new = [order.split() for order in _orders(wanted) if order not in before]
+    return [" via ".join(rest) for word, *rest in new if word == "way"], any(word != "way" for word, *_rest in new)
+
+
+def _orders(user_data: str) -> list[str]:
+    """The lines of the script in it."""
+    if not user_data:
+        return []
+    content = json.loads(user_data.partition("\n")[2])["write_files"][0]["content"]
+    return str(content).removeprefix(HEAD).splitlines()
+
+
 def _script(routes: Sequence[routing.Route], leads: bool) -> str:
     lines = ["sysctl -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 || true"] if leads else []
     lines += [f"way {there} {via}" for there, via in routes]

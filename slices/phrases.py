@@ -31,6 +31,8 @@ SENTENCES: Final[Mapping[str, Any]] = {
     "site_unsaid": _("It says no hypervisor."),
     "no_site": _("The hypervisor “%(hypervisor)s” cannot be used. There are: %(places)s."),
     "image_missing": _("There is no image “%(image)s” in %(hypervisor)s. There are: %(places)s."),
+    "routes_kept": _("It keeps the routes that it was made with, and lacks: %(ways)s."),
+    "leads_not": _("It was made before it had to lead on what is not its own, and does not."),
     "range_unserved": _("“%(link)s” cannot have the range %(cidr)s in %(hypervisor)s. These can: %(places)s."),
     "way_without_room": _(
         "Nothing leads into “%(link)s” from outside: its machines have all addresses of %(cidr)s, and %(hypervisor)s needs "
@@ -58,4 +60,6 @@ def phrase(reason: Reason) -> str:
     if reason.code == "quota":
         return str(QUOTAS[told["resource"]]) % told
     sentence = (str(SENTENCES[reason.code]) % told).replace("….", "…")
+    if reason.code == "leads_not" and told["ways"]:
+        return f"{sentence} {str(SENTENCES['routes_kept']) % told}"
     return f"{sentence} {str(INSTEAD) % told}" if "wanted" in told and "flavors" not in told else sentence

@@ -27,7 +27,8 @@ from slices.models import Draft, Plan
 from slices.plan import PINS, Refusal, Row, Running, Site, Wish
 from slices.plan import Plan as Planned
 from slices.plan import plan as planned
-from slices.treeform import Choices, Tree, differences, graph_of, tree_of
+from slices.plan.shape import CHANGE, KEEP
+from slices.treeform import Choices, Tree, chosen_in, differences, graph_of, tree_of
 
 Sites = Mapping[str, Site]
 #: Plans that are kept of a slice.
@@ -79,8 +80,9 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
         resolved = _resolved(folder, graph, standing)
     found = _planned(folder, graph, resolved, standing, known, asked)
     document = documents.write(graph)
-    found = replace(found, basis=standing.basis(document))
     told = _told(graph, resolved)
+    rows = tuple(_noted(row, standing, told.get(row.node)) for row in found.rows)
+    found = replace(found, basis=standing.basis(document), rows=rows)
     return _kept(folder, found, document, _choices(found, known, told))
 
 
@@ -214,6 +216,16 @@ def _unchangeable(folder: Node, graph: Graph, standing: Standing, names: Iterabl
         if creation := creation - set(PINS.values()):
             on = machine.hypervisor.name if machine.hypervisor else ""
             yield Refusal(name, on, Reason("recreate", {"names": sorted(creation)}))
+
+
+def _noted(row: Row, standing: Standing, told: Mapping[str, str] | None) -> Row:
+    """With a note for a machine that exists, and would be told other routes if it were made now."""
+    if told is None or row.change not in (KEEP, CHANGE) or not stands(standing.machines[row.node]):
+        return row
+    before = chosen_in(standing.machines[row.node].definition).get("user_data", "")
+    ways, leads = guests.lacking(before, told["user_data"])
+    note = Reason("leads_not" if leads else "routes_kept", {"ways": ways})
+    return replace(row, note=note) if ways or leads else row
 
 
 def _moved(rows: Iterable[Row], running: Mapping[str, Running]) -> Iterable[Refusal]:

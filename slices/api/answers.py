@@ -63,6 +63,7 @@ def _planned(row: Mapping[str, Any], running: set[str]) -> Json:
         **row,
         **_in_words(row["reason"], "reason", "code"),
         **_in_words(row["flavor_reason"], "flavor_reason", "flavor_code"),
+        "note": phrase(Reason(**row["note"])) if row.get("note") else "",
         "restart": row["change"] == "change" and row["node"] in running,
     }
 

@@ -218,6 +218,7 @@ ROW = inline_serializer(
         "code": serializers.CharField(),
         "flavor_reason": serializers.CharField(),
         "flavor_code": serializers.CharField(),
+        "note": serializers.CharField(help_text="What to know besides: routes that a machine keeps, say."),
         "restart": serializers.BooleanField(help_text="It runs, and is restarted by the change."),
     },
     many=True,

@@ -93,6 +93,8 @@ class Row:
     disk_gib: float
     reason: Reason
     flavor_reason: Reason
+    #: What whoever deploys it ought to know besides.
+    note: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -178,4 +180,4 @@ class Plan:
 
 
 def _reasons(row: Mapping[str, Any]) -> dict[str, Reason]:
-    return {name: Reason(**row[name]) for name in ("reason", "flavor_reason") if name in row}
+    return {name: Reason(**row[name]) for name in ("reason", "flavor_reason", "note") if row.get(name)}

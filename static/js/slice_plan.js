@@ -53,7 +53,7 @@ export class Plan extends EventTarget {
     const place = document.createElement("td")
     place.append(mark(places.indexOf(placeOf(row))), this.choice(row), ...(row.place && row.hypervisor ? [Object.assign(document.createElement("small"), { textContent: row.hypervisor })] : []))
     const size = [row.cpus, row.memory_mib, row.disk_gib].map(value => cell("td", value ?? "", "number"))
-    line.append(cell("th", row.node), cell("td", [changeWord(row.change), row.restart ? page.wordRestart : ""].filter(Boolean).join(", "), `change-${row.change}`), place, cell("td", row.flavor), ...size, cell("td", [refused.get(row.node) ?? row.reason, row.flavor_reason].filter(Boolean).join(" "), "reason"))
+    line.append(cell("th", row.node), cell("td", [changeWord(row.change), row.restart ? page.wordRestart : ""].filter(Boolean).join(", "), `change-${row.change}`), place, cell("td", row.flavor), ...size, cell("td", [refused.get(row.node) ?? row.reason, row.flavor_reason, row.note].filter(Boolean).join(" "), "reason"))
     return line
   }
 
@@ -86,7 +86,7 @@ export class Plan extends EventTarget {
     const news = new Map()
     for (const row of plan.rows) {
       const key = this.keyOf(row.node), at = places.indexOf(placeOf(row))
-      if (key) news.set(key, { colour: refused.has(row.node) ? "#b3261e" : at >= 0 ? placeColour(at) : undefined, letter: at >= 0 ? placeLetter(at) : undefined, refused: refused.has(row.node) || undefined, why: [row.flavor, refused.get(row.node) ?? row.reason, row.flavor_reason].filter(Boolean).join(" · "), zone: placeOf(row) })
+      if (key) news.set(key, { colour: refused.has(row.node) ? "#b3261e" : at >= 0 ? placeColour(at) : undefined, letter: at >= 0 ? placeLetter(at) : undefined, refused: refused.has(row.node) || undefined, why: [row.flavor, refused.get(row.node) ?? row.reason, row.flavor_reason, row.note].filter(Boolean).join(" · "), zone: placeOf(row) })
     }
     this.canvas.mark(news)
     this.legend.hidden = !places.length

@@ -397,4 +397,20 @@ def test_machines_of_a_routed_slice_are_told_the_ways(world, slices):
     assert "way " in rows["r1"]
     assert "user_data" not in str(slices.get(key)["document"])
     plan = slices.post(key, "plan").json()
-    assert {row["change"] for row in plan["rows"]} == {"keep"}
+    assert {(row["change"], row["note"]) for row in plan["rows"]} == {("keep", "")}
+
+
+def test_the_plan_says_which_routes_a_machine_that_exists_will_lack(world, slices):
+    key = slices.made(topology={"kind": "linear", "size": 3}, routed=True)
+    slices.deploy(key)
+    told = slices.get(key)["document"]
+    new = {"ends": ["r3", "r4"], "cidr": "10.9.0.0/29"}
+    slices.draw(key, nodes=[*told["nodes"], {"name": "r4", "role": "router"}], links=[*told["links"], new])
+    plan = slices.post(key, "plan").json()
+    assert plan["fits"]
+    notes = {row["node"]: row["note"] for row in plan["rows"]}
+    assert (notes["r1"], notes["r4"]) == ("", "")  # the one goes the way it always went, the other one is told all
+    assert "10.9.0.0/29 via " in notes["r2"]
+    assert "lead on" in notes["r3"]
+    slices.deploy(key)
+    assert "10.9.0.0/29" in {row["node"]: row["note"] for row in slices.post(key, "plan").json()["rows"]}["r2"]

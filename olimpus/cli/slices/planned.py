@@ -34,7 +34,7 @@ def show(here: Context, plan: Plan) -> None:
         here.out.rows(
             [Column(_("Network"), "name"), Column(_("Change"), _change), Column(_("Addresses"), "cidr")], moved
         )
-    for told in refusals(plan):
+    for told in (*notes(plan), *refusals(plan)):
         here.out.note(told)
 
 
@@ -57,6 +57,11 @@ def _change(row: Mapping[str, Any]) -> Styled:
     sign, colour, word = CHANGES.get(row["change"], ("?", "", row["change"]))
     restarts = f", {_('restarts')}" if row.get("restart") else ""
     return Styled(f"{sign} {word}{restarts}", colour)
+
+
+def notes(plan: Plan) -> Iterator[str]:
+    """What is to be known of nodes besides."""
+    yield from (f"{row['node']}: {row['note']}" for row in plan["rows"] if row.get("note"))
 
 
 def refusals(plan: Plan) -> Iterator[str]:
