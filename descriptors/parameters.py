@@ -253,6 +253,7 @@ SLICE_NODE: Final = _record(
     y=COORDINATE,
     cards=_list(WORD, 32),
     planned=_list(WORD, 8),
+    peers=_list(NAME, 256),
 )
 
 
@@ -450,7 +451,10 @@ _FREE = (
         "node",
         "free",
         SLICE_NODE,
-        gettext_noop("What the machine is in its slice: role, group, apart, critical, and where it is drawn."),
+        gettext_noop(
+            "What the machine is in its slice: role, group, apart, critical, and where it is drawn; “peers” are machines "
+            "of its folder whose addresses outside stand in its user_data for @outside(NAME)@."
+        ),
         {"role": "router", "critical": True, "x": 10, "y": 20},
     ),
     Parameter(

@@ -12,11 +12,12 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from descriptors import peers
 from descriptors.models import Descriptor
 from descriptors.states import State
 from hypervisors.drivers.base import Capability, Power, VmInfo, VmSpec
 from hypervisors.gateway import Gateway
-from olimpus.errors import HypervisorError, Unreachable, VMNotFound
+from olimpus.errors import HypervisorError, Rejected, Unreachable, VMNotFound
 
 #: Where a VM lands after the hypervisor was asked what is really there.
 LANDING = {
@@ -25,6 +26,17 @@ LANDING = {
     Power.ON: State.RUNNING,
     Power.PAUSED: State.PAUSED,
 }
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A machine whose address outside another one is told when that is made; the machine itself may be one."""
+
+    name: str
+    spec: VmSpec
+    gateway: Gateway
+    #: It is on its hypervisor, or on its way to it or from it.
+    there: bool = True
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,7 @@ class Job:
     #: Somebody began this before and did not end it: the VM may be further than its state says.
     resumed: bool
     should_stop: Callable[[], bool]
+    peers: tuple[Peer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,10 +69,35 @@ class Outcome:
 def _create(gateway: Gateway, job: Job) -> Outcome:
     """Create; with the option `start`, also switch on what the hypervisor leaves off."""
     start = bool(job.arguments.get("start"))
-    info = gateway.create(replace(job.spec, start=start), should_stop=job.should_stop)
+    info = gateway.create(replace(_introduced(job), start=start), should_stop=job.should_stop)
     if start and info.power is not Power.ON:
         info = gateway.start(info.ref, should_stop=job.should_stop)
     return Outcome(info, applied=True)
+
+
+def _introduced(job: Job) -> VmSpec:
+    """What is to be made, its user data with the addresses outside that it waits for: each is reserved by asking."""
+    text = str(job.spec.parameters.get("user_data") or "")
+    known = {peer.name: peer for peer in job.peers}
+    names = peers.names_in(text) if job.peers else []
+    for name in names:
+        if name not in known:
+            message = _("“%s”, whose address outside it has to know, is no machine of its folder.") % name[:128]
+            raise Rejected(message, where="user_data", hint=_("Plan the slice again."))
+    if not names:
+        return job.spec
+    text = peers.filled(text, {name: _outside(known[name]) for name in names})
+    return replace(job.spec, parameters={**job.spec.parameters, "user_data": text})
+
+
+def _outside(peer: Peer) -> str:
+    """The address of a peer. Raises as its hypervisor does, telling that it was asked for another machine."""
+    try:
+        return peer.gateway.outside(peer.spec)
+    except HypervisorError as error:
+        told = {"name": peer.name, "hypervisor": peer.gateway.name, "message": error.message}
+        error.message = _("The address outside of “%(name)s” in %(hypervisor)s cannot be had: %(message)s") % told
+        raise
 
 
 def _start(gateway: Gateway, job: Job) -> Outcome:
@@ -123,9 +161,15 @@ def _destroy(gateway: Gateway, job: Job) -> Outcome:
 
 
 def _tidied(gateway: Gateway, job: Job) -> dict[str, Any]:
-    """A network that does not go is no reason to call a machine that is gone broken: the operation tells what is left."""
+    """A network that does not go is no reason to call a machine that is gone broken: the operation tells what is left.
+
+    Peers that were never made go with it: their addresses were only reserved for it to know them.
+    """
     try:
         gateway.tidy(job.spec)
+        for peer in job.peers:
+            if not peer.there:
+                peer.gateway.tidy(peer.spec)
     except HypervisorError as error:
         if error.retry:
             raise
@@ -154,7 +198,7 @@ def _gone_on(gateway: Gateway, job: Job, info: VmInfo | None) -> Outcome:
     """Running, whatever was found. What was made by who began this before us counts as made."""
     applied = info is None or (job.resumed and _as_wanted(info, job.spec))
     if info is None:
-        info = gateway.create(replace(job.spec, start=True), should_stop=job.should_stop)
+        info = gateway.create(replace(_introduced(job), start=True), should_stop=job.should_stop)
     if info.power is Power.PAUSED:
         info = gateway.resume(info.ref, should_stop=job.should_stop)
     elif info.power is not Power.ON:

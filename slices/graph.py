@@ -29,8 +29,13 @@ class End:
     node: str
     ip: str = ""
     name: str = ""
-    #: What else a definition's `nics` entry says: ip_mode, model, mac, forwards, floating.
+    #: What else a definition's `nics` entry says: ip_mode, model, mac, forwards, floating, bridge.
     card: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def bridged(self) -> bool:
+        """Whether it only passes on the frames of the others: such ends come beside the two of a point-to-point link."""
+        return bool(self.card.get("bridge"))
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,11 @@ class Link:
     def nodes(self) -> tuple[str, ...]:
         """Names of its nodes, in the order of its ends."""
         return tuple([end.node for end in self.ends])  # a list is made faster than what a generator gives
+
+    @property
+    def talking(self) -> tuple[str, ...]:
+        """Names of the nodes that it is there for."""
+        return tuple([end.node for end in self.ends if not end.card.get("bridge")])
 
 
 @dataclass(frozen=True)
@@ -158,7 +168,7 @@ def _ends(graph: Graph) -> Iterator[Fault]:
                 yield _fault(f"links.{link.name}", _("There is no node “%s”.") % name)
         if link.shared:
             continue
-        if len(names) != 2:
+        if len(names := link.talking) != 2:
             hint = _("Make it a shared network, or give it two ends.")
             yield _fault(f"links.{link.name}", _("A point-to-point link has two ends, not %d.") % len(names), hint)
         elif names[0] == names[1]:
@@ -170,11 +180,11 @@ def _twice(graph: Graph) -> Iterator[Fault]:
     """Two links between the same two nodes mean two cables; the second is refused unless it has a range of its own."""
     firsts: dict[frozenset[str], Link] = {}
     for link in graph.links:
-        if link.shared or len(nodes := frozenset(link.nodes)) != 2:
+        if link.shared or len(nodes := frozenset(link.talking)) != 2:
             continue
         first = firsts.setdefault(nodes, link)
         if first is not link and not (link.cidr or first.cidr or any(end.name or end.ip for end in link.ends)):
-            told = {"first": first.name, "nodes": " – ".join(first.nodes)}
+            told = {"first": first.name, "nodes": " – ".join(first.talking)}
             message = _("It links %(nodes)s once more, as “%(first)s” does.") % told
             hint = _("Remove it, or write “cidr” or the cards' names if two cables are meant.")
             yield _fault(f"links.{link.name}", message, hint)

@@ -1,4 +1,4 @@
-"""What a machine of a routed slice is told at its first start: the ways to all its networks."""
+"""What machines of a slice are told at their first start: the ways to all its networks, and gateways whom they join."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from slices import routing
+from slices import joins, routing, tunnels
 from slices.graph import Graph
 
 #: Run at each start by cloud-init.
@@ -19,7 +19,17 @@ way() { n=0; until ip route replace "$1" via "$2" || [ $n -ge 60 ]; do n=$((n + 
 
 
 def user_data(graph: Graph) -> dict[str, str]:
-    """Node → cloud-init user data, of a graph with addresses; nothing for nodes that need none, {} unless `routed`."""
+    """Node → cloud-init user data, of a graph with addresses; nothing for nodes that need none.
+
+    Ways are told in `routed` slices; gateways join on layer 2, and are on no way. Whom they find where is for the worker to
+    fill in, as `descriptors.peers` says.
+    """
+    outside = joins.ways_out(graph)
+    told = {name: tunnels.user_data(outside[name], others) for name, others in joins.peers(graph).items()}
+    return {name: text.replace("${", "$${") for name, text in told.items()} | _routes(joins.apart(graph))
+
+
+def _routes(graph: Graph) -> dict[str, str]:
     ways = routing.routes(graph)
     leading = set(routing.forwarders(graph)) if graph.routed else set()
     told = {node.name: _script(ways.get(node.name, ()), node.name in leading) for node in graph.nodes}

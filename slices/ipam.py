@@ -37,12 +37,13 @@ def addressed(graph: Graph, *, pool: str = POOL, avoid: Iterable[str] = ()) -> G
     type provider, without a range) stays as it is, and so do cards for which a range has no room: `check_addresses` tells.
     Invalid for a pool that is none; CapacityExceeded when it is used up.
     """
-    found = {link.name: _given(link) for link in graph.links}
+    ends = _ends_in_time(graph)
+    found = {link.name: _given(link, ends[link.name]) for link in graph.links}
     taken = [network for network in found.values() if network] + [ipaddress.ip_network(text) for text in avoid]
     ranges = {False: _Free(_pool(pool), taken), True: _Free(_pool(pool), taken, half=1)}
     for link in graph.links:
         if found[link.name] is None and not _foreign(link) and not link.cidr:
-            found[link.name] = ranges[link.shared].next(_bits(link), link.name)
+            found[link.name] = ranges[link.shared].next(_bits(link, ends[link.name]), link.name)
     return replace(graph, links=tuple(_numbered(link, found[link.name]) for link in graph.links))
 
 
@@ -127,13 +128,25 @@ def _foreign(link: Link) -> bool:
     return not link.cidr and (bool(link.options.get("aliases")) or link.options.get("type") == "provider")
 
 
-def _bits(link: Link) -> int:
+def _ends_in_time(graph: Graph) -> dict[str, int]:
+    """Link → its cards, with those of what joins its parts on several hypervisors, one on each."""
+    usual = graph.defaults.get("hypervisor")
+    sites = {node.name: node.definition.get("hypervisor") or usual for node in graph.nodes}
+    found = {link.name: len(link.ends) for link in graph.links}
+    if len(set(sites.values())) > 1:
+        for link in graph.links:
+            there = {sites[name] for name in link.talking}
+            found[link.name] = max(found[link.name], len(link.talking) + (len(there) if len(there) > 1 else 0))
+    return found
+
+
+def _bits(link: Link, ends: int) -> int:
     """Of the host part of a range in whose lower half there is room for everybody: above, clouds give addresses."""
     least = SHARED_BITS if link.shared else WIRE_BITS
-    return max(least, (2 * len(link.ends) + 1).bit_length())
+    return max(least, (2 * ends + 1).bit_length())
 
 
-def _given(link: Link) -> Network | None:
+def _given(link: Link, ends: int) -> Network | None:
     """The range that is said, or in which the addresses are that are said; None where there is none, or no good one."""
     try:
         if link.cidr:
@@ -143,7 +156,7 @@ def _given(link: Link) -> Network | None:
         return None
     if not said or len({address.version for address in said}) > 1 or _foreign(link):
         return None
-    return _around(said, _bits(link))
+    return _around(said, _bits(link, ends))
 
 
 def _said(link: Link) -> list[str]:

@@ -30,6 +30,25 @@ SENTENCES: Final[Mapping[str, Any]] = {
     "not_in_slice": _("The slice has it no longer."),
     "site_unsaid": _("It says no hypervisor."),
     "no_site": _("The hypervisor “%(hypervisor)s” cannot be used. There are: %(places)s."),
+    "joins": _("It joins %(links)s with %(hypervisors)s."),
+    "gateway_taken": _(
+        "Networks on several hypervisors are joined by a gateway of this name, but “%(name)s” is something else. Rename it, "
+        "or give it the role “gateway” and no cards of its own."
+    ),
+    "gateway_floats": _(
+        "Nothing can be joined with %(hypervisor)s: it gives machines no floating addresses. Set them up there, or put "
+        "the ends of each link on one hypervisor."
+    ),
+    "gateway_anew": _(
+        "It exists and knows %(known)s; from now on it would have to know %(names)s, which it is told only when it is made. "
+        "Destroy %(gateways)s and plan again: they are made anew."
+    ),
+    "join_range": _("“%(link)s” cannot be joined with another hypervisor: it has no range of IPv4. Give it a “cidr”."),
+    "join_number": _(
+        "“%(link)s” and “%(other)s” cannot both be joined: their ranges begin alike but for the first number. Give one of "
+        "them another “cidr”."
+    ),
+    "join_room": _("“%(link)s” has no addresses left for its gateways: %(cidr)s is %(number)d too small. Widen it."),
     "image_missing": _("There is no image “%(image)s” in %(hypervisor)s. There are: %(places)s."),
     "routes_kept": _("It keeps the routes that it was made with, and lacks: %(ways)s."),
     "leads_not": _("It was made before it had to lead on what is not its own, and does not."),

@@ -38,7 +38,8 @@ def gather(names: Iterable[str]) -> dict[str, Site]:
 def site_of(hypervisor: Hypervisor) -> Site:
     """What one hypervisor offers now, or did when it was last heard."""
     kind, places = _places(hypervisor)
-    return Site(hypervisor.name, kind, places, _flavors(hypervisor), _images(hypervisor), _quota(hypervisor))
+    told = _flavors(hypervisor), _images(hypervisor), _quota(hypervisor)
+    return Site(hypervisor.name, kind, places, *told, floats=_floats(hypervisor))
 
 
 def unserved(graph: Graph, at: Mapping[str, str]) -> Iterator[Refusal]:
@@ -132,6 +133,13 @@ def _itself(hypervisor: Hypervisor) -> tuple[Place, ...] | None:
         for name, total in totals.items()
     }
     return (Place(hypervisor.name, True, (Room(hypervisor.name, Size(**left)),)),)
+
+
+def _floats(hypervisor: Hypervisor) -> bool:
+    try:
+        return gateway_for(hypervisor).floats
+    except OlimpusError:  # as above
+        return False
 
 
 def _flavors(hypervisor: Hypervisor) -> tuple[Flavor, ...]:

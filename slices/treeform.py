@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any, Final
 
+from slices import joins
 from slices.graph import End, Graph, Link, Node
 
 Json = dict[str, Any]
@@ -38,12 +39,14 @@ Choices = Mapping[str, Mapping[str, str]]
 def tree_of(graph: Graph, before: Tree | None = None, choices: Choices | None = None) -> Tree:
     """The definitions of the graph, where those `before` stood until now. What was chosen before stays, unless anew."""
     before, cards, choices = before or Tree(), graph.cards(), choices or {}
-    links = frozenset(_links_in(before.folder))
+    links, peers = frozenset(_links_in(before.folder)), joins.peers(graph)
     machines = {}
     for node in graph.nodes:
         old = before.machines.get(node.name, {})
         chosen = choices.get(node.name, chosen_in(old))
-        machines[node.name] = _machine(node, cards[node.name], chosen, old.get("nics") or [], links)
+        own = _way_out_first(cards[node.name]) if node.name in peers else cards[node.name]
+        made = _machine(node, own, chosen, old.get("nics") or [], links)
+        machines[node.name] = _with_peers(made, peers.get(node.name, ()))
     return Tree(_folder(graph, before.folder), machines)
 
 
@@ -115,6 +118,16 @@ def _place(drawn: Node | Link) -> Json:
     return {name: getattr(drawn, name) for name in ("x", "y") if getattr(drawn, name) is not None}
 
 
+def _way_out_first(cards: Sequence[tuple[Link, End]]) -> Sequence[tuple[Link, End]]:
+    """A gateway's cards: guests often ask for the way out on their first one only."""
+    return sorted(cards, key=lambda card: card[1].bridged)
+
+
+def _with_peers(definition: Json, peers: Sequence[str]) -> Json:
+    """Whose addresses outside it is told when it is made."""
+    return {**definition, "node": {**definition["node"], "peers": list(peers)}} if peers else definition
+
+
 def chosen_in(definition: Mapping[str, Any]) -> dict[str, str]:
     """What a plan has chosen, of a machine's definition."""
     planned = (definition.get("node") or {}).get("planned") or []
@@ -162,7 +175,7 @@ def _links_in(folder: Mapping[str, Any]) -> dict[str, Json]:
 
 def _link(name: str, ends: Sequence[End], said: Mapping[str, Any], slice_: Mapping[str, Any]) -> Link:
     """`slice_`: what the folder's `slice` says of it."""
-    shared = bool(slice_.get("shared")) or len(ends) != 2
+    shared = bool(slice_.get("shared")) or sum(not end.bridged for end in ends) != 2
     link = Link(name, tuple(ends), shared, said.get("cidr") or "", _options(said))
     return replace(link, x=slice_.get("x"), y=slice_.get("y")) if shared else link
 

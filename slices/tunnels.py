@@ -17,6 +17,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from descriptors.peers import placeholder
+
 #: Run at each start by cloud-init.
 SCRIPT: Final = "/var/lib/cloud/scripts/per-boot/60-olimpus-joins"
 #: It goes on looking: addresses come late, and what manages the network may take a card back.
@@ -56,11 +58,6 @@ watch() {
 }
 watch >/run/olimpus-joins/log 2>&1 </dev/null &
 """
-
-
-def placeholder(name: str) -> str:
-    """What stands for the address outside of the machine of this name until its worker knows it."""
-    return f"@outside({name})@"
 
 
 def script(outside: str, peers: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -22,8 +22,9 @@ from descriptors.cascade import Computed
 from descriptors.definition import Size, kind_of
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.nics import Card, joined
-from descriptors.verbs import VERBS, Job, rewrites
+from descriptors.verbs import VERBS, Job, Peer, makes, rewrites
 from descriptors.worker import life
+from descriptors.worker.peers import hypervisors_of, is_there, peers_of, with_macs
 from hypervisors import aliases
 from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.gateway import STOP_SECONDS, Gateway, Interrupted, gateway_for
@@ -116,8 +117,10 @@ def prepare(operations: Sequence[Operation], should_stop: Callable[[Operation], 
     for operation in operations:
         if operation.hypervisor_id in hypervisors:
             operation.hypervisor = hypervisors[operation.hypervisor_id]
-    computed = selectors.computed_many(machines.values())
-    known = Known(computed, selectors.owners(computed.values()), cards_of(machines))
+    others = peers_of(machines.values())
+    all_ = machines | {row.pk: row for rows in others.values() for row in rows}
+    computed = selectors.computed_many(all_.values())
+    known = Known(computed, selectors.owners(computed.values()), cards_of(all_), others, hypervisors_of(others))
     return [
         _task(operation, machines.get(operation.open_for_id or 0), known, should_stop(operation))
         for operation in operations
@@ -126,11 +129,13 @@ def prepare(operations: Sequence[Operation], should_stop: Callable[[Operation], 
 
 @dataclass(frozen=True)
 class Known:
-    """What is read at once for all tasks: computed definitions, folders that own networks, cards given so far."""
+    """What is read at once for all tasks: computed definitions, folders that own networks, cards given so far, peers."""
 
     computed: Mapping[int, Computed | OlimpusError]
     owners: Mapping[str, int]
     cards: Mapping[int, Mapping[int, Card]]
+    peers: Mapping[int, Sequence[Descriptor]]
+    hypervisors: Mapping[str, Hypervisor]
 
 
 def _task(
@@ -145,8 +150,12 @@ def _task(
         return Task(operation, error=VMNotFound(_("The machine is gone."), where=operation.path))
     try:
         values = _values(operation, machine, known)
-        job = _job(operation, machine, values, should_stop)
-        return Task(operation, job, gateway_for(machine.hypervisor), values)
+        job, gateway = _job(operation, machine, values, should_stop), gateway_for(machine.hypervisor)
+        if machine.pk in known.peers:
+            job = replace(
+                job, peers=(Peer(machine.name, job.spec, gateway), *_peers(operation, known.peers[machine.pk], known))
+            )
+        return Task(operation, job, gateway, values)
     except OlimpusError as error:
         return Task(operation, error=error)
     except Exception as error:  # one machine that we cannot read must not keep the others waiting
@@ -168,6 +177,33 @@ def _values(operation: Operation, machine: Descriptor, known: Known) -> dict[str
     where = machine.hypervisor.name if machine.hypervisor else ""
     values = aliases.with_own(computed.values, selectors.marks(computed, known.owners), where)
     return joined(values, known.cards.get(machine.pk, {}))
+
+
+def _peers(operation: Operation, rows: Iterable[Descriptor], known: Known) -> Iterable[Peer]:
+    """Who must be known to make the machine; to remove it, those who were reserved an address and never made."""
+    making = makes(operation.verb, operation.arguments)
+    removing = not making and operation.verb in ("destroy", "recover")
+    for row in rows:
+        if making or (removing and not is_there(row)):
+            try:
+                yield _peer(row, known)
+            except OlimpusError:
+                if making:  # what cannot be said by now keeps nobody from removing the others
+                    raise
+
+
+def _peer(row: Descriptor, known: Known) -> Peer:
+    computed = known.computed[row.pk]
+    if isinstance(computed, OlimpusError):
+        raise computed
+    hypervisor = known.hypervisors.get(str(computed.values.get("hypervisor") or ""))
+    if hypervisor is None:
+        raise VMNotFound(_("“%s” is on no hypervisor.") % row.name, where=row.path)
+    values = aliases.with_own(computed.values, selectors.marks(computed, known.owners), hypervisor.name)
+    values = joined(values, known.cards.get(row.pk, {}))
+    size = selectors.known_size(values) or NO_SIZE
+    spec = with_macs(spec_of(row, _as_called_there(hypervisor, values), size))
+    return Peer(row.name, spec, gateway_for(hypervisor), is_there(row))
 
 
 def unexpected(error: Exception, operation: Operation) -> HypervisorError:

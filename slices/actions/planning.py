@@ -21,8 +21,8 @@ from descriptors.states import State
 from hypervisors.models import Claim
 from hypervisors.placement import RESOURCES, Reason, Strategy
 from olimpus.errors import Invalid, NotFound
-from slices import documents, guests, ipam, selectors, sites
-from slices.graph import Graph
+from slices import documents, guests, ipam, joins, selectors, sites
+from slices.graph import Graph, check
 from slices.models import Draft, Plan
 from slices.plan import PINS, Refusal, Row, Running, Site, Wish
 from slices.plan import Plan as Planned
@@ -75,6 +75,8 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
     graph = wanted(folder, standing, asked.document)
     resolved = _resolved(folder, graph, standing)
     known = sites.gather(_looked_at(resolved, standing))
+    if (whole := _joined(graph, resolved, known)) is not graph:
+        graph, resolved = whole, _resolved(folder, whole, standing)
     if asked.pins:
         graph = _pinned(graph, resolved, asked.pins, known)
         resolved = _resolved(folder, graph, standing)
@@ -132,6 +134,7 @@ def _planned(folder: Node, graph: Graph, resolved: Graph, standing: Standing, kn
     more = [
         *_unchangeable(folder, graph, standing, difference.changed),
         *_moved(found.rows, running),
+        *_outgrown(graph, standing),
         *sites.unserved(graph, at),
     ]
     return replace(found, refusals=(*found.refusals, *more))
@@ -147,6 +150,17 @@ def _looked_at(resolved: Graph, standing: Standing) -> set[str]:
 
 def _hypervisor(definition: Mapping[str, Any], graph: Graph) -> str:
     return str(definition.get("hypervisor") or graph.defaults.get("hypervisor") or "")
+
+
+def _joined(graph: Graph, resolved: Graph, known: Sites) -> Graph:
+    """The graph with the gateways that its nodes on these hypervisors need, and their addresses. Invalid: too many cards."""
+    at = {node.name: _hypervisor(node.definition, resolved) for node in resolved.nodes}
+    images = {node.name: str(node.definition.get("image") or "") for node in resolved.nodes}
+    found = joins.joined(graph, {node: site for node, site in at.items() if site in known}, images)
+    if found is graph:
+        return graph
+    check(found)
+    return ipam.addressed(found)
 
 
 def _resolved(folder: Node, graph: Graph, standing: Standing) -> Graph:
@@ -190,7 +204,7 @@ def _running(standing: Standing, known: Sites) -> dict[str, Running]:
     found = {}
     for name, machine in there.items():
         applied, size = machine.applied or {}, nodes.known_size(machine.applied or {})
-        on = machine.hypervisor.name if machine.hypervisor else ""
+        on = _on(machine)
         worker = on in known and known[on].kind == "worker"
         place = (hosts.get(machine.uid) or machine.host) if worker else applied.get("availability_zone")
         sizes = {resource: getattr(size, resource) for resource in RESOURCES} if size else {}
@@ -201,6 +215,10 @@ def _running(standing: Standing, known: Sites) -> dict[str, Running]:
 def stands(machine: Descriptor) -> bool:
     """Whether it is on a hypervisor, as far as we know."""
     return machine.state != State.PROVISIONED and bool(machine.vm_ref)
+
+
+def _on(machine: Descriptor) -> str:
+    return machine.hypervisor.name if machine.hypervisor else ""
 
 
 def _unchangeable(folder: Node, graph: Graph, standing: Standing, names: Iterable[str]) -> Iterable[Refusal]:
@@ -214,8 +232,7 @@ def _unchangeable(folder: Node, graph: Graph, standing: Standing, names: Iterabl
         old = before.of(folder.path, name, standing.tree.machines[name]).values
         creation = changed(old, after.of(folder.path, name, tree.machines[name]).values)["creation"]
         if creation := creation - set(PINS.values()):
-            on = machine.hypervisor.name if machine.hypervisor else ""
-            yield Refusal(name, on, Reason("recreate", {"names": sorted(creation)}))
+            yield Refusal(name, _on(machine), Reason("recreate", {"names": sorted(creation)}))
 
 
 def _noted(row: Row, standing: Standing, told: Mapping[str, str] | None) -> Row:
@@ -236,12 +253,35 @@ def _moved(rows: Iterable[Row], running: Mapping[str, Running]) -> Iterable[Refu
             yield Refusal(row.node, row.hypervisor, Reason("moves", {"here": here.place, "place": row.place}))
 
 
+def _outgrown(graph: Graph, standing: Standing) -> Iterable[Refusal]:
+    """Gateways that exist and were told of others than there will be: of new ones, or of those that have gone since."""
+    peers, outside = joins.peers(graph), joins.ways_out(graph)
+    for name, others in peers.items():
+        machine = standing.machines.get(name)
+        if machine is None or not stands(machine):
+            continue
+        made = machine.applied or machine.definition
+        known = sorted((made.get("node") or {}).get("peers") or [])
+        if outside[name] not in [nic.get("ip") for nic in made.get("nics") or [] if nic.get("floating")]:
+            yield Refusal(name, _on(machine), Reason("recreate", {"names": ["user_data"]}))
+        elif known != list(others) or any(_is_to_come(standing.machines.get(other)) for other in others):
+            told = {"known": known, "names": list(others), "gateways": [name, *others]}
+            yield Refusal(name, _on(machine), Reason("gateway_anew", told))
+
+
+def _is_to_come(machine: Descriptor | None) -> bool:
+    """Whether it gets an address outside that nobody has been told."""
+    return machine is None or (machine.state == State.PROVISIONED and nodes.open_operation(machine) is None)
+
+
 # -- keeping -----------------------------------------------------------------------------------------------------------
 
 
 def _told(graph: Graph, resolved: Graph) -> dict[str, dict[str, str]]:
-    """Node → the user data of a routed slice, where nobody has given another one."""
-    said = {node.name for node in resolved.nodes if {**resolved.defaults, **node.definition}.get("user_data")}
+    """Node → the user data that it needs, where nobody has given another one; a gateway does not inherit any."""
+    ours = joins.gateways(graph)
+    inherited = resolved.defaults.get("user_data")
+    said = {n.name for n in resolved.nodes if n.definition.get("user_data") or (inherited and n.name not in ours)}
     return {name: {"user_data": text} for name, text in guests.user_data(graph).items() if name not in said}
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from descriptors.faults import nearest
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
+from slices import joins
 from slices.formats import containerlab, gns3, graphml, heat, netlab, nodelink, own, terraform
 from slices.formats.base import MOST_BYTES, Format, bounded, head
 from slices.formats.report import Report
@@ -44,12 +45,12 @@ def read(text: str | bytes, format_name: str = "") -> tuple[Graph, Report]:
 
 
 def write(graph: Graph, format_name: str) -> str:
-    """The graph as a text of this format. Invalid for one that is not written."""
+    """The graph as a text of this format, gateways between hypervisors in our own one only. Invalid for one not written."""
     known = _known(format_name)
     if known.write is None:
         hint = nearest(format_name, [name for name, one in FORMATS.items() if one.write])
         raise Invalid(_("Slices are not written as %s.") % known.title, where="format", hint=hint)
-    return known.write(graph)
+    return known.write(graph if known in (own.JSON, own.YAML) else joins.apart(graph))
 
 
 def sniffed(text: str | bytes) -> Format:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from hypervisors.placement import Placement, Reason, Size, asked
 from slices.graph import Graph, Node
-from slices.plan import checks
+from slices.plan import checks, joining
 from slices.plan.placing import here, place_all
 from slices.plan.shape import (
     ADD,
@@ -35,9 +35,9 @@ __all__ = ["PINS", "Net", "Plan", "Refusal", "Row", "Running", "Site", "Total", 
 def plan(graph: Graph, sites: Iterable[Site], wish: Wish | None = None) -> Plan:
     """The plan of a checked graph, on what these hypervisors offer.
 
-    Nodes go to the hypervisor that they name; links between two of them need tunnels. Machines that run stay where they
-    are unless they are pinned elsewhere; what they lose is not counted as free before it is. Never promises more than
-    there is; all that does not fit is refused at once.
+    Nodes go to the hypervisor that they name; gateways among them (`slices.joins`) lead links from one to another.
+    Machines that run stay where they are unless they are pinned elsewhere; what they lose is not counted as free before it
+    is. Never promises more than there is; all that does not fit is refused at once.
     Invalid when something is set by hand for a node that there is not.
     """
     wish, known = wish or Wish(), {site.name: site for site in sites}
@@ -52,9 +52,11 @@ def plan(graph: Graph, sites: Iterable[Site], wish: Wish | None = None) -> Plan:
         *_unplaced(graph, at, sizes, placements),
         *checks.missing_images(graph, at),
         *checks.lacking_quota(graph, at, sizes, wish),
+        *joining.refusals(graph, at),
     ]
-    networks, tunnels = tuple(_networks(graph, wish)), tuple(_tunnels(graph, at))
-    return Plan(tuple(rows), tuple(refusals), networks, _totals(rows), tunnels, wish.basis)
+    networks, tunnels = tuple(_networks(graph, wish)), tuple(joining.tunnels(graph, at))
+    told = tuple(joining.explained(rows, tunnels))
+    return Plan(told, tuple(refusals), networks, _totals(rows), tunnels, wish.basis)
 
 
 def _placements(graph: Graph, at: Mapping[str, Site], sizes: Mapping[str, Sized], wish: Wish) -> dict[str, Placement]:
@@ -136,11 +138,3 @@ def _networks(graph: Graph, wish: Wish) -> Iterator[Net]:
     for name, cidr in sorted(wish.networks.items()):
         if name not in names:
             yield Net(name, REMOVE, cidr)
-
-
-def _tunnels(graph: Graph, at: Mapping[str, Site]) -> Iterator[Tunnel]:
-    if len({site.name for site in at.values()}) > 1:
-        for link in graph.links:
-            hypervisors = checks.sites_of(link.nodes, at)
-            if len(hypervisors) > 1:
-                yield Tunnel(link.name, hypervisors)

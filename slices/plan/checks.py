@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import difflib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Collection, Iterator, Mapping
 
 from hypervisors.placement import Reason
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
+from slices import joins
 from slices.graph import Graph, Link, Node
 from slices.plan.placing import growth, here
 from slices.plan.shape import Refusal, Site, Wish
 from slices.plan.sizing import Sized
 
-#: Networks of these types are there already; they are joined, not made.
-FOREIGN: Final = frozenset({"public", "provider"})
 #: Site → resource → how much of it is needed.
 Needed = defaultdict[str, defaultdict[str, float]]
 
@@ -91,14 +89,9 @@ def _count_network(link: Link, sites: Mapping[str, Site], wish: Wish, needed: Ne
     """On each site that it reaches it is a network with a subnet; each card is a port."""
     new = link.name not in wish.networks
     for name in {sites[node].name for node in link.nodes if node in sites}:
-        if new and link.options.get("type") not in FOREIGN:
+        if new and link.options.get("type") not in joins.FOREIGN:
             needed[name]["networks"] += 1
             needed[name]["subnets"] += 1
     for node in link.nodes:
         if node in sites and (new or here(node, sites[node], wish) is None):
             needed[sites[node].name]["ports"] += 1
-
-
-def sites_of(nodes: Iterable[str], sites: Mapping[str, Site]) -> tuple[str, ...]:
-    """The hypervisors of these nodes."""
-    return tuple(sorted({sites[node].name for node in nodes if node in sites}))

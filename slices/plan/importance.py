@@ -10,6 +10,7 @@ from typing import Any, Final
 import networkx as nx
 
 from hypervisors.placement import Reason
+from slices import joins
 from slices.graph import Graph
 
 #: Roles that carry the traffic of others.
@@ -31,6 +32,7 @@ def critical(graph: Graph, *, optimise: bool) -> dict[str, Reason]:
     found = {node.name: Reason("critical_marked") for node in graph.nodes if node.critical}
     if not optimise:
         return found
+    graph = joins.apart(graph)  # what joins parts of a network makes nobody more important
     drawn = graph.neighbours()
     paths = dict(_by_paths(graph, drawn))
     return paths | dict(_by_degree(graph, drawn)) | dict(_by_role(graph)) | found

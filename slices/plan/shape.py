@@ -27,7 +27,7 @@ class Site:
 
     `places` are its zones or workers, as `kind` says; None: it has none to choose from. `images` None: nobody knows them,
     and each counts as there. `quota` is what is left of instances, cores, ram (MiB), networks, subnets and ports; what is
-    missing or None is unlimited.
+    missing or None is unlimited. It `floats` where machines get addresses by which others outside find them.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Site:
     flavors: Collection[Named] = tuple(PREDEFINED.values())
     images: Collection[str] | None = None
     quota: Mapping[str, float | None] = field(default_factory=dict)
+    floats: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,11 @@ class Total:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """A link with nodes on several hypervisors, which has to be led from one to the other."""
+    """A link with nodes on several hypervisors, and the nodes that lead it from one to the other."""
 
     link: str
     hypervisors: tuple[str, ...]
+    gateways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Plan:
             (r.node, r.change, r.hypervisor, r.place, r.flavor, r.cpus, r.memory_mib, r.disk_gib) for r in self.rows
         ]
         nets = [(net.name, net.change, net.cidr) for net in self.networks]
-        tunnels = [(tunnel.link, tunnel.hypervisors) for tunnel in self.tunnels]
+        tunnels = [(tunnel.link, tunnel.hypervisors, tunnel.gateways) for tunnel in self.tunnels]
         said = json.dumps([self.basis, self.fits, rows, nets, tunnels], separators=(",", ":"))
         return hashlib.sha256(said.encode()).hexdigest()
 
@@ -174,9 +176,13 @@ class Plan:
             tuple(Refusal(**refusal | _reasons(refusal)) for refusal in said["refusals"]),
             tuple(Net(**net) for net in said["networks"]),
             tuple(Total(**total) for total in said["totals"]),
-            tuple(Tunnel(tunnel["link"], tuple(tunnel["hypervisors"])) for tunnel in said["tunnels"]),
+            tuple(_tunnel(**tunnel) for tunnel in said["tunnels"]),
             said["basis"],
         )
+
+
+def _tunnel(link: str, hypervisors: Sequence[str], gateways: Sequence[str] = ()) -> Tunnel:
+    return Tunnel(link, tuple(hypervisors), tuple(gateways))
 
 
 def _reasons(row: Mapping[str, Any]) -> dict[str, Reason]:

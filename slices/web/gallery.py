@@ -23,6 +23,7 @@ from descriptors.web.doors import SignedIn, door, is_fragment, page
 from hypervisors.models import Hypervisor
 from slices import formats
 from slices.graph import Graph
+from slices.joins import apart
 from slices.selectors import every
 from slices.treeform import Tree, graph_of
 
@@ -115,7 +116,11 @@ def cards(user: User, folders: Iterable[Node], *, counted: bool = True) -> list[
 
 
 def outline(graph: Graph) -> dict[str, Sequence[Any]]:
-    """Places of the nodes, and which of them hang together; a shared network without a place is in the middle of its own."""
+    """Places of the nodes, and which of them hang together; a shared network without a place is in the middle of its own.
+
+    Without gateways: what joins two hypervisors is no part of the shape.
+    """
+    graph = apart(graph)
     drawn = graph.nodes[:MOST_DRAWN]
     places = [_place(at, node.x, node.y) for at, node in enumerate(drawn)]
     index = {node.name: at for at, node in enumerate(drawn)}

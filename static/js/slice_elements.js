@@ -1,4 +1,5 @@
 // What Cytoscape is given for a drawing: nodes, shared networks as vertices of their own, links, groups. Pure but for sizes.
+// A link that gateways lead from one hypervisor to another has more than two ends: it is drawn as a shared network is.
 
 export const groupKey = name => `g:${name}`
 export const parentOf = node => node.group ? groupKey(node.group) : undefined
@@ -12,7 +13,7 @@ export function elementsOf(model) {
   for (const node of model.nodes) found.set(node.key, nodeElement(node))
   const pairs = new Map()
   for (const link of model.links) {
-    const edges = link.shared ? sharedElements(link, model) : wire(link, pairs)
+    const edges = link.shared || link.ends.length > 2 ? sharedElements(link, model) : wire(link, pairs)
     for (const element of edges) found.set(element.data.id, element)
   }
   return found

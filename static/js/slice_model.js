@@ -71,6 +71,8 @@ function writtenEnd({ node, ip, name, card }, names) {
 
 export const find = (model, key) => model.nodes.find(node => node.key === key) ?? model.links.find(link => link.key === key)
 export const isNode = key => key.startsWith("n")
+/** Its ends without those of gateways, which only lead it to another hypervisor. */
+const talking = ({ ends }) => ends.filter(end => !end.card.bridge)
 export const linksOf = (model, key) => model.links.filter(link => link.ends.some(end => end.node === key))
 const between = (model, one, other) => model.links.find(link => !link.shared && link.ends.some(end => end.node === one) && link.ends.some(end => end.node === other))
 
@@ -134,7 +136,7 @@ export function remove(model, keys) {
   const links = model.links.filter(link => !gone.has(link.key)).flatMap(link => {
     const ends = link.ends.filter(end => !gone.has(end.node))
     if (ends.length === link.ends.length) return [link]
-    return link.shared ? [{ ...link, ends }] : []
+    return link.shared || talking({ ends }).length === 2 ? [{ ...link, ends }] : []
   })
   return { ...model, nodes: model.nodes.filter(node => !gone.has(node.key)), links }
 }
@@ -183,9 +185,9 @@ export function merge(model, document, { x = 0, y = 0, at = null } = {}) {
 export function part(model, keys) {
   const nodes = model.nodes.filter(node => keys.includes(node.key))
   const inside = new Set(nodes.map(node => node.key))
-  const links = model.links.filter(found => found.ends.length > 1 && found.ends.every(end => inside.has(end.node)))
+  const links = model.links.filter(found => talking(found).length > 1 && talking(found).every(end => inside.has(end.node)))
   return write({ head: {}, nodes, links: links.map(bare) })
 }
 
-/** A link without its addresses: others of the drawing may have them. */
-const bare = found => ({ ...found, cidr: "", ends: found.ends.map(end => newEnd(end.node)) })
+/** A link without its addresses and gateways: others of the drawing may have them. */
+const bare = found => ({ ...found, cidr: "", ends: talking(found).map(end => newEnd(end.node)) })

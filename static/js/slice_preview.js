@@ -27,7 +27,7 @@ export function draw(place, { nodes, links }) {
 export function outline({ nodes = [], links = [], networks = [] }) {
   const places = nodes.map((node, at) => [node.x ?? 110 * (at % 8), node.y ?? 110 * Math.floor(at / 8)])
   const index = new Map(nodes.map((node, at) => [node.name, at]))
-  const ends = link => (Array.isArray(link) ? link : link.ends ?? []).map(end => index.get(end.node ?? end)).filter(at => at !== undefined)
+  const ends = link => (Array.isArray(link) ? link : link.ends ?? []).filter(end => !end.bridge).map(end => index.get(end.node ?? end)).filter(at => at !== undefined)
   const lines = links.map(ends).filter(pair => pair.length === 2)
   for (const network of networks) {
     const inside = ends(network)

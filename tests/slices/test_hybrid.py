@@ -1,0 +1,322 @@
+"""A slice on two mock hypervisors: gateways are planned, made with each other's addresses, and leave nothing behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from descriptors.actions import request
+from descriptors.models import Descriptor, Node, Operation
+from descriptors.worker.engine import Engine
+from hypervisors.drivers import mock
+from hypervisors.models import Hypervisor
+from olimpus.errors import Unreachable
+from slices import formats, selectors
+from tests import factories
+from tests.slices.conftest import Slices, names
+from tests.worker.conftest import make_due
+
+HYBRID: dict[str, Any] = {
+    "name": "hybrid",
+    "folder": "/courses",
+    "nodes": [
+        {"name": "a1"},
+        {"name": "a2", "x": 10, "y": 20},
+        {"name": "b1", "hypervisor": "far"},
+        {"name": "b2", "hypervisor": "far"},
+    ],
+    "links": [["a1", "a2"], ["a2", "b1"]],
+    "networks": [{"name": "lan", "ends": ["a1", "b2"]}],
+}
+GATEWAYS = ["gw-far", "gw-mock-1"]
+
+
+class Hybrid(Slices):
+    """Slices on mock-1, where /courses is, and on another mock."""
+
+    def __init__(self, world: Any):
+        super().__init__(world, world.root)
+        self.hypervisors = [world.hypervisor, factories.hypervisor(world.root, "far")]
+
+    def make(self, **changes: Any) -> Any:
+        return self.client.post("/api/slices", {**HYBRID, **changes}, format="json")
+
+    def work(self) -> None:
+        Engine(name="test").drain([one.pk for one in self.hypervisors])
+
+    def plan(self, key: int, **body: Any) -> Any:
+        answer = self.post(key, "plan", body)
+        assert answer.status_code == 200, answer.content
+        return answer.json()
+
+    def deploy(self, key: int, **body: Any) -> Any:
+        plan = self.plan(key, **body)
+        answer = self.post(key, "deploy", {"digest": plan["digest"]})
+        assert answer.status_code == 202, (answer.content, plan["refusals"])
+        self.work()
+        return answer.json()
+
+    def machine(self, key: int, name: str) -> Descriptor:
+        return Descriptor.objects.select_related("hypervisor").get(parent=key, name=name)
+
+    def running(self, key: int) -> int:
+        return int(self.get(key, "/status")["progress"]["running"])
+
+
+@pytest.fixture
+def hybrid(world):
+    assert world.courses
+    return Hybrid(world)
+
+
+class Watched:
+    """What was asked of the mocks: user data of what was made, addresses that are kept for machines."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.made: dict[str, str] = {}
+        self.kept: dict[str, str] = {}
+        real = {name: getattr(mock.MockDriver, name) for name in ("create", "outside", "tidy")}
+
+        def create(driver: Any, spec: Any) -> Any:
+            self.made[spec.name] = str(spec.parameters.get("user_data") or "")
+            return real["create"](driver, spec)
+
+        def outside(driver: Any, spec: Any) -> Any:
+            self.kept[spec.uid] = real["outside"](driver, spec)
+            return self.kept[spec.uid]
+
+        def tidy(driver: Any, spec: Any) -> None:
+            self.kept.pop(spec.uid, None)
+            real["tidy"](driver, spec)
+
+        for name, instead in (("create", create), ("outside", outside), ("tidy", tidy)):
+            monkeypatch.setattr(mock.MockDriver, name, instead)
+
+
+@pytest.fixture
+def watched(monkeypatch):
+    return Watched(monkeypatch)
+
+
+def addresses(slice_: Any) -> dict[tuple[str, str], str]:
+    """(link, node) → the address there."""
+    document = slice_["document"]
+    links = [link["ends"] for link in [*document.get("links", []), *document.get("networks", [])]]
+    return {(str(at), end["node"]): end.get("ip", "") for at, ends in enumerate(links) for end in ends}
+
+
+def test_the_plan_shows_gateways(hybrid):
+    key = hybrid.made()
+    plan = hybrid.plan(key)
+    assert plan["fits"], plan["refusals"]
+    assert {row["node"]: (row["change"], row["hypervisor"], row["reason"]) for row in plan["rows"][4:]} == {
+        "gw-far": ("add", "far", "It joins a2-b1, lan with mock-1."),
+        "gw-mock-1": ("add", "mock-1", "It joins a2-b1, lan with far."),
+    }
+    both = {"hypervisors": ["far", "mock-1"], "gateways": GATEWAYS}
+    assert plan["tunnels"] == [{"link": "a2-b1", **both}, {"link": "lan", **both}]
+    assert {row["name"] for row in plan["networks"]} == {"a1-a2", "a2-b1", "lan", "out-far", "out-mock-1"}
+    before = addresses(hybrid.get(key))
+    assert before.items() <= addresses(plan).items()
+    assert names(key) == ["a1", "a2", "b1", "b2"]
+
+
+def test_deployed_told_and_torn_down(hybrid, watched):
+    key = hybrid.made()
+    hybrid.deploy(key)
+    assert hybrid.running(key) == 6
+    near, far = (hybrid.machine(key, name) for name in reversed(GATEWAYS))
+    assert watched.kept.keys() == {str(near.uid), str(far.uid)}
+    assert f'PEERS=\\"{watched.kept[str(far.uid)]}\\"' in watched.made["hybrid-gw-mock-1"]
+    assert f'PEERS=\\"{watched.kept[str(near.uid)]}\\"' in watched.made["hybrid-gw-far"]
+    assert "OUTSIDE=10." in watched.made["hybrid-gw-far"]
+    assert "@outside" not in "".join(watched.made.values())
+    assert "$${" not in watched.made["hybrid-gw-far"]
+    assert [nic.get("floating") for nic in far.definition["nics"]] == [True, None, None]
+    assert far.definition["node"]["peers"] == ["gw-mock-1"]
+    again = hybrid.plan(key)
+    assert {row["change"] for row in again["rows"]} == {"keep"}
+    assert hybrid.delete(key).status_code == 202
+    hybrid.work()
+    assert not Node.objects.filter(pk=key).exists()
+    assert watched.kept == {}
+
+
+def test_what_is_drawn_comes_back(hybrid):
+    """Own files and the drawing have gateways as ordinary nodes; others' formats what was drawn."""
+    key = hybrid.made()
+    hybrid.deploy(key)
+    document = hybrid.get(key)["document"]
+    assert [node["name"] for node in document["nodes"]] == ["a1", "a2", "b1", "b2", *GATEWAYS]
+    copy = hybrid.made(**{**document, "name": "copy"})
+    assert hybrid.get(copy)["document"] == {**document, "name": "copy"}
+    assert [row["change"] for row in hybrid.plan(copy)["rows"]] == ["add"] * 6
+    graph = selectors.graph(Node.objects.get(pk=key))
+    for name, known in formats.FORMATS.items():
+        if known.write and name not in ("own", "yaml"):
+            assert "gw-far" not in formats.write(graph, name), name
+
+
+def test_gateways_go_when_nobody_needs_them(hybrid, watched):
+    key = hybrid.made()
+    hybrid.deploy(key)
+    document = hybrid.get(key)["document"]
+    nodes = [node for node in document["nodes"] if node["name"] not in ("b1", "b2")]
+    links = [document["links"][0]]
+    assert hybrid.draw(key, nodes=nodes, links=links, networks=[]).status_code == 200
+    plan = hybrid.plan(key)
+    assert {row["node"] for row in plan["rows"] if row["change"] == "remove"} == {"b1", "b2", *GATEWAYS}
+    hybrid.deploy(key)
+    assert (names(key), watched.kept) == (["a1", "a2"], {})
+
+
+def test_one_more_link_is_one_more_card(hybrid, watched):
+    key = hybrid.made()
+    hybrid.deploy(key)
+    document = hybrid.get(key)["document"]
+    hybrid.draw(key, links=[*document["links"], ["a1", "b1"]])
+    plan = hybrid.plan(key)
+    changes = {row["node"]: row["change"] for row in plan["rows"]}
+    assert changes == {"a1": "change", "a2": "keep", "b1": "change", "b2": "keep"} | dict.fromkeys(GATEWAYS, "change")
+    before = hybrid.machine(key, "gw-far").definition
+    hybrid.deploy(key)
+    after = hybrid.machine(key, "gw-far").definition
+    assert (len(after["nics"]), after["nics"][:3], after["user_data"]) == (4, before["nics"], before["user_data"])
+
+
+def test_a_third_hypervisor_wants_gateways_made_anew(hybrid, watched):
+    key = hybrid.made()
+    hybrid.deploy(key)
+    third = factories.hypervisor(hybrid.world.root, "third")
+    hybrid.hypervisors.append(third)
+    document = hybrid.get(key)["document"]
+    nodes = [*document["nodes"], {"name": "c1", "hypervisor": "third"}]
+    lan, *others = document["networks"]
+    hybrid.draw(key, nodes=nodes, networks=[{**lan, "ends": [*lan["ends"], "c1"]}, *others])
+    plan = hybrid.plan(key)
+    assert {(refusal["node"], refusal["code"]) for refusal in plan["refusals"]} == {
+        (n, "gateway_anew") for n in GATEWAYS
+    }
+    for name in GATEWAYS:
+        request("destroy", hybrid.machine(key, name), actor=hybrid.world.root, arguments={"force": True})
+    hybrid.work()
+    hybrid.deploy(key)
+    assert hybrid.running(key) == 8
+    assert watched.made["hybrid-gw-third"].count("203.0.113.") == 2
+    assert set(hybrid.machine(key, "gw-far").definition["node"]["peers"]) == {"gw-mock-1", "gw-third"}
+
+
+def test_a_gateway_alone_is_not_made_anew(hybrid):
+    """The others know its old address."""
+    key = hybrid.made()
+    hybrid.deploy(key)
+    request("destroy", hybrid.machine(key, "gw-far"), actor=hybrid.world.root, arguments={"force": True})
+    hybrid.work()
+    assert [(refusal["node"], refusal["code"]) for refusal in hybrid.plan(key)["refusals"]] == [
+        ("gw-mock-1", "gateway_anew")
+    ]
+
+
+def test_undone(hybrid, watched):
+    key = hybrid.made()
+    hybrid.deploy(key)
+    assert hybrid.post(key, "undo").status_code == 202
+    hybrid.work()
+    assert (names(key), watched.kept) == (["a1", "a2", "b1", "b2"], {})
+
+
+def test_a_peers_hypervisor_that_is_silent_is_asked_again(hybrid, watched, monkeypatch):
+    key = hybrid.made()
+    silent, ask = [True], mock.MockDriver.outside
+
+    def outside(driver: Any, spec: Any) -> str:
+        if silent[0] and driver.hypervisor == "far":
+            raise Unreachable("Nobody answers.", where="far")
+        return ask(driver, spec)
+
+    monkeypatch.setattr(mock.MockDriver, "outside", outside)
+    hybrid.deploy(key)
+    waiting = Operation.objects.get(open_for=hybrid.machine(key, "gw-mock-1"))
+    assert waiting.status == "queued"
+    assert waiting.error["message"] == "The address outside of “gw-far” in far cannot be had: Nobody answers."
+    assert hybrid.running(key) == 5
+    silent[0] = False
+    make_due()
+    hybrid.work()
+    assert hybrid.running(key) == 6
+
+
+def test_addresses_of_peers_that_were_never_made_are_given_back(hybrid, watched):
+    """One is made while the other's hypervisor takes no work: its address is reserved, and let go with the first."""
+    key = hybrid.made()
+    plan = hybrid.plan(key)
+    hybrid.post(key, "deploy", {"digest": plan["digest"]})
+    near, far = (hybrid.machine(key, name) for name in reversed(GATEWAYS))
+    Operation.objects.filter(open_for=far).update(status="cancelled", open_for=None)
+    hybrid.work()
+    assert str(far.uid) in watched.kept
+    request("destroy", near, actor=hybrid.world.root, arguments={"force": True})
+    hybrid.work()
+    assert watched.kept == {}
+
+
+def test_refused(hybrid, monkeypatch):
+    monkeypatch.setattr(mock.MockDriver, "floats", False)
+    key = hybrid.made(
+        networks=[
+            {"name": "six", "cidr": "fd00::/64", "ends": ["a1", "b1"]},
+            {"name": "tight", "cidr": "10.0.0.0/30", "ends": ["a1", "b1"]},
+            {"name": "like", "cidr": "10.9.9.0/24", "ends": ["a1", "b1"]},
+            {"name": "other", "cidr": "11.9.9.0/24", "ends": ["a2", "b2"]},
+        ]
+    )
+    plan = hybrid.plan(key)
+    assert not plan["fits"]
+    assert {(refusal["node"], refusal["code"]) for refusal in plan["refusals"]} == {
+        ("gw-far", "gateway_floats"),
+        ("gw-mock-1", "gateway_floats"),
+        ("gw-far", "join_range"),
+        ("gw-far", "join_room"),
+        ("gw-far", "join_number"),
+    }
+
+
+def test_called_like_a_gateway(hybrid):
+    key = hybrid.made(nodes=[*HYBRID["nodes"], {"name": "gw-far", "role": "host", "hypervisor": "far"}])
+    told = hybrid.plan(key)["refusals"]
+    assert [(refusal["node"], refusal["code"]) for refusal in told] == [("gw-far", "gateway_taken")]
+    assert "Rename it" in told[0]["message"]
+
+
+def test_a_gateway_is_as_somebody_says(hybrid):
+    own = {
+        "name": "gw-far",
+        "role": "gateway",
+        "hypervisor": "far",
+        "image": "router-os",
+        "flavor": "nano",
+        "x": 3,
+        "y": 4,
+    }
+    key = hybrid.made(nodes=[*HYBRID["nodes"], own], defaults={"user_data": "#cloud-config\n"})
+    hybrid.deploy(key)
+    document = hybrid.get(key)["document"]
+    assert next(node for node in document["nodes"] if node["name"] == "gw-far") == own
+    assert "PEERS" in hybrid.machine(key, "gw-far").definition["user_data"]
+
+
+def test_a_hypervisor_of_the_folder_counts(hybrid):
+    """One end inherits its hypervisor, the other names the same one: nothing is to be joined."""
+    key = hybrid.made(nodes=[{"name": "a1"}, {"name": "a2"}, {"name": "b1", "hypervisor": "mock-1"}, {"name": "b2"}])
+    plan = hybrid.plan(key)
+    assert (plan["tunnels"], len(plan["rows"])) == ([], 4)
+
+
+def test_in_maintenance_nothing_is_half_made(hybrid):
+    """The other hypervisor takes no work: the deployment is refused as a whole."""
+    Hypervisor.objects.filter(name="far").update(maintenance=True)
+    key = hybrid.made()
+    plan = hybrid.plan(key)
+    assert hybrid.post(key, "deploy", {"digest": plan["digest"]}).status_code == 409
+    assert names(key) == ["a1", "a2", "b1", "b2"]

@@ -1,0 +1,192 @@
+"""Gateways between hypervisors, as pure graphs: the same twice, gone when nobody needs them, and nobody's address moves."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slices import documents, joins, routing
+from slices.graph import End, Graph, Link, Node, check
+from slices.ipam import addressed, check_addresses
+from slices.joins import apart, crossing, gateways, joined, peers
+from slices.plan import Site, Tunnel, plan
+from slices.treeform import Tree, graph_of, tree_of
+from tests.slices.plans import codes, graphs, link, rows
+
+SITES = ("x", "y", "z")
+
+
+def hybrid(*links: Link, routed: bool = False) -> tuple[Graph, dict[str, str]]:
+    """Four nodes on two hypervisors with these links, and where they are."""
+    at = {"a": "x", "b": "x", "c": "y", "d": "y"}
+    nodes = tuple(Node(name, {"hypervisor": site}) for name, site in at.items())
+    return addressed(Graph("g", nodes=nodes, links=links, routed=routed)), at
+
+
+def whole(graph: Graph, sites: dict[str, str]) -> Graph:
+    return addressed(joined(graph, sites))
+
+
+@settings(max_examples=40)
+@given(graphs(sound=True), st.data())
+def test_joined_graphs(graph: Graph, data: st.DataObject):
+    graph = addressed(graph)
+    sites = {node.name: data.draw(st.sampled_from(SITES)) for node in graph.nodes}
+    found = whole(graph, sites)
+    check(found)
+    check_addresses(found)
+    assert joined(found, sites) is found
+    assert apart(found) == graph
+    assert joined(found, dict.fromkeys(sites, "x")) == graph
+    assert {node.name for node in found.nodes} - set(sites) == {
+        joins.name_at(site) for there in crossing(graph, sites).values() for site in there
+    }
+    for one in found.links:
+        inside = {sites[name] for name in one.talking if name in sites}
+        assert sorted(end.node for end in one.ends if end.bridged) == (
+            sorted(map(joins.name_at, inside)) if len(inside) > 1 else []
+        )
+
+
+@settings(max_examples=40)
+@given(graphs(sound=True), st.data())
+def test_through_the_tree_and_documents(graph: Graph, data: st.DataObject):
+    sites = {node.name: data.draw(st.sampled_from(SITES)) for node in graph.nodes}
+    found = whole(addressed(graph), sites)
+    assert documents.read(documents.write(found)) == found
+    tree = tree_of(found)
+    back = graph_of("g", tree)
+    assert (gateways(back), peers(back), back.nodes) == (gateways(found), peers(found), found.nodes)
+    assert [(one.shared, one.cidr, set(one.talking)) for one in back.links] == [
+        (one.shared, one.cidr, set(one.talking)) for one in found.links
+    ]
+    assert tree_of(back, tree) == tree
+    for name in gateways(found):
+        first, *others = tree.machines[name]["nics"]
+        assert first["floating"]
+        assert all(nic["bridge"] for nic in others)
+        assert tree.machines[name]["node"]["peers"] == list(peers(found)[name])
+
+
+def test_three_hypervisors_know_each_other():
+    graph = Graph("g", nodes=tuple(map(Node, "abc")), links=(link("lan", *"abc", shared=True),))
+    found = whole(graph, {"a": "x", "b": "y", "c": "z"})
+    assert peers(found)["gw-y"] == ("gw-x", "gw-z")
+    assert joins.ways_out(found).keys() == {"gw-x", "gw-y", "gw-z"}
+
+
+def test_only_who_shares_a_link_is_a_peer():
+    links = (link("ab", *"ab"), link("bc", *"bc"))
+    found = whole(Graph("g", nodes=tuple(map(Node, "abc")), links=links), {"a": "x", "b": "y", "c": "z"})
+    assert peers(found) == {"gw-x": ("gw-y",), "gw-y": ("gw-x", "gw-z"), "gw-z": ("gw-y",)}
+
+
+@pytest.mark.parametrize("options", [{"type": "provider"}, {"type": "public"}, {"aliases": {"x": "net"}}])
+def test_what_is_there_already_is_joined_by_others(options: dict[str, Any]):
+    graph, sites = hybrid(replace(link("lan", *"ac", shared=True), options=options))
+    assert joined(graph, sites) is graph
+
+
+def test_a_new_link_has_room_for_its_gateways():
+    """In the lower half: above, clouds give addresses."""
+    graph, sites = hybrid(link("ac", *"ac"), link("ab", *"ab"))
+    assert [ipaddress.ip_network(one.cidr).prefixlen for one in graph.links] == [28, 29]
+    ends = whole(graph, sites).links[0].ends
+    assert [int(ipaddress.ip_address(end.ip)) % 16 for end in ends] == [1, 2, 3, 4]
+
+
+def test_the_image_is_the_usual_one_there():
+    graph, sites = hybrid(link("ac", *"ac"))
+    found = joined(graph, sites, {"a": "debian", "b": "debian", "c": "router"})
+    assert [found.node(name).definition for name in ("gw-x", "gw-y")] == [
+        {"hypervisor": "x", "image": "debian"},
+        {"hypervisor": "y", "image": "router"},
+    ]
+
+
+def test_it_is_drawn_below_the_nodes_there():
+    graph, sites = hybrid(link("ac", *"ac"))
+    placed = replace(graph, nodes=tuple(replace(node, x=100.0 * at, y=50.0) for at, node in enumerate(graph.nodes)))
+    found = joined(placed, sites).node("gw-y")
+    assert (found.x, found.y) == (250, 50 + joins.BELOW)
+
+
+def test_gateways_are_on_no_way():
+    graph, sites = hybrid(link("ab", *"ab"), link("bc", *"bc"), link("cd", *"cd"), routed=True)
+    found = whole(graph, sites)
+    assert routing.routes(apart(found)) == routing.routes(graph)
+
+
+def test_a_node_in_its_way():
+    graph, sites = hybrid(link("ac", *"ac"))
+    for name, role, ends in (("gw-y", "host", ()), ("gw-y", "gateway", ("gw-y", "c")), ("out-y", "", ("c",))):
+        more = () if name == "out-y" else (Node(name, {"hypervisor": "y"}, role),)
+        links = (link("out-y" if name == "out-y" else "own", *ends, shared=True),) if ends else ()
+        odd = replace(graph, nodes=(*graph.nodes, *more), links=(*graph.links, *links))
+        assert joins.strangers(odd, "y") == name
+        found = joined(odd, {**sites, "gw-y": "y"})
+        assert "gw-x" in gateways(found)
+        assert "gw-y" not in gateways(found)
+
+
+# -- what plans say ----------------------------------------------------------------------------------------------------
+
+
+def test_planned():
+    graph, sites = hybrid(link("ac", *"ac"), link("ab", *"ab"))
+    graph = whole(graph, sites)
+    told = plan(graph, [Site("x", floats=True), Site("y", floats=True)])
+    assert told.fits
+    assert told.tunnels == (Tunnel("ac", ("x", "y"), ("gw-x", "gw-y")),)
+    reason = rows(told)["gw-x"].reason
+    assert (reason.code, reason.params) == ("joins", {"links": ["ac"], "hypervisors": ["y"]})
+    assert type(told).from_json(told.to_json()) == told
+    bare = plan(apart(graph), [Site("x", floats=True), Site("y", floats=True)])
+    assert bare.digest != told.digest
+
+
+def test_nobody_is_more_important_for_them():
+    graph, sites = hybrid(link("ac", *"ac"), link("ad", *"ad"))
+    told = plan(whole(graph, sites), [Site("x", floats=True), Site("y", floats=True)])
+    assert {row.flavor for row in told.rows} == {"small"}
+
+
+def test_refused():
+    graph, sites = hybrid(
+        link("six", *"ac", cidr="fd00::/64"),
+        link("tight", *"ad", cidr="10.0.0.0/30"),
+        link("like", *"bc", cidr="10.9.9.0/24"),
+        link("other", *"bd", cidr="11.9.9.0/24"),
+    )
+    told = plan(whole(graph, sites), [Site("x"), Site("y", floats=True)])
+    assert codes(told) == {
+        ("gw-x", "gateway_floats"),
+        ("gw-x", "join_range"),
+        ("gw-x", "join_room"),
+        ("gw-x", "join_number"),
+    }
+
+
+def test_old_plans_are_read():
+    told = plan(whole(*hybrid(link("ac", *"ac"))), [Site("x", floats=True), Site("y", floats=True)]).to_json()
+    del told["tunnels"][0]["gateways"]
+    assert plan.__globals__["Plan"].from_json(told).tunnels == (Tunnel("ac", ("x", "y")),)
+
+
+def test_a_tree_without_gateways_is_as_before():
+    graph, _sites = hybrid(link("ac", *"ac"))
+    assert all("peers" not in own.get("node", {}) for own in tree_of(graph, Tree()).machines.values())
+
+
+def test_cards_of_a_gateway_that_is_written_by_hand():
+    """A card that bridges counts for nobody's end."""
+    ends = (End("a"), End("b"), End("gw-x", card={"bridge": True}))
+    nodes = (Node("a"), Node("b"), Node("gw-x", {"hypervisor": "x"}, "gateway"))
+    graph = Graph("g", nodes=nodes, links=(Link("ab", ends),))
+    check(graph)
+    assert apart(graph).links[0].nodes == ("a", "b")
