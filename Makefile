@@ -47,12 +47,13 @@ $(VENV)/.linux: requirements-linux.txt $(VENV)/.tools
 run: $(VENV)/bin/olimpus $(CATALOGS) ## set up, then serve with embedded defaults and demo data
 	@exec $(PY) -m olimpus.embedded
 
-# Three at once on two cores: one works for the command line, one for processes that are killed; both wait most of the time.
+# Three at once on two cores, here and on MariaDB: one works for the command line, one for processes that are killed; both
+# wait most of the time.
 test: $(VENV)/.tools $(CATALOGS) ## unit, property, concurrency and process tests on SQLite
 	$(PY) -m pytest -q -n 3 --dist loadgroup
 
 test-mysql: $(VENV)/.mysql $(CATALOGS) ## those that ask the database, on a throw-away MariaDB server (needs mariadb-server, libmariadb-dev, gcc)
-	tests/with-mariadb $(PY) -m pytest -q -n 2 --dist loadgroup --database-only
+	tests/with-mariadb $(PY) -m pytest -q -n 3 --dist loadgroup --database-only
 
 test-browser: $(VENV)/.tools $(CATALOGS) ## portal and console in headless Chromium (needs Debian's chromium)
 	$(PY) -m pytest -q -n 2 --dist loadgroup tests/browser

@@ -42,6 +42,7 @@ SAME = (
     *("*/test_every_address.py*", "web/test_[!fqs]*"),
     # Who kills, starts and waits for processes again does not know what they store; where writes meet is left in.
     *("*/test_embedded.py*", "*/test_course.py*", "*/test_breaker.py*", "*::test_everything_killed_at_once"),
+    "processes/test_slices.py*",
     *("*::test_a_worker_told_to_stop_*", "*::test_nobody_listens_without_signing_in"),
 )
 
