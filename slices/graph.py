@@ -85,7 +85,7 @@ class Node:
 class Graph:
     """A whole slice. `defaults` is the definition that its nodes share; `routed` asks for routes between its links.
 
-    `parameters` are those that a template asks for: name → {type, title, default, minimum, maximum, choices}.
+    `parameters` are those that a template asks for: name → {type, title, description, default, …}.
     """
 
     name: str = ""

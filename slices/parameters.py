@@ -21,6 +21,7 @@ SCHEMA: Final[dict[str, Any]] = {
         "properties": {
             "type": {"type": "string", "enum": ["integer", "number", "string", "boolean", "image", "flavor"]},
             "title": {"type": "string", "maxLength": 255},
+            "description": {"type": "string", "maxLength": 1000},
             "default": _VALUE,
             "minimum": {"type": "number"},
             "maximum": {"type": "number"},

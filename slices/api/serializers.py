@@ -110,9 +110,10 @@ class ResumeBodySerializer(Strict):
 
 
 class GenerateBodySerializer(serializers.Serializer[Any]):
-    """A topology of `GET /api/slices/topologies` with its parameters."""
+    """A topology of `GET /api/slices/topologies` with its parameters, or a `template` with values for its `parameters`."""
 
-    kind = serializers.CharField(max_length=64)
+    kind = serializers.CharField(max_length=64, required=False)
+    template = serializers.IntegerField(required=False, min_value=1, help_text="The id of a slice.")
 
 
 class ImportBodySerializer(Strict):

@@ -23,7 +23,7 @@ from olimpus.api import query
 from olimpus.errors import Invalid
 from olimpus.pagination import Pagination
 from olimpus.parsers import JSONParser, MultiPartParser
-from slices import actions, documents, formats, ipam, mapping, selectors, sites, topology
+from slices import actions, documents, formats, ipam, mapping, selectors, sites, templates, topology
 from slices.actions import Asked
 from slices.api import answers, serializers
 from slices.graph import Graph
@@ -218,12 +218,12 @@ class SliceViewSet(TreeViewSet):
     )
     @action(detail=False, methods=["post"], pagination_class=None)
     def generate(self, request: Request) -> Response:
-        """The document of a topology: `{"kind": "ring", "size": 4}`. Nothing is made."""
+        """The document of a topology (`{"kind": "ring", "size": 4}`), or of a template with values (`{"template": 12,
+        "parameters": {"size": 5}}`). Nothing is made."""
         given = request.data
-        if not isinstance(given, Mapping) or isinstance(given, QueryDict) or not isinstance(given.get("kind"), str):
+        if not isinstance(given, Mapping) or isinstance(given, QueryDict):
             raise drf.ValidationError({"kind": [_("The name of a topology.")]})
-        parameters = {name: value for name, value in given.items() if name != "kind"}
-        graph = topology.generate(given["kind"], parameters)
+        graph = self._used(given) if "template" in given else self._generated(given)
         return Response(documents.write(ipam.addressed(graph)))
 
     @extend_schema(operation_id="slices_formats", responses={200: serializers.FORMAT, **READ})
@@ -259,6 +259,17 @@ class SliceViewSet(TreeViewSet):
         return Response({"document": documents.write(graph), "report": told})
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _generated(self, given: Mapping[str, Any]) -> Graph:
+        if not isinstance(given.get("kind"), str):
+            raise drf.ValidationError({"kind": [_("The name of a topology.")]})
+        return topology.generate(given["kind"], {name: value for name, value in given.items() if name != "kind"})
+
+    def _used(self, given: Mapping[str, Any]) -> Graph:
+        key, values = given["template"], given.get("parameters", {})
+        if not isinstance(key, int) or not isinstance(values, Mapping):
+            raise drf.ValidationError({"template": [_("The id of a slice, with its “parameters” as a mapping.")]})
+        return templates.used(selectors.graph(self.slice(key)), values)
 
     def _unknown(self, graph: Graph, name: str, names: mapping.Names) -> dict[str, dict[str, str]]:
         """Names that the hypervisor does not know, each with one that it knows; what was said of them is remembered."""

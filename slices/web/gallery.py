@@ -68,6 +68,12 @@ class Card:
         return json.dumps(outline(self.graph), separators=(",", ":"))
 
     @property
+    def asks(self) -> list[tuple[str, str]]:
+        """What a template asks for: title and default of each parameter."""
+        told = self.graph.parameters.items()
+        return [(str(said.get("title") or name), str(said.get("default", ""))) for name, said in told]
+
+    @property
     def parameters(self) -> str:
         """What a template asks for, as JSON."""
         return json.dumps(dict(self.graph.parameters), default=dict)

@@ -7,32 +7,67 @@ export const kindIcon = name => ICONS[name] ?? "affiliate"
 /** Topologies made of topologies are joined by drawing. */
 export const nested = ({ properties = {} }) => Object.values(properties).some(({ type }) => type === "object")
 
-/** Fields for a JSON Schema's properties; `values` reads them. */
-export function fields({ properties = {}, required = [] }) {
+/** Fields for a JSON Schema's properties; `values` reads them. `prefix`: before their names in the form. */
+export function fields({ properties = {}, required = [] }, prefix = "") {
   return Object.entries(properties).filter(([name]) => name !== "kind").map(([name, schema]) => {
-    const label = Object.assign(document.createElement("label"), { className: schema.type === "boolean" ? "form-check" : "form-label", title: schema.description ?? "" })
-    const field = schema.enum ? choice(schema.enum) : document.createElement("input")
-    field.className = schema.enum ? "form-select" : schema.type === "boolean" ? "form-check-input" : "form-control"
-    if (!schema.enum) field.type = { integer: "number", number: "number", boolean: "checkbox" }[schema.type] ?? "text"
-    if (schema.type === "number") field.step = "any"
-    for (const [from, to] of [["minimum", "min"], ["maximum", "max"]]) if (schema[from] !== undefined) field[to] = schema[from]
-    if (schema.type === "boolean") field.checked = Boolean(schema.default)
-    else field.value = schema.default ?? ""
-    Object.assign(field, { name, required: required.includes(name) })
-    field.dataset.kind = schema.type ?? "string"
-    const word = Object.assign(document.createElement("span"), { textContent: schema.title ?? name })
-    label.append(...(schema.type === "boolean" ? [field, word] : [word, field]))
+    const flag = schema.type === "boolean", field = fieldOf(schema)
+    Object.assign(field, { name: prefix + name, required: required.includes(name) && !flag, className: schema.enum ? "form-select" : flag ? "form-check-input" : "form-control" })
+    Object.assign(field.dataset, { kind: schema.type ?? "string", parameter: name })
+    const label = Object.assign(document.createElement("label"), { className: flag ? "form-check" : "form-label" }), word = part("span", schema.title ?? name)
+    label.append(...(flag ? [field, word] : [word, field]))
+    if (schema.description) label.append(part("small", schema.description, "form-hint"))
     return label
   })
 }
 
-function choice(options) {
+function fieldOf(schema) {
+  if (schema.enum) return choice(schema.enum, schema.default)
+  const field = document.createElement("input")
+  field.type = { integer: "number", number: "number", boolean: "checkbox" }[schema.type] ?? "text"
+  if (schema.type === "number") field.step = "any"
+  for (const [from, to] of [["minimum", "min"], ["maximum", "max"]]) if (schema[from] !== undefined) field[to] = schema[from]
+  if (schema.type === "boolean") field.checked = Boolean(schema.default)
+  else field.value = schema.default ?? ""
+  if (schema.known) field.setAttribute("list", `known-${schema.known}`)
+  return field
+}
+
+function choice(options, chosen) {
   const select = document.createElement("select")
-  select.append(...options.map(value => new Option(value, value)))
+  const none = chosen === undefined ? [new Option("", "")] : []
+  select.append(...none, ...options.map(value => new Option(value, JSON.stringify(value), value === chosen, value === chosen)))
   return select
 }
 
+function part(kind, textContent, className = "") {
+  return Object.assign(document.createElement(kind), { textContent, className })
+}
+
 export function values(place) {
-  const read = field => ({ boolean: () => field.checked, integer: () => Number(field.value), number: () => Number(field.value) }[field.dataset.kind] ?? (() => field.value))()
-  return Object.fromEntries([...place.querySelectorAll("[data-kind]")].filter(field => field.type === "checkbox" || field.value !== "").map(field => [field.name, read(field)]))
+  const said = [...place.querySelectorAll("[data-kind]")].filter(field => field.type === "checkbox" || field.value !== "")
+  return Object.fromEntries(said.map(field => [field.dataset.parameter, valueOf(field)]))
+}
+
+function valueOf(field) {
+  if (field.tagName === "SELECT") return JSON.parse(field.value)
+  if (field.type === "checkbox") return field.checked
+  return ["integer", "number"].includes(field.dataset.kind) ? Number(field.value) : field.value
+}
+
+/** Say each fault at the field that it is about (`parameters.size`, `topology.size`, `name`); returns those of no field. */
+export function tell(form, faults) {
+  for (const old of form.querySelectorAll("[data-fault]")) old.remove()
+  for (const field of form.querySelectorAll(".is-invalid")) { field.classList.remove("is-invalid"); field.removeAttribute("aria-invalid"); field.removeAttribute("aria-describedby") }
+  return faults.filter(fault => {
+    const name = (fault.where ?? "").replace(/^(parameters|topology)\./, "")
+    const field = [...form.querySelectorAll("[data-parameter]")].find(each => each.dataset.parameter === name) ?? (name === fault.where ? form.elements[name === "folder" ? "to" : name] : null)
+    if (!field?.labels?.length) return true
+    const told = part("span", [fault.message, fault.hint].filter(Boolean).join(" "), "field-error")
+    Object.assign(told, { id: `fault-${name}` }).dataset.fault = name
+    field.labels[0].append(told)
+    field.classList.add("is-invalid")
+    field.setAttribute("aria-invalid", "true")
+    field.setAttribute("aria-describedby", told.id)
+    return false
+  })
 }

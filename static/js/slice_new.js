@@ -1,9 +1,10 @@
 // A new slice: what it begins with (a topology, a file, a template, nothing), what it is called, and where it goes.
 import { all, ask, page, sentence } from "./slice_api.js"
-import { fields, kindIcon, nested, values } from "./slice_fields.js"
+import { fields, kindIcon, nested, tell, values } from "./slice_fields.js"
 import { draw, outline } from "./slice_preview.js"
 import { Report } from "./slice_report.js"
 
+const NAMED = ["image", "flavor"]
 const PAUSE = 350 // ms without a change before the preview is asked for
 const form = document.querySelector("[data-new-slice]")
 const one = name => form.querySelector(`[data-${name}]`)
@@ -19,7 +20,8 @@ function choose(button) {
   one("file-part").hidden = chosen.begin !== "file"
   one("report").hidden = true
   const schema = chosen.begin === "topology" ? kinds.get(chosen.kind).schema : chosen.begin === "template" ? schemaOf(JSON.parse(chosen.parameters || "{}")) : {}
-  one("fields").replaceChildren(...fields(schema))
+  one("fields").replaceChildren(...fields(schema, "p."))
+  if (chosen.begin === "template") offerNames(chosen.id)
   const name = form.elements.name
   if (!name.dataset.typed) name.value = chosen.name ?? chosen.kind ?? ""
   soon()
@@ -27,8 +29,14 @@ function choose(button) {
 
 /** A template's parameters as the schema of a form. */
 function schemaOf(parameters) {
-  const properties = Object.entries(parameters).filter(([, { type }]) => ["image", "flavor"].includes(type)).map(([name, { type, choices, ...rest }]) => [name, { ...rest, type: { image: "string", flavor: "string" }[type] ?? type, ...(choices && { enum: choices }) }])
+  const properties = Object.entries(parameters).map(([name, { type, choices, ...rest }]) => [name, { ...rest, ...(NAMED.includes(type) ? { type: "string", known: type } : { type }), ...(choices && { enum: choices }) }])
   return { properties: Object.fromEntries(properties) }
+}
+
+/** The images and flavors that machines of this template can have. */
+async function offerNames(id) {
+  const { ok, told: { names = {} } } = await ask(page.vocabulary.replace("/0/", `/${id}/`))
+  if (ok) for (const kind of NAMED) document.getElementById(`known-${kind}`).replaceChildren(...(names[kind] ?? []).map(value => Object.assign(document.createElement("option"), { value })))
 }
 
 // -- the preview
@@ -47,16 +55,24 @@ async function look() {
 
 /** The document that would be made now; null when it cannot be. */
 async function document_() {
-  complain("")
+  refuse({})
   if (chosen.begin === "topology") return told(await ask(all("generate"), { method: "POST", body: { kind: chosen.kind, ...values(one("fields")) } }))
-  if (chosen.begin === "template") return told(await ask(`${page.api}/${chosen.id}`))
+  if (chosen.begin === "template") return told(await ask(all("generate"), { method: "POST", body: { template: Number(chosen.id), parameters: values(one("fields")) } }))
   if (chosen.begin === "file") return report.document
   return { nodes: [] }
 }
 
 function told({ ok, told: answer }) {
-  if (!ok) { complain(sentence(answer)); return null }
+  if (!ok) { refuse(answer); return null }
   return answer.document ?? answer
+}
+
+/** What was refused: each fault at its field, the rest below. */
+function refuse({ message, hint, errors, where = "" }) {
+  const faults = errors?.length ? errors : message ? [{ where, message, hint }] : []
+  const left = tell(form, faults)
+  complain([...new Set(left.slice(0, 6).map(fault => [fault.where, sentence(fault)].filter(Boolean).join(": ")))].join("\n"))
+  form.querySelector("[aria-invalid]")?.scrollIntoView({ block: "nearest" })
 }
 
 /** Read the file; what it names and nobody knows is asked for beside. */
@@ -96,22 +112,15 @@ async function make(event) {
   const { name, to: folder, hypervisor, description } = form.elements
   const found = made ?? await document_()
   if (!found) return
-  const begun = chosen.begin === "template" ? fromTemplate(found) : chosen.begin === "file" ? await mapped(found) : found
+  const begun = chosen.begin === "template" ? { template: Number(chosen.id), parameters: values(one("fields")) } : chosen.begin === "file" ? await mapped(found) : found
   if (!begun) return
   const button = form.querySelector("button[type=submit]")
   button.classList.add("working")
   const body = { ...begun, name: name.value.trim(), ...(description.value.trim() && { description: description.value.trim() }), ...(folder.value.trim() && { folder: folder.value.trim() }), ...(hypervisor.value && { hypervisor: hypervisor.value }) }
   const { ok, told: answer } = await ask(page.api, { method: "POST", body })
   button.classList.remove("working")
-  if (!ok) return complain([sentence(answer), ...(answer.errors ?? []).slice(1, 6).map(fault => `${fault.where ?? ""} ${fault.message}`)].join("\n"))
+  if (!ok) return refuse(answer)
   location.assign(page.editor.replace("/0/", `/${(answer.slice ?? answer).id}/`))
-}
-
-/** A copy of a template: what it asks for by image and flavor is what all its machines get. */
-function fromTemplate({ parameters = {}, ...document }) {
-  const given = values(one("fields"))
-  const asked = Object.entries(parameters).filter(([name, { type }]) => ["image", "flavor"].includes(type) && given[name])
-  return { ...document, defaults: { ...document.defaults, ...Object.fromEntries(asked.map(([name, { type }]) => [type, given[name]])) } }
 }
 
 async function offer() {

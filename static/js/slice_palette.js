@@ -1,6 +1,6 @@
 // The palette: machines, networks and topologies, dragged onto the drawing or pressed. What is offered here is the server's.
 import { all, ask, page, sentence } from "./slice_api.js"
-import { fields, kindIcon, nested, values } from "./slice_fields.js"
+import { fields, kindIcon, nested, tell, values } from "./slice_fields.js"
 import { addNetwork, addNode, merge, read } from "./slice_model.js"
 import { settle } from "./slice_elements.js"
 import { layOut } from "./slice_layout.js"
@@ -128,8 +128,9 @@ export class Palette {
     const parameters = values(this.dialog.querySelector("[data-fields]"))
     const { ok, told } = await ask(all("generate"), { method: "POST", body: { kind: name, ...parameters } })
     const error = this.dialog.querySelector("[data-slot=error]")
-    error.hidden = ok
-    error.textContent = ok ? "" : sentence(told)
+    const left = tell(this.dialog.querySelector("form"), ok ? [] : told.errors?.length ? told.errors : [told])
+    error.hidden = !left.length
+    error.textContent = left.map(sentence).join(" ")
     if (!ok) return
     this.dialog.close()
     const joined = join && this.dialog.querySelector("[name=join]").checked

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -49,9 +50,9 @@ def api(product: Product) -> Api:
     return api
 
 
-def slice_of(api: Api, name: str, kind: str = "ring", size: int = 4) -> int:
+def slice_of(api: Api, name: str, kind: str = "ring", size: int = 4, **more: Any) -> int:
     """A slice that is there already; its id."""
-    body = {"name": name, "folder": PLACE, "topology": {"kind": kind, "size": size}}
+    body = {"name": name, "folder": PLACE, "topology": {"kind": kind, "size": size}, **more}
     return int(api.ask("POST", "slices", json=body)["slice"]["id"])
 
 
@@ -184,8 +185,10 @@ def test_the_keyboard_draws(visitors: Visitors, api: Api) -> None:
     assert page.evaluate(WIRES) == ["h1 r3", "h2 r3", "r1 r2", "r1 r4", "r2 r3", "r3 r4"]
 
 
-def test_a_template_is_offered_and_begun_with(visitors: Visitors, api: Api) -> None:
-    number = slice_of(api, "pattern", kind="star", size=5)
+def test_a_template_is_offered_and_begun_with(visitors: Visitors, api: Api, shots: Path) -> None:
+    size = {"type": "integer", "title": "Machines", "description": "With the hub.", "default": 5, "minimum": 3}
+    asks = {"size": size, "cpus": {"type": "integer", "default": 1}, "image": {"type": "image", "default": "debian-12"}}
+    number = slice_of(api, "pattern", kind="star", size=5, parameters=asks)
     page = visitors.enter("irene")
     open_drawing(page, number)
     page.click(".slice-tools button[title='View and export']")
@@ -194,11 +197,22 @@ def test_a_template_is_offered_and_begun_with(visitors: Visitors, api: Api) -> N
     page.goto(f"/slices/new/?folder={PLACE}")
     page.click(f"[data-begin=template][data-id='{number}']")
     expect(page.locator("[data-counts]")).to_contain_text("Machines: 5")
+    expect(page.locator("[data-begin=template]")).to_contain_text("Machines: 5")
+    page.evaluate("document.querySelector('[data-new-slice]').noValidate = true")  # the server says it, too
+    page.get_by_label("Machines").fill("2")
+    expect(page.locator(".form-label:has([data-parameter=size]) .field-error")).to_contain_text("3")
+    look(page, shots / "slice-template-1440.png")
+    meant(visitors, status=400)
+    page.get_by_label("Machines").fill("7")
+    page.get_by_label("cpus").fill("2")
+    expect(page.locator("[data-counts]")).to_contain_text("Machines: 7")
     page.fill("[name=name]", "begun")
     page.click("button[type=submit]:has-text('Make it')")
     page.wait_for_url(lambda url: url.rstrip("/").rpartition("/")[2].isdigit())
     page.wait_for_selector("html[data-slice=ready]")
-    assert len(page.evaluate(DRAWN)) == 5
+    assert len(page.evaluate(DRAWN)) == 7
+    begun = api.ask("GET", f"slices/{page.url.rstrip('/').rpartition('/')[2]}")["document"]["defaults"]
+    assert (begun["cpus"], begun["image"]) == (2, "debian-12")
 
 
 def test_a_file_comes_in_and_goes_out(visitors: Visitors, api: Api, tmp_path: Path) -> None:

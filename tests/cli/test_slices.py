@@ -130,9 +130,10 @@ def test_a_document_is_made_and_deployed_in_one_go(admin: Terminal, lab: str):
 def test_templates_are_begun_with(admin: Terminal, ring: str):
     admin("set", ring, "slice.template=true")
     assert [row[0] for row in admin("slice", "ls", "--templates").table[1:]] == [ring]
-    admin("slice", "new", "-t", ring, "/slices/begun", "--image", "ubuntu-24.04")
+    admin("set", ring, 'slice.parameters={"size": {"type": "integer", "default": 3}}')
+    admin("slice", "new", "-t", ring, "/slices/begun", "--image", "ubuntu-24.04", "-p", "size=5")
     document = json.loads(admin("slice", "export", "/slices/begun", "--format", "own").out)
-    assert (len(document["nodes"]), document["defaults"]["image"]) == (3, "ubuntu-24.04")
+    assert (len(document["nodes"]), document["defaults"]["image"]) == (5, "ubuntu-24.04")
     assert "one" in admin("slice", "new", "ring", "4", "-t", ring, "/slices/x", code=2).err
     for path in (ring, "/slices/begun"):
         admin("slice", "rm", path, "--yes")

@@ -28,6 +28,19 @@ def template(kind="ring", **more):
     return replace(made, parameters=ASKS, nodes=(*nodes, other))
 
 
+def test_what_a_template_would_make_is_shown_before(world, slices):
+    key = slices.made(parameters=ASKS)
+
+    def shown(**body):
+        return slices.client.post("/api/slices/generate", {"template": key, **body}, format="json")
+
+    assert len(shown(parameters={"size": 6}).json()["nodes"]) == 6
+    (fault,) = shown(parameters={"size": 2}).json()["errors"]
+    assert fault["where"] == "parameters.size"
+    for body in ({"parameters": [1]}, {"template": "x"}, {"template": 0}):
+        assert shown(**body).status_code in (400, 404)
+
+
 def test_without_answers_it_is_as_it_is_drawn():
     made = used(template(), {})
     assert (made.nodes, made.links) == (template().nodes, template().links)

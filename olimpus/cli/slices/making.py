@@ -75,7 +75,7 @@ class Wish:
         """What is asked of the server: options win over what the document says."""
         folder, _slash, name = checked(path).rpartition("/")
         told = {"hypervisor": self.hypervisor, "image": self.image, "flavor": self.flavor}
-        body = {key: document[key] for key in (*PARTS, "topology") if key in document}
+        body = {key: document[key] for key in (*PARTS, "topology", "template") if key in document}
         defaults = {**(document.get("defaults") or {}), **{key: said for key, said in told.items() if said}}
         body |= {"name": name, "folder": folder or "/", "defaults": defaults, "deploy": self.deploy}
         if self.hypervisor:
@@ -91,7 +91,7 @@ def new(
     ],
     parameters: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", metavar="NAME=VALUE", help=_("Of the topology: arity=2. See: slice topologies")),
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help=_("Of the topology or template: arity=2")),
     ] = None,
     file: Annotated[str, typer.Option("--file", "-f", metavar="FILE", help=FILE_HELP)] = "",
     template: Template = "",
@@ -110,13 +110,13 @@ def new(
     if file:
         document = files.imported(here, file)["document"]
     else:
-        document = _like(here, template) if template else _generated(topology, parameters or [])
+        document = _like(here, template, parameters or []) if template else _generated(topology, parameters or [])
     make(here, Wish(hypervisor, image, flavor, description, deploy).body(path, document))
 
 
-def _like(here: Context, template: str) -> Row:
-    """The document of another slice; what a template asks for is nothing of its copies."""
-    return {part: said for part, said in found(here, template)["document"].items() if part != "parameters"}
+def _like(here: Context, template: str, parameters: Sequence[str]) -> Row:
+    """Another slice, with values for what it asks for."""
+    return {"template": found(here, template)["id"], "parameters": values.pairs(parameters)}
 
 
 def _generated(words: Sequence[str], parameters: Sequence[str]) -> Row:
