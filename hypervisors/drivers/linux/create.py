@@ -14,7 +14,6 @@ from typing import Any, Final
 import libvirt
 
 from hypervisors.drivers.base import NicSpec, Power, VmInfo, VmSpec
-from hypervisors.drivers.floating import first_floating
 from hypervisors.drivers.linux import seed
 from hypervisors.drivers.linux.domain import LETTERS, Card, Disk, Hardware, domain_xml, name_of
 from hypervisors.drivers.linux.facts import Facts, volume_of
@@ -26,6 +25,7 @@ from hypervisors.drivers.linux.machines import Machines
 from hypervisors.drivers.linux.marks import mark_of
 from hypervisors.drivers.linux.pool import Pool
 from hypervisors.drivers.linux.sheets import GIB, PREFIX
+from hypervisors.drivers.ways import first_floating
 from olimpus.errors import HypervisorError, Rejected, VMNotFound
 from olimpus.words import gettext as _
 

@@ -48,6 +48,11 @@ COLUMNS = "ref, uid, name, power, cpus, memory_mib, disk_gib, image, nics, since
 WRITABLE = frozenset(COLUMNS.split(", ")) - {"ref"}
 
 
+def path_of(home: Path, hypervisor: str) -> Path:
+    """Where a mock hypervisor's memory is."""
+    return Path(home) / "mock" / f"{hypervisor}.sqlite3"
+
+
 @dataclass(frozen=True)
 class Event:
     """One effect that really happened on the mock hypervisor."""

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from hypervisors.drivers.base import NicSpec, VmSpec
+from hypervisors.drivers.ways import cards_of
 
 GATEWAY = "gateway.example"
 
 
 def rehearsed_ways(spec: VmSpec) -> Iterator[dict[str, Any]]:
     """{kind, address, port, target, command} of each, the same for the same machine."""
-    for wanted, nic in zip(spec.parameters.get("nics") or [], spec.nics, strict=False):
+    for nic, wanted in cards_of(spec):
         ip = nic.ip if nic.ip not in ("", "auto") else nic.mac
         for forward in wanted.get("forwards") or []:
             port = forward.get("outside") or 20000 + _number(spec.uid, forward) % 10000

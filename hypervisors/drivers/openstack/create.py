@@ -14,10 +14,11 @@ from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.disks import Disks
 from hypervisors.drivers.openstack.errors import Clash, of_status
 from hypervisors.drivers.openstack.plan import Blueprint, Planner
-from hypervisors.drivers.openstack.ports import Ports, project_of
+from hypervisors.drivers.openstack.ports import SECURITY, Plug, Ports, project_of
 from hypervisors.drivers.openstack.rest import log_left, when
 from hypervisors.drivers.openstack.servers import Servers
 from hypervisors.drivers.openstack.view import power_of
+from hypervisors.drivers.ways import floats
 from olimpus.errors import HypervisorError, Missing, Rejected, Transient, VMNotFound
 from olimpus.words import gettext as _
 
@@ -33,7 +34,7 @@ ORPHAN_AGE: Final = timedelta(minutes=10)
 
 
 class Creator:
-    """Creates and destroys whole machines: server, ports, extra volumes."""
+    """Creates and destroys whole machines: server, ports, floating addresses, extra volumes."""
 
     def __init__(self, servers: Servers, ports: Ports, disks: Disks, planner: Planner, created_power: str):
         self.servers = servers
@@ -56,6 +57,14 @@ class Creator:
             self._lost.pop(spec.uid, None)
             return server
 
+    def outside(self, spec: VmSpec) -> str:
+        """The floating address that the machine has or will have. (Not alone: making the machine takes minutes.)"""
+        try:
+            return self.ports.outside(spec)
+        except Missing:
+            self.planner.forget()
+            return self.ports.outside(spec)
+
     def _found_or_made(self, spec: VmSpec) -> Json:
         there = self.servers.by_uid(spec.uid)
         if there and there["status"] == "ERROR":
@@ -74,11 +83,13 @@ class Creator:
         claim = self._claim(blueprint)
         if isinstance(claim, dict):
             return self._finished(claim, spec)
-        return self._build(blueprint, [port["id"] for port in claim])
+        return self._build(blueprint, claim)
 
-    def _build(self, blueprint: Blueprint, ports: list[str]) -> Json:
-        spec = blueprint.spec
+    def _build(self, blueprint: Blueprint, claim: Sequence[Json]) -> Json:
+        spec, ports = blueprint.spec, [port["id"] for port in claim]
         try:
+            if blueprint.ports.externals:
+                self.ports.lead_to(spec.uid, blueprint.ports, claim, blueprint.project)
             disks = self.disks.make(spec.uid, spec.name, spec.disks, blueprint.project)
         except HypervisorError:
             self._clear("", spec)
@@ -189,8 +200,10 @@ class Creator:
     # -- removing ---------------------------------------------------------------------------------------------------
 
     def destroy(self, ref: str) -> None:
-        """Remove the machine with its ports and volumes; what is gone already is fine."""
+        """Remove the machine with its ports, addresses and volumes; what is gone already is fine."""
         ports = [port for port in self.ports.of_server(ref) if port["name"].startswith(memory.TAG)]
+        for name in {port["name"] for port in ports}:  # first, as who is killed now finds the ports again
+            self.ports.floating.remove(name.removeprefix(memory.TAG))
         if self.servers.delete(ref, DELETE_SECONDS):
             self.ports.remove(ports)
         else:
@@ -199,9 +212,11 @@ class Creator:
     def tidy(self, spec: VmSpec) -> None:
         """Take away what a machine left whose server somebody deleted on the cloud; nothing while there is one."""
         with one_at_a_time(self.servers.session.home, self.servers.where, "create", spec.uid):
-            left = any(not port["device_id"] for port in self.ports.of_uid(spec.uid)) or spec.disks
+            floating = self.ports.floating.of_uid(spec.uid)
+            left = any(not port["device_id"] for port in self.ports.of_uid(spec.uid)) or floating or spec.disks
             if left and not self.servers.by_uid(spec.uid):
                 self._clear("", spec)
+                self.ports.floating.remove(spec.uid)
 
     def _sweep(self) -> None:
         """Remove ports that a destroy which died left without their server; those of machines in the making stay."""
@@ -216,6 +231,8 @@ class Creator:
         self._lost.pop(spec.uid, None)
         if ref:
             log_left(where, partial(self.servers.delete, seconds=DELETE_SECONDS), ref)
+        if floats(spec):
+            log_left(where, partial(self.ports.floating.remove, spare_held=True), spec.uid)
         log_left(where, partial(self._clear_ports, ref), spec.uid)
         if spec.disks:
             log_left(where, partial(self._clear_disks, project_of(spec)), spec.uid)
@@ -231,14 +248,15 @@ class Creator:
 def _as_planned(ports: Sequence[Json], blueprint: Blueprint) -> list[Json]:
     """The ports in the order of the cards when each card has one, else nothing."""
     by_place = {(port["network_id"], port["mac_address"]): port for port in ports}
-    plan = blueprint.ports
-    found = [by_place.get((network, card.nic.mac)) for card, network in zip(plan.cards, plan.networks, strict=True)]
-    fitting = [
-        port
-        for port, card in zip(found, plan.cards, strict=True)
-        if port and card.nic.ip in ("", "auto", *(fixed["ip_address"] for fixed in port["fixed_ips"]))
-    ]
-    return fitting if len(fitting) == len(plan.cards) == len(ports) else []
+    plugs = blueprint.ports.plugs
+    found = [(plug, by_place.get((plug.network, plug.card.nic.mac))) for plug in plugs]
+    fitting = [port for plug, port in found if port and _fits(port, plug)]
+    return fitting if len(fitting) == len(plugs) == len(ports) else []
+
+
+def _fits(port: Json, plug: Plug) -> bool:
+    ips = ("", "auto", *(fixed["ip_address"] for fixed in port["fixed_ips"]))
+    return plug.card.nic.ip in ips and port.get(SECURITY, True) == plug.secure
 
 
 def _why(server: Json, where: str) -> HypervisorError:

@@ -60,6 +60,7 @@ class OpenStackDriver(Driver):
     }
     offers: ClassVar[frozenset[str]] = OpenStackCloud.kinds
     consoles: ClassVar[tuple[str, ...]] = tuple(KINDS)
+    floats: bool = True
     steps: ClassVar[tuple[tuple[str, str], ...]] = STEPS
 
     def __init__(self, hypervisor: str, settings: Mapping[str, Any], home: Path):
@@ -99,6 +100,9 @@ class OpenStackDriver(Driver):
 
     def create(self, spec: VmSpec) -> VmInfo:
         return self._info(self._creator.create(spec))
+
+    def outside(self, spec: VmSpec) -> str:
+        return self._creator.outside(spec)
 
     def start(self, ref: str) -> VmInfo:
         server = self._reconfigurer.settled(self.servers.get(ref))

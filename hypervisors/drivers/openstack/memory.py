@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from hypervisors.drivers.base import NicSpec
+from hypervisors.drivers.base import NicSpec, VmSpec
+from hypervisors.drivers.ways import floats, is_login, login_of
 
 Json = dict[str, Any]
 
@@ -22,6 +23,7 @@ SIZE, IMAGE, IMAGE_ID, SINCE = "olimpus_size", "olimpus_image", "olimpus_image_i
 #: Writing the note is itself something that happens to the server; who stops it takes the note away.
 NOTE_SECONDS: Final = 5.0
 NIC, DISK = "olimpus_nic_", "olimpus_disk_"
+LOGIN: Final = "olimpus_login"
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,20 @@ def _card(card: Card) -> Json:
     item: Json = {"mac": nic.mac, "network": nic.network, "mode": nic.ip_mode, "model": nic.model}
     item |= {"ip": nic.ip} if nic.ip else {}
     return item | ({"label": card.label} if card.label != nic.network else {})
+
+
+# -- ways in ------------------------------------------------------------------------------------------------------------
+
+
+def of_login(spec: VmSpec) -> dict[str, str]:
+    """Who signs in there, for machines with a floating address."""
+    login = login_of(spec) if floats(spec) else ""
+    return {LOGIN: login} if login else {}
+
+
+def login_in(metadata: Mapping[str, str]) -> str:
+    login = metadata.get(LOGIN, "")
+    return login if is_login(login) else ""  # somebody may have been writing in our place
 
 
 # -- extra disks -------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypervisors.drivers.cloud import Network, Networks, Router, Routers, Subnet
 from hypervisors.drivers.locks import one_at_a_time
 from hypervisors.drivers.openstack.addresses import Range, check_free, check_within, parse_range
 from hypervisors.drivers.openstack.errors import exceeded
+from hypervisors.drivers.openstack.quotas import PLURALS
 from hypervisors.drivers.openstack.rest import Json, Part, at, log_left, missing
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected
 from olimpus.words import gettext as _
@@ -202,7 +203,7 @@ class NetworkService(Part):
         except CapacityExceeded as error:
             quota = self.rest.get("network", f"{at('/quotas', owner)}/details")["quota"].get(kind)
             if quota and quota["used"] >= quota["limit"] >= 0:
-                error.message = exceeded(kind, "1", str(quota["used"]), str(quota["limit"]))
+                error.message = exceeded(PLURALS.get(kind, kind), "1", str(quota["used"]), str(quota["limit"]))
             raise
 
     def _lead_out(self, router: Json, network: str) -> None:

@@ -13,6 +13,7 @@ from hypervisors.drivers.openstack.ports import Plan, Ports, project_of
 from hypervisors.drivers.openstack.rest import PAGE, Rest, nearest
 from hypervisors.drivers.openstack.session import Session
 from hypervisors.drivers.openstack.sizes import Sizes
+from hypervisors.drivers.ways import cards_of
 from olimpus.errors import Rejected
 from olimpus.words import gettext as _
 
@@ -108,7 +109,7 @@ class Blueprint:
     def metadata(self, disks: list[memory.Disk]) -> dict[str, str]:
         spec = self.spec
         size = memory.Size(spec.cpus, spec.memory_mib, spec.disk_gib, self.flavor["name"])
-        known = memory.of_size(size) | memory.of_image(spec.image, self.image["id"])
+        known = memory.of_size(size) | memory.of_image(spec.image, self.image["id"]) | memory.of_login(spec)
         return known | memory.of_cards(self.ports.cards) | memory.of_disks(disks)
 
     def _disks(self, disks: list[memory.Disk]) -> Json:
@@ -156,7 +157,7 @@ class Planner:
         project = project_of(spec)
         image = self.images.named(spec.image, project)
         flavor = self.sizes.choose(spec, volume=on_volume(spec))
-        return Blueprint(spec, project, image, flavor, self.ports.plan(spec.nics, spec))
+        return Blueprint(spec, project, image, flavor, self.ports.plan(spec))
 
     def forget(self) -> None:
         """Look everything up anew."""
@@ -187,11 +188,9 @@ def refuse_what_cannot_be(spec: VmSpec) -> None:
 
 
 def _refuse_ways_in(spec: VmSpec) -> None:
-    if any(nic.get("forwards") or nic.get("floating") for nic in spec.parameters.get("nics") or []):
-        message = _("Ways in from outside are not made on OpenStack.")
-        raise Rejected(
-            message, where="nics", hint=_("Take “forwards” and “floating” out, or associate a floating IP there.")
-        )
+    if any(wanted.get("forwards") for _nic, wanted in cards_of(spec)):
+        message = _("OpenStack forwards no ports: it gives whole addresses.")
+        raise Rejected(message, where="nics", hint=_("Write “floating: true” on the card instead of “forwards”."))
     networks = spec.parameters.get("networks") or {}
     if any((networks.get(nic.network) or {}).get("reaches") for nic in spec.nics):
         message = _("On OpenStack no network reaches another by its definition.")

@@ -9,32 +9,62 @@ from __future__ import annotations
 import hashlib
 import socket
 import uuid
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 from hypervisors.drivers.base import NicSpec, VmSpec, network_name
+from hypervisors.drivers.openstack.errors import Denied
+from hypervisors.drivers.openstack.floating import FloatingIPs, Outlet
+from hypervisors.drivers.openstack.groups import Groups
 from hypervisors.drivers.openstack.known import Known
 from hypervisors.drivers.openstack.memory import Card
 from hypervisors.drivers.openstack.networks import age
 from hypervisors.drivers.openstack.rest import Part, at, nearest
 from hypervisors.drivers.openstack.session import Session
 from hypervisors.drivers.openstack.topology import ensure_network, is_whole, remove_network
+from hypervisors.drivers.ways import cards_of, first_floating
 from olimpus.errors import Missing, Rejected
 from olimpus.words import gettext as _
 
 Json = dict[str, Any]
 
-FIELDS: Final = ["id", "name", "project_id", "shared", "router:external", "created_at", "description", "tags"]
+#: Of a network and of a port: whether Neutron lets through only what comes from the port's own addresses.
+SECURITY: Final = "port_security_enabled"
+FIELDS: Final = ["id", "name", "project_id", "shared", "router:external", "created_at", "description", "tags", SECURITY]
+
+
+@dataclass(frozen=True)
+class Plug:
+    """A card, the network that it hangs on, and what its port is like.
+
+    `groups` are its security groups, () for Neutron's choice; `external` is the network of its floating address, "" for
+    none. With `bridge` the frames of other machines pass; then, or where the network is like that, it is not `secure`.
+    """
+
+    card: Card
+    network: str
+    groups: tuple[str, ...] = ()
+    external: str = ""
+    bridge: bool = False
+    secure: bool = True
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Cards with the networks that they hang on, and the security groups of all."""
+    """The cards of a machine, in their order."""
 
-    cards: tuple[Card, ...]
-    networks: tuple[str, ...]
-    groups: tuple[str, ...]
+    plugs: tuple[Plug, ...] = ()
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        return tuple(plug.card for plug in self.plugs)
+
+    @property
+    def externals(self) -> list[str]:
+        """The external networks that floating addresses are wanted of."""
+        return [plug.external for plug in self.plugs if plug.external]
 
 
 class Ports(Part):
@@ -43,7 +73,8 @@ class Ports(Part):
     def __init__(self, session: Session):
         super().__init__(session)
         self._known_networks: dict[str, Known] = {}
-        self._known_groups: dict[str, Known] = {}
+        self.groups = Groups(session)
+        self.floating = FloatingIPs(session)
         #: Says on a port who made it: the processes that share our home folder.
         place = f"{socket.gethostname()}:{session.home.resolve()}"
         self.maker = f"made by {hashlib.sha256(place.encode()).hexdigest()[:16]}"
@@ -91,11 +122,7 @@ class Ports(Part):
 
     def known(self) -> list[Known]:
         """The lists that are kept."""
-        return [*self._known_networks.values(), *self._known_groups.values()]
-
-    def groups_of(self, spec: VmSpec) -> list[str]:
-        """The ids of the security groups; none said: the project's default one, as Neutron does it."""
-        return [self._group(name, project_of(spec)) for name in spec.parameters.get("security_groups") or []]
+        return [*self._known_networks.values(), *self.groups.known()]
 
     def _network(self, name: str, project: str) -> Json | None:
         """The project's own before a shared and an external one; of those the oldest."""
@@ -116,36 +143,80 @@ class Ports(Part):
 
         return self._known_networks.setdefault(project, Known(read))
 
-    def _group(self, name: str, project: str) -> str:
-        def read() -> list[Json]:
-            query = {"fields": ["id", "name"], "project_id": self.session.project_id(project)}
-            return list(self.rest.pages("network", "/security-groups", "security_groups", query))
-
-        known = self._known_groups.setdefault(project, Known(read))
-        found = known.find(lambda group: name in (group["name"], group["id"]))
-        if not found:
-            hint = nearest(name, known.all())
-            message = _("There is no security group “%(name)s”.") % {"name": name}
-            raise Rejected(message, where="security_groups", hint=hint)
-        return str(found[0]["id"])
-
     # -- making, finding, removing ----------------------------------------------------------------------------------
 
-    def plan(self, nics: Sequence[NicSpec], spec: VmSpec) -> Plan:
+    def plan(self, spec: VmSpec) -> Plan:
         """What the cards of a machine shall be. `Rejected` when there is no such network or group."""
-        networks = [self.network_of(nic, spec) for nic in nics]
-        cards = [Card(nic, network["name"]) for nic, network in zip(nics, networks, strict=True)]
-        return Plan(tuple(cards), tuple(network["id"] for network in networks), tuple(self.groups_of(spec)))
+        networks = [self.network_of(nic, spec) for nic in spec.nics]
+        groups = self.groups.named(spec, project_of(spec))
+        wishes = [wanted for _nic, wanted in cards_of(spec)]
+        if any(wanted.get("bridge") for wanted in wishes):
+            self._require_port_security()
+        return Plan(tuple(self._plug(*one, groups, spec) for one in zip(spec.nics, wishes, networks, strict=True)))
+
+    def _plug(
+        self, nic: NicSpec, wanted: Mapping[str, Any], network: Json, groups: tuple[str, ...], spec: VmSpec
+    ) -> Plug:
+        external = self.floating.external_of(network) if wanted.get("floating") else ""
+        bridge, project = bool(wanted.get("bridge")), project_of(spec)
+        secure = not bridge and bool(network.get(SECURITY, True))
+        if external and secure and not groups:
+            groups = (self.groups.default(project), self.groups.ways_in(project))
+        return Plug(Card(nic, network["name"]), network["id"], () if bridge else groups, external, bridge, secure)
+
+    def _require_port_security(self) -> None:
+        if not self.rest.optional("network", "/extensions/port-security", "extension"):
+            message = _("This cloud cannot let frames of other machines pass through a network card (“bridge”).")
+            hint = _("Its Neutron lacks the extension “port-security”: its administrators can load it.")
+            raise Rejected(message, where="nics", hint=hint)
+
+    def outside(self, spec: VmSpec) -> str:
+        """The floating address of the first card that asks for one, reserved from now on; its network is made.
+
+        `Rejected`, `CapacityExceeded`.
+        """
+        nic, project = first_floating(spec), project_of(spec)
+        external = self.floating.external_of(self.network_of(nic, spec))
+        return self.floating.outside(spec.uid, nic.mac, external, project)
 
     def make(self, uid: str, plan: Plan, project: str) -> list[Json]:
         """New ports in the order of the cards: all of them or, with `Rejected` or `CapacityExceeded`, none."""
-        if not plan.cards:
+        if not plan.plugs:
             return []
         common = {"name": port_name(uid), "description": self.maker}
-        common |= {"security_groups": list(plan.groups)} if plan.groups else {}
-        bodies = [common | _body(card.nic, network) for card, network in zip(plan.cards, plan.networks, strict=True)]
-        made: list[Json] = self.rest.post("network", "/ports", {"ports": bodies}, project=project)["ports"]
+        bodies = [common | _body(plug) for plug in plan.plugs]
+        with _explained(plan):
+            made: list[Json] = self.rest.post("network", "/ports", {"ports": bodies}, project=project)["ports"]
         return made
+
+    def lead_to(self, uid: str, plan: Plan, ports: Sequence[Json], project: str) -> set[str]:
+        """Have floating addresses lead to the ports (in the order of the plan) that shall have them, and to no others.
+
+        Says the addresses.
+        """
+        pairs = zip(plan.plugs, ports, strict=True)
+        outlets = [Outlet(port, plug.external) for plug, port in pairs if plug.external]
+        return self.floating.lead(uid, outlets, project)
+
+    def adapt(self, port: Json, plug: Plug, project: str, *, floated: bool) -> None:
+        """Write what a port that stays shall let through, where it is not so. `floated`: the machine had addresses."""
+        change = self._let_through(port, plug, project, floated=floated)
+        if change:
+            with _explained(Plan((plug,))):
+                self.rest.put("network", at("/ports", port["id"]), {"port": change})
+
+    def _let_through(self, port: Json, plug: Plug, project: str, *, floated: bool) -> Json:
+        secure, groups = port.get(SECURITY, True), set(port["security_groups"])
+        if not plug.secure:
+            return {SECURITY: False, "security_groups": []} if secure else {}
+        if not secure:
+            return {SECURITY: True, "security_groups": list(plug.groups) or [self.groups.default(project)]}
+        wanted = set(groups)
+        if plug.external:
+            wanted |= set(plug.groups)
+        elif floated:
+            wanted -= {self.groups.ready_ways_in(project)}
+        return {"security_groups": sorted(wanted)} if wanted != groups else {}
 
     def of_uid(self, uid: str) -> list[Json]:
         """All ports that were made for this machine."""
@@ -153,9 +224,9 @@ class Ports(Part):
 
     def holder(self, plan: Plan) -> Json | None:
         """A port that has a MAC or an address of the planned cards."""
-        for card, network in zip(plan.cards, plan.networks, strict=True):
-            for query in _claims(card.nic):
-                if found := self._listed(network_id=network, **query):
+        for plug in plan.plugs:
+            for query in _claims(plug.card.nic):
+                if found := self._listed(network_id=plug.network, **query):
                     return found[0]
         return None
 
@@ -180,9 +251,11 @@ class Ports(Part):
             return False
         return True
 
-    def move(self, port: Json, ip: str) -> None:
-        """Another address for a port."""
-        self.rest.put("network", at("/ports", port["id"]), {"port": {"fixed_ips": [{"ip_address": ip}]}})
+    def move(self, port: Json, ip: str) -> Json:
+        """Another address for a port; the port as it is then."""
+        body = {"port": {"fixed_ips": [{"ip_address": ip}]}}
+        moved: Json = self.rest.put("network", at("/ports", port["id"]), body)["port"]
+        return moved
 
     def remove(self, ports: Sequence[Json]) -> None:
         for port in ports:
@@ -209,10 +282,27 @@ def _claims(nic: NicSpec) -> Iterator[dict[str, str]]:
         yield {"fixed_ips": f"ip_address={nic.ip}"}
 
 
-def _body(nic: NicSpec, network: str) -> Json:
-    body: Json = {"network_id": network}
+def _body(plug: Plug) -> Json:
+    nic, body = plug.card.nic, {"network_id": plug.network}
     body |= {"mac_address": nic.mac} if nic.mac else {}
-    return body | ({"fixed_ips": [{"ip_address": nic.ip}]} if nic.ip and nic.ip != "auto" else {})
+    body |= {"fixed_ips": [{"ip_address": nic.ip}]} if nic.ip and nic.ip != "auto" else {}
+    if plug.bridge:
+        return body | {SECURITY: False, "security_groups": []}
+    return body | ({"security_groups": list(plug.groups)} if plug.groups else {})
+
+
+@contextmanager
+def _explained(plan: Plan) -> Iterator[None]:
+    """Neutron lets only the owner of a network open a port of it, and says so in the words of its policy."""
+    try:
+        yield
+    except Denied as error:
+        names = ", ".join(f"“{plug.card.label}”" for plug in plan.plugs if plug.bridge)
+        if not names:
+            raise
+        message = _("The account may not let frames of other machines pass (“bridge”) in %(networks)s: %(text)s")
+        hint = _("It takes the network's owner or an administrator: let Olimpus make the network, in the same project.")
+        raise Denied(message % {"networks": names, "text": error.message}, where="nics", hint=hint) from None
 
 
 def _may_use(network: Json, project: str) -> bool:

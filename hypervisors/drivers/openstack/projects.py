@@ -8,6 +8,7 @@ from typing import Final
 
 from hypervisors.drivers.cloud import Project, Projects
 from hypervisors.drivers.openstack.errors import Denied, NoService
+from hypervisors.drivers.openstack.groups import DEFAULT, WAYS_IN
 from hypervisors.drivers.openstack.quotas import UNLIMITED, QuotaService
 from hypervisors.drivers.openstack.rest import Json, at, in_parallel, log_left, missing
 from olimpus.errors import Rejected
@@ -17,6 +18,8 @@ from olimpus.words import gettext_noop
 #: Roles of the accounts that run the cloud: where others have one, the project is the cloud's own.
 RUNNING_ROLES: Final = frozenset({"admin", "service"})
 NAMED: Final = 5  # how many of a kind a refusal names
+#: Security groups that keep no project: Neutron's own and ours.
+OWN_GROUPS: Final = (DEFAULT, WAYS_IN)
 #: What keeps a project: how people call it, service, path and key of its list.
 CONTENTS: Final = (
     (gettext_noop("machines"), "compute", "/servers", "servers"),
@@ -77,7 +80,7 @@ class ProjectService(QuotaService):
         return project_of(known)
 
     def delete_project(self, name: str) -> None:
-        """Remove an empty project with its default security group and its quotas."""
+        """Remove an empty project with its quotas and the security groups that it has of itself, or of ours."""
         known = self._project(name)
         if not known:
             return
@@ -114,8 +117,8 @@ class ProjectService(QuotaService):
         return str(found[0]["id"])
 
     def _groups(self, project_id: str) -> list[Json]:
-        """The default security groups: Neutron makes one as soon as anybody looks."""
-        query = {"project_id": project_id, "name": "default"}
+        """The default security group, which Neutron makes as soon as anybody looks, and ours."""
+        query = {"project_id": project_id, "name": OWN_GROUPS}
         with suppress(NoService):
             return list(self.rest.pages("network", "/security-groups", "security_groups", query))
         return []
@@ -187,7 +190,7 @@ class ProjectService(QuotaService):
             items = list(self.rest.pages(service, path, key, query))
         except NoService:
             return ""
-        return _listed(word, (item for item in items if key != "security_groups" or item["name"] != "default"))
+        return _listed(word, (item for item in items if key != "security_groups" or item["name"] not in OWN_GROUPS))
 
 
 def project_of(item: Json) -> Project:

@@ -11,10 +11,10 @@ from hypervisors.drivers.base import POWER_WORDS, Power, VmSpec
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.disks import Disks
 from hypervisors.drivers.openstack.plan import Planner, description_of, refuse_what_cannot_be
-from hypervisors.drivers.openstack.ports import Plan, Ports, project_of
+from hypervisors.drivers.openstack.ports import Plan, Plug, Ports, project_of
 from hypervisors.drivers.openstack.rest import at, log_left, wait_for
 from hypervisors.drivers.openstack.servers import Servers
-from hypervisors.drivers.openstack.view import nics_of, power_of, task_of
+from hypervisors.drivers.openstack.view import addresses_of, nics_of, power_of, task_of
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, TimedOut, VMNotFound
 from olimpus.words import gettext as _
 
@@ -24,17 +24,27 @@ RESIZE_SECONDS: Final = 580.0
 PORT_SECONDS: Final = 120.0
 SHOWN_SECONDS: Final = 20.0
 #: What the machine remembers of its run parameters; the rest of its metadata stays.
-WRITTEN: Final = (memory.SIZE, memory.NIC, memory.DISK)
+WRITTEN: Final = (memory.SIZE, memory.NIC, memory.DISK, memory.LOGIN)
 
 
 @dataclass(frozen=True)
 class Cards:
     """What is to be done with the cards: Neutron's ports in their order, of which the first ones stay."""
 
+    plan: Plan
     stay: Sequence[Json]
     go: Sequence[Json]
     come: Plan
     move: Sequence[tuple[Json, str]]  # a port and its new address
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What Nova shall show of the cards, and what no more, before they count as written."""
+
+    ips: set[str]
+    gone_ips: set[str]
+    gone_macs: set[str]
 
 
 class Reconfigurer:
@@ -52,14 +62,14 @@ class Reconfigurer:
         _require_off(server, self.servers.where)
         refuse_what_cannot_be(spec)
         flavor = self._flavor(server, spec)
-        plan = self.ports.plan(spec.nics, spec)
+        plan = self.ports.plan(spec)
         cards = self._cards(server, plan)
         known = self._disks_in(server, spec)
         _refuse_shrinking(known, spec, self.servers.where)
-        if flavor["name"] != server["flavor"]["original_name"]:
-            self._resize(server, flavor)
-        self._write_cards(ref, spec, cards)
-        self._wait_until_shown(ref, cards)
+        with self.ports.floating.ready(spec.uid, plan.externals, project_of(spec)):
+            if flavor["name"] != server["flavor"]["original_name"]:
+                self._resize(server, flavor)
+        self._wait_until_shown(ref, self._write_cards(ref, spec, cards))
         disks = self._write_disks(ref, spec, known)
         before = {card.label for card in memory.cards_in(server["metadata"])}
         for left in before - {
@@ -115,25 +125,23 @@ class Reconfigurer:
     def _cards(self, server: Json, plan: Plan) -> Cards:
         """Cards that are there in the wanted order stay, as Nova only adds behind the last one."""
         now = _in_order(self.ports.of_server(server["id"]), memory.cards_in(server["metadata"]))
-        wanted = list(zip(plan.cards, plan.networks, strict=True))
         same = 0
-        while same < min(len(now), len(wanted)) and _is(now[same], *wanted[same]):
+        while same < min(len(now), len(plan.plugs)) and _is(now[same], plan.plugs[same]):
             same += 1
         move = [(port, card.nic.ip) for port, card in zip(now, plan.cards, strict=False) if _moves(port, card)]
-        come = Plan(plan.cards[same:], plan.networks[same:], plan.groups)
-        return Cards(now[:same], now[same:], come, [(port, ip) for port, ip in move if port in now[:same]])
+        come = Plan(plan.plugs[same:])
+        return Cards(plan, now[:same], now[same:], come, [(port, ip) for port, ip in move if port in now[:same]])
 
-    def _write_cards(self, ref: str, spec: VmSpec, cards: Cards) -> None:
+    def _write_cards(self, ref: str, spec: VmSpec, cards: Cards) -> Shown:
         for port in cards.go:
             self.rest.delete("compute", f"{at('/servers', ref)}/os-interface{at('', port['id'])}")
         if cards.go:
             self._wait_until_free(ref, {port["id"] for port in cards.go})
             self.ports.remove(cards.go)
-        for port, ip in cards.move:
-            self.ports.move(port, ip)
+        moved = {port["id"]: self.ports.move(port, ip) for port, ip in cards.move}
         if cards.come.cards:  # an attempt that died may have left ports that hold the MACs
             self.ports.remove([port for port in self.ports.of_uid(spec.uid) if not port["device_id"]])
-        left = self.ports.make(spec.uid, cards.come, project_of(spec))
+        left = made = self.ports.make(spec.uid, cards.come, project_of(spec))
         while left:
             try:
                 self._plug(ref, left[0])
@@ -141,6 +149,20 @@ class Reconfigurer:
                 self.ports.remove(left)
                 raise
             left = left[1:]
+        come, gone = self._write_floating(spec, cards, [*(moved.get(one["id"], one) for one in cards.stay), *made])
+        macs = {port["mac_address"] for port in cards.go} - {card.nic.mac for card in cards.come.cards}
+        return Shown({ip for _port, ip in cards.move} | come, gone, macs)
+
+    def _write_floating(self, spec: VmSpec, cards: Cards, ports: Sequence[Json]) -> tuple[set[str], set[str]]:
+        """What the ports let through, and the addresses that lead to them; says which come and which go."""
+        project, before = project_of(spec), self.ports.floating.of_uid(spec.uid)
+        for port, plug in zip(cards.stay, cards.plan.plugs, strict=False):
+            self.ports.adapt(port, plug, project, floated=bool(before))
+        if not before and not cards.plan.externals:
+            return set(), set()
+        led = self.ports.lead_to(spec.uid, cards.plan, ports, project)
+        known = {str(item["floating_ip_address"]) for item in before if item["port_id"]}
+        return led - known, known - led
 
     def _plug(self, ref: str, port: Json) -> None:
         body = {"interfaceAttachment": {"port_id": port["id"]}}
@@ -152,16 +174,15 @@ class Reconfigurer:
 
         wait_for(look, _("The change of network cards"), self.servers.where, PORT_SECONDS)
 
-    def _wait_until_shown(self, ref: str, cards: Cards) -> None:
+    def _wait_until_shown(self, ref: str, shown: Shown) -> None:
         """Neutron tells Nova of cards and addresses, which takes a moment; else Nova finds out by itself later."""
-        ips, gone = {ip for _port, ip in cards.move}, {port["mac_address"] for port in cards.go}
-        gone -= {card.nic.mac for card in cards.come.cards}
 
         def look() -> bool | None:
-            shown = nics_of(self.servers.get(ref))
-            return True if ips <= {nic.ip for nic in shown} and not gone & {nic.mac for nic in shown} else None
+            server = self.servers.get(ref)
+            ips, macs = addresses_of(server), {nic.mac for nic in nics_of(server)}
+            return True if shown.ips <= ips and not shown.gone_ips & ips and not shown.gone_macs & macs else None
 
-        if ips or gone:
+        if shown.ips or shown.gone_ips or shown.gone_macs:
             with suppress(TimedOut):
                 wait_for(look, _("The change of network cards"), self.servers.where, SHOWN_SECONDS)
 
@@ -197,6 +218,7 @@ class Reconfigurer:
         size = memory.Size(spec.cpus, spec.memory_mib, disk_gib, flavor["name"])
         kept = {key: text for key, text in server["metadata"].items() if not key.startswith(WRITTEN)}
         wanted = kept | memory.of_size(size) | memory.of_cards(plan.cards) | memory.of_disks(disks)
+        wanted |= memory.of_login(spec)
         if wanted != server["metadata"]:
             path = at("/servers", server["id"]) + "/metadata"
             self.rest.put("compute", path, {"metadata": wanted}, missing=VMNotFound)
@@ -229,8 +251,8 @@ def _in_order(ports: Sequence[Json], cards: Sequence[memory.Card]) -> list[Json]
     )
 
 
-def _is(port: Json, card: memory.Card, network: str) -> bool:
-    return port["network_id"] == network and card.nic.mac in ("", port["mac_address"])
+def _is(port: Json, plug: Plug) -> bool:
+    return port["network_id"] == plug.network and plug.card.nic.mac in ("", port["mac_address"])
 
 
 def _moves(port: Json, card: memory.Card) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from hypervisors.drivers.base import NicSpec, Power, VmInfo
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.rest import when
+from hypervisors.drivers.ways import ssh
 
 Json = dict[str, Any]
 ImageName = Callable[[str], str]
@@ -99,6 +100,23 @@ def _known_card(card: memory.Card, addresses: Json, seen: dict[tuple[str, str], 
     return None
 
 
+def addresses_of(server: Json) -> set[str]:
+    """All addresses that Nova shows, those outside among them."""
+    return {entry["addr"] for group in (server.get("addresses") or {}).values() for entry in group}
+
+
+def _ways(server: Json) -> Iterator[dict[str, Any]]:
+    """The floating addresses that lead to it, in the order of its cards, whoever has led them there."""
+    entries = [entry for group in (server.get("addresses") or {}).values() for entry in group]
+    begin, login = ssh(memory.uid_of(server)), memory.login_in(server.get("metadata") or {})
+    at = f"{login}@" if login else ""
+    for nic in nics_of(server):
+        for entry in entries:
+            if (entry.get("OS-EXT-IPS:type"), entry.get("OS-EXT-IPS-MAC:mac_addr")) == ("floating", nic.mac):
+                told = {"kind": "floating", "address": entry["addr"], "port": 0, "target": nic.ip}
+                yield told | {"command": f"{begin} {at}{entry['addr']}"}
+
+
 def _address(asked: str, ips: list[str]) -> str:
     """The address that was asked for if it is there, else the first, IPv4 before IPv6."""
     return asked if asked in ips else next((ip for ip in ips if ":" not in ip), ips[0] if ips else "")
@@ -125,5 +143,6 @@ def _extra(server: Json) -> dict[str, Any]:
         "fault": (server.get("fault") or {}).get("message", ""),
         "disks": [{"name": disk.name, "size_gib": disk.size_gib, "volume": disk.volume} for disk in disks],
         "volumes": [volume["id"] for volume in server.get("os-extended-volumes:volumes_attached") or []],
+        "ways": list(_ways(server)),
     }
     return {name: value for name, value in found.items() if value}

@@ -18,10 +18,11 @@ import pytest
 
 from hypervisors.drivers.base import NicSpec, Power, VmSpec
 from hypervisors.drivers.openstack import OpenStackDriver, consoles, create, rest, watch
+from hypervisors.drivers.openstack.groups import WAYS_IN
 from olimpus.errors import CapacityExceeded, HypervisorError, Rejected, VMNotFound
 from tests.hypervisors.openstack import recorded
 
-LAN = "recorded-lan"
+LAN, OUTER = "recorded-lan", "recorded-outer"
 UID = "5f0c7c1e-0000-4000-8000-00000000000{}"
 
 Make = Callable[..., OpenStackDriver]
@@ -51,6 +52,8 @@ def network() -> Iterator[None]:
         lab.compute.wait_for_delete(server)
     for port in lab.network.ports(network_id=made.id):
         lab.network.delete_port(port)
+    for group in lab.network.security_groups(name=WAYS_IN, project_id=lab.current_project_id):
+        lab.network.delete_security_group(group)
     lab.network.delete_network(made)
 
 
@@ -157,13 +160,39 @@ def test_a_machine_without_cards_and_then_of_another_size(make: Make) -> None:
         ({"parameters": {"security_groups": ["defautl"]}}, Rejected, "The nearest is “default”"),
         ({"nics": (NicSpec(LAN, "52:54:00:72:65:f1", "192.168.1.1"),)}, Rejected, "192.168.1.1"),
         ({"parameters": {"availability_zone": "zone-2", "host": "compute-01"}}, CapacityExceeded, "No valid host"),
+        ({"parameters": {"nics": [{"floating": True}]}}, Rejected, "No router leads from the network “recorded-lan”"),
     ],
-    ids=["image", "network", "keypair", "zone", "host", "group", "address", "host of another zone"],
+    ids=["image", "network", "keypair", "zone", "host", "group", "address", "host of another zone", "no router"],
 )
 def test_a_refusal_in_words(make: Make, changes: dict[str, Any], error: type[HypervisorError], words: str) -> None:
     with pytest.raises(error) as caught:
         make().create(spec(4, **changes))
     assert words in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_a_floating_address_comes_before_its_machine_and_goes_with_it(make: Make) -> None:
+    driver, nics = make(), (NicSpec(OUTER, "52:54:00:72:66:01", "10.73.0.10"),)
+    networks = {OUTER: {"cidr": "10.73.0.0/24", "type": "nat"}}
+    plain = spec(8, nics=nics, parameters={"networks": networks, "custom": {"ssh_user": "ana"}})
+    wanted = replace(plain, parameters={**plain.parameters, "nics": [{"network": OUTER, "floating": True}]})
+    address = driver.outside(wanted)
+    told = {"kind": "floating", "address": address, "port": 0, "target": "10.73.0.10"}
+    way = told | {"command": f"ssh -o HostKeyAlias=vm-5f0c7c1e ana@{address}"}
+    vm = driver.create(wanted)
+    assert vm.extra["ways"] == [way]
+    assert driver.outside(wanted) == address
+    assert "ways" not in driver.reconfigure(vm.ref, plain).extra
+    assert len(driver.reconfigure(vm.ref, wanted).extra["ways"]) == 1
+    driver.destroy(vm.ref)
+    driver.tidy(wanted)
+    assert driver._ports.floating.of_uid(wanted.uid) == []
+
+
+def test_a_cloud_that_lets_no_other_frames_pass_says_so(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = make()
+    monkeypatch.setattr(driver._ports.rest, "optional", lambda *_asked: None)
+    with pytest.raises(Rejected, match="port-security"):
+        driver.create(spec(9, parameters={"nics": [{"bridge": True}]}))
 
 
 def test_a_size_that_no_host_has_is_told_apart(make: Make) -> None:

@@ -15,7 +15,6 @@ from olimpus.errors import Rejected
     ("parameters", "where"),
     [
         ({"nics": [{"network": "lan", "forwards": [{"port": 22}]}]}, "nics"),
-        ({"nics": [{"network": "lan", "floating": True}]}, "nics"),
         ({"networks": {"lan": {"cidr": "10.0.0.0/24", "reaches": ["dmz"]}}}, "networks"),
     ],
 )

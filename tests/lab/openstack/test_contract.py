@@ -83,3 +83,6 @@ class TestOpenStack(DriverContract):
 
     def make_spec(self, cards: int = 1, **changes) -> VmSpec:
         return self.project.spec(cards, **changes)
+
+    def floating_spec(self) -> VmSpec:
+        return self.project.floating()

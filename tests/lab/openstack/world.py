@@ -22,6 +22,8 @@ from tests.lab.cloud import Cloud
 
 IMAGE = "cirros"
 NETWORKS = {"lan": "10.0.0.0/16", "wan": "10.1.0.0/16"}
+#: What floating addresses lead to: made by the driver, as machines ask for it.
+OUTER = {"cidr": "10.2.0.0/16", "type": "nat"}
 
 
 @dataclass
@@ -41,6 +43,17 @@ class World:
     def spec(self, cards: int = 1, **changes: Any) -> VmSpec:
         return make_spec(cards, **{"image": IMAGE, **changes})
 
+    def floating(self, **changes: Any) -> VmSpec:
+        """A machine whose only card has a floating address."""
+        spec = self.spec(**changes)
+        nics = (replace(spec.nics[0], network="outer", ip=spec.nics[0].ip.replace("10.0.", "10.2.")),)
+        wanted = {"networks": {"outer": OUTER}, "nics": [{"network": "outer", "floating": True}]}
+        return replace(spec, nics=nics, parameters={**wanted, **spec.parameters})
+
+    def ips(self) -> list[Any]:
+        """Its floating addresses."""
+        return list(self.sdk.network.ips(project_id=self.project.id))
+
     def servers(self) -> list[Any]:
         return list(self.sdk.compute.servers(all_projects=True, project_id=self.project.id))
 
@@ -58,13 +71,15 @@ class World:
     def left(self) -> list[str]:
         """Everything that is in the project beside its networks."""
         kinds = {"server": self.servers, "port": self.ports, "volume": self.volumes, "image": self.images}
+        kinds["ip"] = self.ips
         return [f"{kind} {one.name or one.id}" for kind, ones in kinds.items() for one in ones()]
 
     def empty(self) -> None:
-        """Remove all machines, ports, volumes and images, and wait until they are gone."""
+        """Remove all machines, ports, addresses, volumes and images, and wait until they are gone."""
         delete = {
             self.servers: lambda one: self.sdk.compute.delete_server(one, force=True),
             self.ports: self.sdk.network.delete_port,
+            self.ips: self.sdk.network.delete_ip,
             self.images: self.sdk.image.delete_image,
             self.volumes: self.sdk.block_storage.delete_volume,
         }
@@ -94,6 +109,10 @@ def world(lab: Cloud) -> Iterator[World]:
         yield made
     finally:
         made.empty()
+        for router in sdk.network.routers(project_id=project.id):
+            for port in sdk.network.ports(device_id=router.id, device_owner="network:router_interface"):
+                sdk.network.remove_interface_from_router(router, port_id=port.id)
+            sdk.network.delete_router(router)
         for network in sdk.network.networks(project_id=project.id):
             sdk.network.delete_network(network)
         for group in sdk.network.security_groups(project_id=project.id):

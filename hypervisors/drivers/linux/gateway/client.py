@@ -16,6 +16,7 @@ from hypervisors.drivers.linux.gateway.post import Post
 from hypervisors.drivers.linux.gateway.refusals import in_words
 from hypervisors.drivers.linux.gateway.settings import SETTINGS
 from hypervisors.drivers.linux.gateway.wishes import enter_request
+from hypervisors.drivers.ways import ssh
 from olimpus.errors import HypervisorError
 
 log = logging.getLogger(__name__)
@@ -188,15 +189,14 @@ class Gateway:
         return tuple(self._way(uid, one, str(told["login"]), address) for one in ways)
 
     def _way(self, uid: str, one: Mapping[str, Any], login: str, address: str) -> Way:
-        # Addresses and ports go on to other machines: SSH keeps a machine's host key by what is always its own.
-        ssh, at = f"ssh -o HostKeyAlias=vm-{uid[:8]}", f"{login}@" if login else ""
+        begin, at = ssh(uid), f"{login}@" if login else ""
         if one["kind"] == "floating":
-            return Way("floating", one["outside"], 0, one["inside"], f"{ssh} {at}{one['outside']}")
+            return Way("floating", one["outside"], 0, one["inside"], f"{begin} {at}{one['outside']}")
         if one["kind"] == "jump":
             port = int(self.settings["jump_port"] or 22)
             through = f"{self.settings['jump_user']}@{address}" + (f":{port}" if port != 22 else "")
-            return Way("jump", address, port, one["inside"], f"{ssh} -J {through} {at}{one['outside']}")
-        command = f"{ssh} -p {one['outside_port']} {at}{address}" if one["inside_port"] == 22 else ""
+            return Way("jump", address, port, one["inside"], f"{begin} -J {through} {at}{one['outside']}")
+        command = f"{begin} -p {one['outside_port']} {at}{address}" if one["inside_port"] == 22 else ""
         target = f"{one['inside']}:{one['inside_port']}/{one['protocol']}"
         return Way("forward", address, one["outside_port"], target, command)
 

@@ -7,31 +7,28 @@ its name on this cluster (`aliases`) counts. But a name that is defined with ano
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from hypervisors.drivers.base import NicSpec, VmSpec
+from hypervisors.drivers.ways import cards_of, login_of
 from olimpus.errors import Rejected
 from olimpus.words import gettext as _
 
 Json = dict[str, Any]
 #: How a card's address comes to the guest by DHCP.
 BY_DHCP = frozenset({"dhcp", "mac"})
-#: Who signs in: it becomes a word of a command that people paste into their shell.
-LOGIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
 
 def enter_request(spec: VmSpec, where: str) -> Json:
     """What `enter` is asked for a machine; `where` is the cluster's name. `Rejected`: a card names no network there is."""
     networks: Json = {}
-    wanted: Sequence[Mapping[str, Any]] = spec.parameters.get("nics") or []
     cards = []
-    for position, nic in enumerate(spec.nics):
+    for nic, wanted in cards_of(spec):
         key, network = _network(nic.network, spec, where)
         networks[key] = network
-        cards.append(_card(key, nic, wanted[position] if position < len(wanted) else {}))
-    machine = {"name": spec.name, "login": _login(spec), "keys": _keys(spec), "cards": cards}
+        cards.append(_card(key, nic, wanted))
+    machine = {"name": spec.name, "login": login_of(spec), "keys": _keys(spec), "cards": cards}
     return {"command": "enter", "uid": spec.uid, "machine": machine, "networks": networks}
 
 
@@ -87,13 +84,6 @@ def _card(key: str, nic: NicSpec, wanted: Mapping[str, Any]) -> Json:
         "floating": "wanted" if wanted.get("floating") else "",
         "forwards": [dict(forward) for forward in wanted.get("forwards") or []],
     }
-
-
-def _login(spec: VmSpec) -> str:
-    """Who signs in there, when somebody wrote it (`custom.ssh_user`)."""
-    custom = spec.parameters.get("custom")
-    user = custom.get("ssh_user") if isinstance(custom, Mapping) else None
-    return user if isinstance(user, str) and LOGIN.fullmatch(user) else ""
 
 
 def _keys(spec: VmSpec) -> list[str]:
