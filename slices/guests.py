@@ -46,8 +46,8 @@ def lacking(told: str, wanted: str) -> tuple[list[str], bool]:
 
 
 def _orders(user_data: str) -> list[str]:
-    """The lines of the script in it."""
-    if not user_data:
+    """The lines of the script in it; gateways between hypervisors have another one."""
+    if SCRIPT not in user_data:
         return []
     content = json.loads(user_data.partition("\n")[2])["write_files"][0]["content"]
     return str(content).removeprefix(HEAD).splitlines()

@@ -50,7 +50,7 @@ async function look() {
   made = found
   if (found) draw(one("picture"), outline(found))
   const nodes = found?.nodes?.length ?? 0
-  one("counts").textContent = page.wordCounts.replace("{nodes}", nodes).replace("{links}", (found?.links?.length ?? 0) + (found?.networks?.length ?? 0))
+  one("counts").textContent = found && page.wordCounts.replace("{nodes}", nodes).replace("{links}", (found?.links?.length ?? 0) + (found?.networks?.length ?? 0))
 }
 
 /** The document that would be made now; null when it cannot be. */

@@ -36,14 +36,22 @@ export class Plan extends EventTarget {
 
   show(plan) {
     this.plan = plan
-    const refused = new Map((plan.refusals ?? []).map(refusal => [refusal.node, refusal.message]))
+    const refused = new Map((plan.refusals ?? []).filter(({ node }) => node).map(({ node, message }) => [node, message]))
     const places = [...new Set(plan.rows.map(placeOf).filter(Boolean))].sort()
     this.place.querySelector("[data-rows]").replaceChildren(...plan.rows.map(row => this.row(row, refused, places)))
     this.place.querySelector("[data-networks]").textContent = plan.networks?.length ? page.wordNetworks.replace("{names}", plan.networks.map(({ name, cidr, change }) => `${name}${cidr ? ` ${cidr}` : ""} (${changeWord(change)})`).join(" · ")) : ""
     const changes = plan.rows.some(row => row.change !== "keep") || plan.networks?.some(row => row.change !== "keep")
-    this.say(refused.size ? page.wordDoesNotFit.replace("{n}", refused.size) : changes ? page.wordFits.replace("{n}", plan.rows.filter(row => row.change !== "remove").length) : page.wordNothingToDo)
+    this.say(plan.refusals?.length ? page.wordDoesNotFit.replace("{n}", plan.refusals.length) : changes ? page.wordFits.replace("{n}", plan.rows.filter(row => row.change !== "remove").length) : page.wordNothingToDo)
+    this.general(plan.refusals ?? [])
     this.deploy.hidden = !plan.fits || !changes || !this.verbs.includes("deploy")
     this.colour(plan, refused, places)
+  }
+
+  /** What is refused of the slice as a whole: quotas, ranges, nodes that are in no row. */
+  general(refusals) {
+    const nodes = new Set(this.plan.rows.map(row => row.node))
+    const told = [...new Set(refusals.filter(({ node }) => !nodes.has(node)).map(({ node, message }) => [node, message].filter(Boolean).join(": ")))]
+    this.place.querySelector("[data-refused]").replaceChildren(...told.map(textContent => Object.assign(document.createElement("li"), { textContent })))
   }
 
   row(row, refused, places) {
