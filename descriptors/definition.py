@@ -13,11 +13,10 @@ from typing import Any, Final
 
 from jsonschema import Draft202012Validator
 
+from descriptors.canonical import CANONICAL, FORMATS, has_reference
 from descriptors.faults import MAX_KEY, Faults, Path, at, explain, nearest, shown, too_long, unknown_parameter
 from descriptors.parameters import (
-    CANONICAL,
     EXTENDS,
-    FORMATS,
     LOCAL_SCHEMAS,
     NAME,
     NOT_IN_PROTOTYPES,
@@ -25,7 +24,6 @@ from descriptors.parameters import (
     Kind,
     Parameter,
     Schema,
-    has_reference,
     nullable,
     schema_document,
 )

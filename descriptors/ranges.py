@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from descriptors.canonical import has_reference
 from descriptors.faults import Faults, Path
-from descriptors.parameters import has_reference
 from olimpus.words import gettext as _
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address

@@ -8,8 +8,8 @@ import unicodedata
 from collections.abc import Set
 from typing import Any, Final
 
+from descriptors.canonical import canonical_cidr, canonical_ip, packed_ipv4
 from descriptors.faults import Faults, Path, nearest, shown, too_long
-from descriptors.parameters import canonical_cidr, canonical_ip, packed_ipv4
 from descriptors.spelling import HINT, fault_of
 from olimpus.words import gettext as _
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from descriptors.parameters import canonical_cidr
+from descriptors.canonical import canonical_cidr
 from olimpus.errors import CapacityExceeded, Invalid
 from olimpus.words import gettext as _
 from slices.graph import End, Fault, Graph, Link

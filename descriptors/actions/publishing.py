@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from descriptors import selectors
 from descriptors.actions.editing import checked, write
+from descriptors.canonical import canonical_name
 from descriptors.models import Descriptor, Kind, Node, Operation
-from descriptors.parameters import canonical_name
 from descriptors.permissions import require
 from olimpus.errors import Conflict, Invalid, NotFound, OlimpusError
 

@@ -10,9 +10,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from descriptors.actions.deploying import Slice
+from descriptors.canonical import has_reference
 from descriptors.definition import sizing, validate
 from descriptors.names import clean_name
-from descriptors.parameters import has_reference
 from descriptors.wishes import in_words
 from hypervisors import inventory
 from hypervisors.flavors import PREDEFINED, Flavor
