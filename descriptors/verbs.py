@@ -163,18 +163,20 @@ def _destroy(gateway: Gateway, job: Job) -> Outcome:
 def _tidied(gateway: Gateway, job: Job) -> dict[str, Any]:
     """A network that does not go is no reason to call a machine that is gone broken: the operation tells what is left.
 
-    Peers that were never made go with it: their addresses were only reserved for it to know them.
+    Peers that were never made go with it: their addresses were only reserved for it to know them. A hypervisor of theirs
+    that is silent, maybe for good, keeps nobody waiting.
     """
-    try:
-        gateway.tidy(job.spec)
-        for peer in job.peers:
-            if not peer.there:
-                peer.gateway.tidy(peer.spec)
-    except HypervisorError as error:
-        if error.retry:
-            raise
-        return {"left": str(error)}
-    return {}
+    asked = [(gateway, job.spec), *((peer.gateway, peer.spec) for peer in job.peers if not peer.there)]
+    left = []
+    for there, spec in asked:
+        try:
+            there.tidy(spec)
+        except HypervisorError as error:
+            silent_peer = there is not gateway and isinstance(error, Unreachable)
+            if error.retry and not silent_peer:
+                raise
+            left.append(str(error))
+    return {"left": " ".join(left)} if left else {}
 
 
 def _recover(gateway: Gateway, job: Job) -> Outcome:

@@ -198,6 +198,7 @@ def test_a_third_hypervisor_wants_gateways_made_anew(hybrid, watched):
     assert {(refusal["node"], refusal["code"]) for refusal in plan["refusals"]} == {
         (n, "gateway_anew") for n in GATEWAYS
     }
+    assert {row["note"] for row in plan["rows"]} == {""}
     for name in GATEWAYS:
         request("destroy", hybrid.machine(key, name), actor=hybrid.world.root, arguments={"force": True})
     hybrid.work()
@@ -259,6 +260,27 @@ def test_addresses_of_peers_that_were_never_made_are_given_back(hybrid, watched)
     request("destroy", near, actor=hybrid.world.root, arguments={"force": True})
     hybrid.work()
     assert watched.kept == {}
+
+
+def test_a_silent_hypervisor_keeps_no_gateway_of_others(hybrid, monkeypatch):
+    """What may still be reserved there is told."""
+    key = hybrid.made()
+    hybrid.deploy(key)
+    near, far = (hybrid.machine(key, name) for name in reversed(GATEWAYS))
+    request("destroy", far, actor=hybrid.world.root, arguments={"force": True})
+    hybrid.work()
+    tidy = mock.MockDriver.tidy
+
+    def silent(driver: Any, spec: Any) -> None:
+        if driver.hypervisor == "far":
+            raise Unreachable("Nobody answers.", where="far")
+        tidy(driver, spec)
+
+    monkeypatch.setattr(mock.MockDriver, "tidy", silent)
+    operation = request("destroy", near, actor=hybrid.world.root, arguments={"force": True})
+    hybrid.work()
+    operation.refresh_from_db()
+    assert (operation.status, operation.result) == ("succeeded", {"left": "far: Nobody answers."})
 
 
 def test_refused(hybrid, monkeypatch):
