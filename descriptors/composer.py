@@ -110,11 +110,15 @@ class _Scanner(Scanner):
 
 
 class Composer:
-    """Composes one document, without recursion and within the bounds. Raises Invalid with "name:line:column"."""
+    """Composes one document, without recursion and within the bounds. Raises Invalid with "name:line:column".
 
-    def __init__(self, name: str, text: str):
+    Keys are texts; with `bare_keys` those without quotes are, whatever they look like (`65000: …`).
+    """
+
+    def __init__(self, name: str, text: str, *, bare_keys: bool = False):
         self._name = name
         self._text = text
+        self._bare_keys = bare_keys
         self._anchors: dict[str, Node] = {}
         self._open: list[Node] = []
         self._keys: list[Node | None] = []  # for each open mapping the key that waits for its value
@@ -125,7 +129,7 @@ class Composer:
     def compose(self) -> Node:
         if self._text.count("\n") > MAX_LINES or self._text.count("\r") > MAX_LINES:
             raise TooLarge(_("the document has more than %(limit)d lines") % {"limit": MAX_LINES}, where=self._name)
-        return Composer(self._name, self._text)._swiftly() or self._explained()
+        return Composer(self._name, self._text, bare_keys=self._bare_keys)._swiftly() or self._explained()
 
     def _swiftly(self) -> Node | None:
         """What libyaml reads, many times as fast; None where it, or a rule of ours, finds a fault."""
@@ -199,7 +203,8 @@ class Composer:
             self._anchors[event.anchor] = node
         if kind is ScalarEvent:
             plain = event.style is None or event.style == ""
-            node.value = self._scalar(event) if plain and tag is None else self._text_of(event)
+            as_text = not plain or tag is not None or (self._bare_keys and self._at_key())
+            node.value = self._text_of(event) if as_text else self._scalar(event)
             self._attach(node, merge=plain and event.value == "<<")
             return
         if len(self._open) >= MAX_DEPTH:
@@ -208,6 +213,9 @@ class Composer:
         self._open.append(node)
         self._keys.append(None)
         self._merges.append([])
+
+    def _at_key(self) -> bool:
+        return bool(self._keys) and self._keys[-1] is None and isinstance(self._open[-1].value, dict)
 
     def _text_of(self, event: ScalarEvent) -> str:
         """The text, with characters that were escaped as surrogate pairs (as JSON may do) made whole."""

@@ -92,13 +92,16 @@ def load(text: str | bytes, *, name: str = "document") -> Any:
     return load_with_lines(text, name=name)[0]
 
 
-def load_with_lines(text: str | bytes, *, name: str = "document") -> tuple[Any, Positions]:
-    """What `load` returns, and the positions of its values. Raises as `load` does."""
+def load_with_lines(text: str | bytes, *, name: str = "document", bare_keys: bool = False) -> tuple[Any, Positions]:
+    """What `load` returns, and the positions of its values. Raises as `load` does.
+
+    With `bare_keys` every key of YAML that has no quotes is a text: other programs number what they name.
+    """
     source = _decoded(text, name)
     try:
         return _json(source, name), Positions(name, Places(source))
     except (ValueError, RecursionError):  # no JSON, or JSON with a fault: YAML tells the line, and refuses depth itself
-        root = Composer(name, source).compose()
+        root = Composer(name, source, bare_keys=bare_keys).compose()
         return root.plain(), Positions(name, root)
 
 

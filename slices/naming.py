@@ -14,12 +14,13 @@ from slices.documents import free_name
 MOST: Final = 60
 #: What nearly all are, and need not be looked at letter by letter.
 _USUAL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.@+-]{0,58}[A-Za-z0-9])?")
+_PAUSES: Final = frozenset(",;\"'")
 #: Categories of brackets, quotes and spaces.
 _AROUND: Final = frozenset({"Ps", "Pe", "Pi", "Pf", "Zs", "Cc"})
 
 
 def spelled(label: str, otherwise: str = "node") -> str:
-    """The label as a name of the tree: brackets become spaces, what else is not allowed a dash.
+    """The label as a name of the tree: brackets, commas and quotes become spaces, what else is not allowed a dash.
 
     `otherwise` when nothing is left.
     """
@@ -33,7 +34,7 @@ def spelled(label: str, otherwise: str = "node") -> str:
 
 
 def _instead(character: str) -> str:
-    return " " if unicodedata.category(character) in _AROUND else "-"
+    return " " if character in _PAUSES or unicodedata.category(character) in _AROUND else "-"
 
 
 class Names:

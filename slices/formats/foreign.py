@@ -29,7 +29,7 @@ class Source:
     """A file of another program, in JSON or YAML, the drawing that is made of it, and what is told meanwhile."""
 
     def __init__(self, name: str, text: str | bytes):
-        self.data, self._positions = load_with_lines(text, name=name)
+        self.data, self._positions = load_with_lines(text, name=name, bare_keys=True)
         self.report = Report()
         self.drawing = Drawing(name, positions=self._positions)
 
@@ -62,9 +62,9 @@ class Source:
             return str(value)
         return "" if value is None else self._of(str, _("a text"), value, *path)
 
-    def refuse(self, message: str, *path: str | int) -> Invalid:
+    def refuse(self, message: str, *path: str | int, hint: str = "") -> Invalid:
         """The error about this place."""
-        return Invalid(message, where=self._positions.where(path))
+        return Invalid(message, where=self._positions.where(path), hint=hint)
 
     def ignore(self, names: Iterable[str], *path: str | int) -> None:
         """Tell of each of these entries that it is left out."""

@@ -136,9 +136,9 @@ def _role(symbol: str) -> str:
 
 
 def _known(head: str) -> bool:
-    return (
-        head.startswith("{") and bool(re.search(r'"(?:topology|node_type|project_id)"\s*:', head)) and '"node' in head
-    )
+    """By its nodes, or by what comes before them: drawings may be large."""
+    words = set(re.findall(r'"(topology|node_type|project_id|nodes?|node_id|computes)"\s*:', head))
+    return head.startswith("{") and bool(words & {"topology", "node_type", "project_id"}) and len(words) > 1
 
 
 FORMAT: Final = Format(NAME, "GNS3", (".gns3",), _known, read)

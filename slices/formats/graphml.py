@@ -129,6 +129,8 @@ class _Target:
         self._holders: list[Said] = []  # what the open graph, nodes and edges say
         self._data = ""  # id of the key whose value is being read
         self._text: list[str] = []
+        self._label: list[str] | None = None  # of yEd, while it is read
+        self._groups: list[Said] = []  # what the open groups of yEd say
         self._hyper: Vertex | None = None
         self._begin = {
             "key": self._start_key,
@@ -138,6 +140,9 @@ class _Target:
             "hyperedge": self._start_hyperedge,
             "endpoint": self._start_endpoint,
             "data": self._start_data,
+            "NodeLabel": self._start_label,
+            "EdgeLabel": self._start_label,
+            "Geometry": self._start_geometry,
         }
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -149,18 +154,24 @@ class _Target:
         name = tag.rpartition("}")[2]
         if name == "data" and self._data:
             self._say()
+        elif self._label is not None and name in ("NodeLabel", "EdgeLabel"):
+            self._end_label()
         elif name in ("graph", "node", "edge", "hyperedge") and self._holders:
-            self._holders.pop()
+            said = self._holders.pop()
+            if self._groups and self._groups[-1] is said:
+                self._groups.pop()
 
     def data(self, text: str) -> None:
-        if self._data:
+        if self._label is not None:
+            self._label.append(text)
+        elif self._data:
             self._text.append(text)
 
     def close(self) -> None:
         """Nothing is left to do."""
 
     def _start_key(self, given: dict[str, str]) -> None:
-        name = given.get("attr.name", given.get("id", ""))
+        name = given.get("attr.name") or given.get("yfiles.type") or given.get("id", "")
         said = (name.removesuffix(JSON), given.get("attr.type", "string"), name.endswith(JSON))
         self._keys[given.get("id", "")] = said
 
@@ -173,6 +184,11 @@ class _Target:
     def _start_node(self, given: dict[str, str]) -> None:
         vertex = Vertex(self._needed(given, "id"), line=self.line())
         self._holders.append(vertex.said)
+        if "yfiles.foldertype" in given:
+            self._groups.append(vertex.said)
+            return
+        if group := str(self._groups[-1].get("label", "") if self._groups else ""):
+            vertex.said["group"] = group
         self.drawing.vertices.append(vertex)
         self.drawing.bound(vertex.line)
 
@@ -197,6 +213,26 @@ class _Target:
 
     def _start_data(self, given: dict[str, str]) -> None:
         self._data, self._text = self._needed(given, "key"), []
+
+    def _start_label(self, _given: dict[str, str]) -> None:
+        self._label = []
+
+    def _end_label(self) -> None:
+        """yEd's label of a node or edge: the first of several."""
+        text = " ".join("".join(self._label or ()).split())
+        self._label = None
+        if text and self._holders:
+            self._holders[-1].setdefault("label", text)
+
+    def _start_geometry(self, given: dict[str, str]) -> None:
+        """Where yEd draws a node: its middle."""
+        try:
+            x, y, width, height = (float(given.get(key, 0)) for key in ("x", "y", "width", "height"))
+        except ValueError:
+            return
+        if self._holders:
+            self._holders[-1].setdefault("x", round(x + width / 2, 1))
+            self._holders[-1].setdefault("y", round(y + height / 2, 1))
 
     def _say(self) -> None:
         name, type_, is_json = self._keys.get(self._data, (self._data, "string", False))
@@ -229,7 +265,7 @@ def _number(type_: str, text: str) -> Any:
 
 _LABELS: Final = ("label", "name")
 _SPEED: Final = ("LinkSpeed", "LinkSpeedUnits", "LinkSpeedRaw")
-_LINK_TEXTS: Final = ("LinkLabel", "LinkType", "LinkNote")
+_LINK_TEXTS: Final = ("label", "LinkLabel", "LinkType", "LinkNote")
 
 
 def _foreign_words(drawing: Drawing, report: Report) -> None:
@@ -247,8 +283,9 @@ def _foreign_words(drawing: Drawing, report: Report) -> None:
         if (place := _on_earth(vertex.said)) and "x" not in vertex.said:
             located.append((vertex, *place))
     for edge in drawing.edges:
-        if text := _link_text(edge.said):
-            edge.said.setdefault("description", text)
+        text = _link_text(edge.said)
+        if text and not edge.said.get("description"):
+            edge.said["description"] = text
         edge.said.pop("id", None)
     _spread(located)
     if located:

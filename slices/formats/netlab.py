@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fnmatch
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -48,12 +50,15 @@ class _Reader:
         self._bridges: set[str] = set()
         self._names = Names()  # of networks
         self._links = 0
+        self._cards_of: Counter[str] = Counter()  # how many each node has so far
+        self._cabled: set[frozenset[str]] = set()
 
     def draw(self) -> None:
         top = _undotted(self._source.mapping(self._source.data))
         self._source.ignore(sorted(top.keys() - {"name", "nodes", "links", "groups", "defaults", "prefix"}))
         self._defaults = _undotted(self._source.mapping(top.get("defaults"), "defaults"))
         self._source.ignore(sorted(self._defaults.keys() - {"device", "devices"}), "defaults")
+        self._makes = ", ".join(key for key in ("plugin", "components") if key in top)
         self._prefixes = self._source.mapping(top.get("prefix"), "prefix")
         self._drawing.said = self._source.name(top.get("name"))
         for node, said, path in self._listed_nodes(top.get("nodes")):
@@ -97,11 +102,14 @@ class _Reader:
             data = self._source.mapping(said.get("node_data"), *path, "node_data")
             self._source.ignore(sorted(data.keys() - _NODE), *path, "node_data")
             members = said.get("members")
+            if isinstance(members, str):
+                members = [members]
             listed = members if isinstance(members, dict) else self._source.listed(members, *path, "members")
             names = [self._source.text(one, *path, "members") for one in listed]
+            names += [node for name in names if "*" in name for node in fnmatch.filter(self._nodes, name)]
             if said.get("_auto_create", groups.get("_auto_create")) is True:
                 for node in names:
-                    if node not in self._nodes:
+                    if node not in self._nodes and "*" not in node:
                         self._add(node, listed[node] if isinstance(listed, dict) else {}, (*path, "members"))
             yield name, (_members(names, groups), {**data, **said})
 
@@ -150,21 +158,32 @@ class _Reader:
         else:
             lists = [(links, path_of_all)]
         for listed, path in lists:
+            if isinstance(listed, str):
+                yield listed, path
+                continue
             for place, link in enumerate(self._source.listed(listed, *path)):
                 here = (*path, place)
-                if isinstance(link, dict) and "members" in link and "group" in link:
-                    members = self._source.listed(link["members"], *here, "members")
-                    self._source.ignore(sorted(link.keys() - {"group", "members"}), *here)
-                    yield from ((member, (*here, "members", number)) for number, member in enumerate(members))
+                bundle = _undotted(link) if isinstance(link, dict) else {}
+                lag = bundle.get("lag")
+                if "members" in bundle and "group" in bundle:
+                    yield from self._members(link, bundle["members"], here)
+                elif isinstance(lag, dict) and "members" in lag:
+                    yield from self._members(link, lag["members"], here)
                 else:
                     yield link, here
+
+    def _members(self, bundle: Said, members: Any, path: Path) -> Iterator[tuple[Any, Path]]:
+        """Links that have something in common, or are cables of one aggregated link."""
+        self._source.ignore(sorted(bundle.keys() - {"group", "members", "lag.members"}), *path)
+        for number, member in enumerate(self._source.listed(members, *path, "members")):
+            yield member, (*path, "members", number)
 
     def _link(self, link: Any, path: Path) -> None:
         said = link if isinstance(link, dict) else {}
         cards = self._cards(link, path)
         for name, _card in cards:
             if name not in self._nodes:
-                raise self._source.refuse(_("There is no node “%s”.") % name[:80], *path)
+                raise self._source.refuse(_("There is no node “%s”.") % name[:80], *path, hint=self._hint())
         self._source.ignore(sorted(key for key in said if key not in _LINK and key not in self._nodes), *path)
         kind = self._source.text(said.get("type"), *path, "type")
         if kind in _NO_CABLES or said.get("disable") is True:
@@ -172,12 +191,18 @@ class _Reader:
             return
         more = {"mtu": said["mtu"]} if said.get("mtu") is not None else {}
         more |= self._range(said.get("prefix"), cards, path)
-        for _node, card in cards:
+        for node, card in cards:
+            self._cards_of[node] += 1
             self._number(card, more, path)
         if len(cards) == 2 and kind not in _SHARED:
             self._cable(cards, said, more, path)
         elif cards:
             self._shared(cards, said, more, path)
+
+    def _hint(self) -> str:
+        """What to do about nodes that netlab itself would make."""
+        makes = self._makes and _("Give the file that netlab makes of it (netlab create): it adds nodes (%s).")
+        return makes % self._makes if makes else ""
 
     def _cards(self, link: Any, path: Path) -> list[Card]:
         if isinstance(link, str):
@@ -204,6 +229,10 @@ class _Reader:
 
     def _cable(self, cards: list[Card], said: Said, more: Said, path: Path) -> None:
         (source, of_source), (target, of_target) = cards
+        if frozenset((source, target)) in self._cabled:  # one more cable has cards of its own: netlab numbers them
+            for node, card in cards:
+                card.setdefault("name", f"eth{self._cards_of[node]}")
+        self._cabled.add(frozenset((source, target)))
         ends = {f"source_{key}": value for key, value in of_source.items()}
         ends |= {f"target_{key}": value for key, value in of_target.items()}
         text = self._source.text(said.get("name"), *path, "name")

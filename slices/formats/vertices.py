@@ -7,6 +7,7 @@ of an edge begins with `source_` or `target_`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ _NETWORK: Final = NETWORK_FIELDS - {"ends"}
 _END: Final = {f"{side}_{name}": (side, name) for side in ("source", "target") for name in END_FIELDS - {"node"}}
 _EDGE: Final = _LINK | _END.keys()
 _KINDS: Final = frozenset(NETWORK["properties"]["type"]["enum"])
+_PIXELS: Final = re.compile(r"-?[0-9]{1,7}(?:\.[0-9]{1,20})?")
 _WORDS: Final = ("role", "group", "apart")
 _OF_ALL: Final = gettext_noop("“%(name)s” of the whole.")
 _OF_NODES: Final = gettext_noop("“%(name)s” of nodes (%(number)d).")
@@ -284,5 +286,7 @@ def _addressed(end: Any) -> bool:
 
 
 def _fit(key: str, said: Any) -> Any:
-    """Numbers in words' places are words: other programs number their groups."""
+    """Numbers in words' places are words: other programs number their groups. Places that are texts are numbers."""
+    if key in ("x", "y") and isinstance(said, str) and _PIXELS.fullmatch(said.strip()):
+        return float(said)
     return str(said) if key in _WORDS and isinstance(said, (int, float)) and not isinstance(said, bool) else said

@@ -100,6 +100,36 @@ def test_a_file_of_the_topology_zoo_tells_by_line_what_became_of_it():
     assert "It falls into 2 parts that no link joins." in [note["what"] for note in report["understood"]]
 
 
+YED = """<graphml xmlns:y="http://www.yworks.com/xml/graphml">
+  <key for="node" id="d0" yfiles.type="nodegraphics"/>
+  <key for="edge" id="d1" yfiles.type="edgegraphics"/>
+  <key for="node" id="d2" attr.name="x" attr.type="string"/>
+  <graph edgedefault="directed">
+    <node id="g" yfiles.foldertype="group">
+      <data key="d0"><y:Geometry x="0" y="0"/><y:NodeLabel>West</y:NodeLabel></data>
+      <graph edgedefault="directed">
+        <node id="g::n0"><data key="d0"><y:ShapeNode><y:Geometry height="30.0" width="40" x="10" y="-5"/>
+          <y:NodeLabel>
+            New York, NY<y:LabelModel/></y:NodeLabel><y:NodeLabel>other</y:NodeLabel></y:ShapeNode></data></node>
+      </graph>
+    </node>
+    <node id="n1"><data key="d2"> 7.5 </data><data key="d0"><y:Geometry x="?"/><y:NodeLabel/></data></node>
+    <edge source="g::n0" target="n1"><data key="d1"><y:PolyLineEdge><y:EdgeLabel>10 Gbit/s</y:EdgeLabel></y:PolyLineEdge>
+    </data></edge>
+  </graph>
+</graphml>"""
+
+
+def test_what_yed_draws_has_its_labels_places_and_groups():
+    graph, report = read(YED)
+    assert [(node.name, node.x, node.y, node.group) for node in graph.nodes] == [
+        ("New York NY", 30, 10, "West"),
+        ("n1", 7.5, None, ""),
+    ]
+    assert [link.options for link in graph.links] == [{"description": "10 Gbit/s"}]
+    assert "“nodegraphics” of nodes (2)." in [note.what for note in report.ignored]
+
+
 def test_hyperedges_are_shared_networks():
     graph, _report = read(
         "<graphml><graph><node id='a'/><node id='b'/><node id='c'/><hyperedge id='lan'><endpoint node='a'/>"
