@@ -38,7 +38,7 @@ SAME = frozenset(
             "Roles",
             "Tokens",
         ),
-        *("DHCP", "DNS", "MTU", "RAM", "Endpoints", "Flavor", "Flavors", "%(n)s flavor", "%(n)s flavors"),
+        *("DHCP", "DNS", "MTU", "RAM", "Endpoints", "Flavor", "Flavors", "flavors", "%(n)s flavor", "%(n)s flavors"),
         *("Host", "Hosts", "%(n)s host", "%(n)s hosts", "Routers", "routers", "%d vCPU", "%(name)s: %(size)s."),
         *("%(verb)s %(n)s", "%(verb)s: %(results)s", "%(verb)s: %(what)s…", "Error: {message}"),
         *("CPU", "Plan", "Router", "Slice", "Slices", "Switch", "Zoom"),
