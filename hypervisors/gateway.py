@@ -8,12 +8,10 @@ Every method may be repeated, and raises `HypervisorError` only, with `where` na
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import Any, Protocol, TypeVar
 from django.conf import settings
 
 from hypervisors import metrics
-from hypervisors.breaker import TRIAL, Breaker, Notice, Refusal, Status
+from hypervisors.breaker import Breaker, Notice, Refusal, Status
 from hypervisors.drivers.base import (
     POWER_WORDS,
     Capability,
@@ -40,8 +38,10 @@ from hypervisors.drivers.base import (
     VmSpec,
 )
 from hypervisors.drivers.cloud import Cloud, Image, Services
+from hypervisors.permits import Permits
 from hypervisors.registry import driver_class
-from olimpus.errors import HypervisorError, OlimpusError, TimedOut, Transient, Unreachable, Unsupported, VMNotFound
+from hypervisors.retries import CircuitOpen, Interrupted, is_silence
+from olimpus.errors import HypervisorError, TimedOut, Transient, Unsupported, VMNotFound
 from olimpus.words import gettext as _
 
 log = logging.getLogger(__name__)
@@ -54,74 +54,7 @@ STOP_SECONDS = 60.0  # grace before the power is cut
 FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.1, 1.6, 5.0
 LOOK_UP_SECONDS = 0.5  # how soon a wait notices that it should stop
 
-ATTEMPTS = 5
-ATTEMPTS_UNREACHABLE = 8
-LONGEST_BACKOFF = 60.0
 SETTLED = frozenset({Power.ON, Power.OFF, Power.PAUSED})
-
-
-class Interrupted(HypervisorError):
-    """`should_stop` said so during a wait: cancelled or past its deadline. What was asked for may still happen."""
-
-    id = "hypervisor:interrupted"
-    status = 409
-
-
-class CircuitOpen(Unreachable):
-    """Not asked: the hypervisor has not answered for a while. `retry_in` seconds later it may be asked again."""
-
-    retry_in: float = TRIAL
-
-
-def backoff(error: Exception, attempt: int) -> float | None:
-    """Seconds to wait after the failed attempt number `attempt` (1 = the first), or None: give up.
-
-    Only errors whose class says `retry` come again: about 1 s, 2 s, 4 s, … 60 s; five attempts, eight when unreachable.
-    What the circuit breaker refused was no attempt: it comes again as soon as the circuit lets it, however often.
-    """
-    if isinstance(error, CircuitOpen):
-        return error.retry_in
-    limit = ATTEMPTS_UNREACHABLE if isinstance(error, Unreachable) else ATTEMPTS
-    if not isinstance(error, OlimpusError) or not error.retry or attempt >= limit:
-        return None
-    return min(LONGEST_BACKOFF, 2 ** (attempt - 1) * random.uniform(0.8, 1.2))
-
-
-class Permits:
-    """A semaphore whose size can change while in use, so that new settings never double the load on a host."""
-
-    def __init__(self, size: int):
-        self._size = size
-        self._used = 0
-        self._freed = threading.Condition()
-
-    def resize(self, size: int) -> None:
-        with self._freed:
-            self._size = size
-            self._freed.notify_all()
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        with self._freed:
-            self._freed.wait_for(lambda: self._used < self._size)
-            self._used += 1
-        try:
-            yield
-        finally:
-            with self._freed:
-                self._used -= 1
-                self._freed.notify()
-
-
-def is_silence(error: BaseException) -> bool:
-    """Whether nobody answered: unreachable, or a call (not a change) that timed out on the connection."""
-    if isinstance(error, Unreachable) or not isinstance(error, TimedOut):
-        return isinstance(error, Unreachable)
-    cause: BaseException | None = error
-    while cause := cause.__cause__ or cause.__context__:
-        if isinstance(cause, OSError):  # TimeoutError and the exceptions of HTTP libraries are ones
-            return True
-    return False
 
 
 def _clock(moment: datetime | None) -> str:

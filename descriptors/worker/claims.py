@@ -27,8 +27,9 @@ from descriptors.worker import life
 from descriptors.worker.peers import hypervisors_of, is_there, peers_of, with_macs
 from hypervisors import aliases
 from hypervisors.drivers.base import NicSpec, VmSpec
-from hypervisors.gateway import STOP_SECONDS, Gateway, Interrupted, gateway_for
+from hypervisors.gateway import STOP_SECONDS, Gateway, gateway_for
 from hypervisors.models import Claim, Hypervisor
+from hypervisors.retries import Interrupted
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import HypervisorError, OlimpusError, VMNotFound
 

@@ -35,8 +35,8 @@ from descriptors.worker.outcomes import Result, commit
 from descriptors.worker.placing import Desk, Sight, look
 from hypervisors import health
 from hypervisors.breaker import Circuit
-from hypervisors.gateway import Interrupted
 from hypervisors.models import Health, Hypervisor
+from hypervisors.retries import Interrupted
 from olimpus.errors import OlimpusError
 
 log = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from descriptors.verbs import VERBS, Outcome
 from descriptors.worker import placing
 from descriptors.worker.claims import Task, unexpected, written
 from hypervisors import metrics
-from hypervisors.gateway import CircuitOpen, Interrupted, backoff
+from hypervisors.retries import CircuitOpen, Interrupted, backoff
 from olimpus.db import retry_on_deadlock, update_each
 from olimpus.errors import OlimpusError, TimedOut
 

@@ -19,8 +19,9 @@ from descriptors.worker.engine import Engine
 from hypervisors import breaker as breakers
 from hypervisors.breaker import FAILURES, FIRST_REST, LONGEST_REST, WINDOW, Breaker, Circuit, Notice, seen
 from hypervisors.drivers.mock import MockDriver
-from hypervisors.gateway import CircuitOpen, Gateway, backoff, gateway_for
+from hypervisors.gateway import Gateway, gateway_for
 from hypervisors.models import Health
+from hypervisors.retries import CircuitOpen, backoff
 from olimpus.errors import Rejected, TimedOut, Transient, Unreachable
 from tests import factories
 from tests.worker.conftest import begin, fresh, make_due

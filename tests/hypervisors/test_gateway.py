@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from hypervisors.drivers.base import Capability, Power, VmInfo
 from hypervisors.drivers.mock import MockDriver, events
-from hypervisors.gateway import Gateway, Interrupted, Permits, backoff, forget_gateways, gateway_for
+from hypervisors.gateway import Gateway, forget_gateways, gateway_for
+from hypervisors.permits import Permits
+from hypervisors.retries import Interrupted, backoff
 from olimpus.errors import (
     CapacityExceeded,
     Conflict,

@@ -20,7 +20,7 @@ from descriptors.worker import claims, engine, life, outcomes
 from descriptors.worker.claims import LEASE, claim, prepare, release_lost
 from hypervisors import actions as hypervisor_actions
 from hypervisors.drivers import mock
-from hypervisors.gateway import Interrupted
+from hypervisors.retries import Interrupted
 from tests import factories
 from tests.worker.conftest import begin, fresh
 from tests.worker.test_trouble import never, wait_for

@@ -10,7 +10,7 @@ from descriptors.models import OPEN, Descriptor, Node, Operation, Status
 from descriptors.verbs import Outcome
 from descriptors.worker import outcomes
 from descriptors.worker.claims import claim, prepare
-from hypervisors.gateway import Interrupted
+from hypervisors.retries import Interrupted
 from olimpus.errors import Rejected, Transient
 from tests.worker.conftest import begin, make_due
 

@@ -18,7 +18,7 @@ from descriptors.worker import claims, engine, outcomes
 from descriptors.worker.claims import claim, prepare
 from hypervisors import actions as hypervisor_actions
 from hypervisors.drivers import mock
-from hypervisors.gateway import backoff
+from hypervisors.retries import backoff
 from olimpus.errors import Conflict, Transient, Unreachable
 from tests.worker.conftest import begin, fresh, make_due
 
