@@ -3,6 +3,7 @@ import { all, ask, page, sentence } from "./slice_api.js"
 import { fields, kindIcon, nested, tell, values } from "./slice_fields.js"
 import { addNetwork, addNode, merge, read } from "./slice_model.js"
 import { settle } from "./slice_elements.js"
+import { away } from "./slice_join.js"
 import { layOut } from "./slice_layout.js"
 
 const FAR = 6 // pixels from which on a press is a drag
@@ -140,7 +141,7 @@ export class Palette {
   insert(document, at, join = null) {
     const { store } = this.canvas
     const empty = store.model.nodes.length === 0
-    const [model, keys] = merge(store.model, document, empty ? {} : join ? { ...this.outside(document, join), at: join.key } : this.beside(document, at))
+    const [model, keys] = join ? merge(store.model, away(document, join, this.canvas.drawn.boundingBox()), { at: join.key }) : merge(store.model, document, empty ? {} : this.beside(document, at))
     store.edit(model)
     this.canvas.choose(keys)
     if (settle(read(document))) layOut(this.canvas, "force")
@@ -155,21 +156,6 @@ export class Palette {
     if (at) return { x: at.x - (left + Math.max(...xs)) / 2, y: at.y - middle }
     const all = this.canvas.drawn.boundingBox()
     return { x: Math.round(all.x2 + GAP - left), y: Math.round((all.y1 + all.y2) / 2 - middle) }
-  }
-
-  /** How far to move a document so that it lies outside of the drawing, on the side that the node is nearest to. */
-  outside({ nodes: [, ...nodes] }, { x, y }) {
-    if (!nodes.length) return {}
-    const all = this.canvas.drawn.boundingBox()
-    const xs = nodes.map(node => node.x ?? 0), ys = nodes.map(node => node.y ?? 0)
-    const box = { x1: Math.min(...xs), x2: Math.max(...xs), y1: Math.min(...ys), y2: Math.max(...ys) }
-    const aside = { x: x - (box.x1 + box.x2) / 2, y: y - (box.y1 + box.y2) / 2 }
-    const sides = [
-      [all.x2 - x, { ...aside, x: all.x2 + GAP - box.x1 }], [x - all.x1, { ...aside, x: all.x1 - GAP - box.x2 }],
-      [all.y2 - y, { ...aside, y: all.y2 + GAP - box.y1 }], [y - all.y1, { ...aside, y: all.y1 - GAP - box.y2 }],
-    ]
-    const [, { x: right, y: down }] = sides.sort(([one], [other]) => one - other)[0]
-    return { x: Math.round(right), y: Math.round(down) }
   }
 }
 
