@@ -36,6 +36,14 @@ TWIN = {
     "LINUX_LAB_EXT": "172.31.205",
     "LINUX_LAB_MGMT": "192.168.205",
 }
+#: What is joined with the first lab: `Cluster.beside(FAR)`. One worker will do.
+FAR = {
+    "LINUX_LAB_DIR": f"{FOLDER}-far",
+    "LINUX_LAB_NAME": "labfar",
+    "LINUX_LAB_EXT": "172.31.206",
+    "LINUX_LAB_MGMT": "192.168.206",
+    "LINUX_LAB_WORKERS": "1",
+}
 WHAT_TO_DO = "the Linux lab is down: `make lab-linux` brings it up (Debian 12, root), `make test-linux` too"
 #: Tags of the networks of slices.
 VLANS = "100-999"
@@ -87,6 +95,21 @@ class Cluster:
         left = _script(variables, "leftovers").stdout
         assert not left, left
 
+    @contextmanager
+    def beside(self, variables: dict[str, str]) -> Iterator[Cluster]:
+        """A lab of one's own whose outside and this one's reach each other; nothing of it is left."""
+        with self.standing(variables | {"LINUX_LAB_IMAGE": str(self.image)}) as other:
+            ends = f"to-{other.name}", f"to-{self.name}"
+            _ip("-n", f"{self.name}-fabric", "link", "add", ends[0], "type", "veth",
+                "peer", "name", ends[1], "netns", f"{other.name}-fabric")  # fmt: skip
+            for one, end, there in ((self, ends[0], other), (other, ends[1], self)):
+                _ip("-n", f"{one.name}-fabric", "link", "set", end, "master", "br-mgmt", "up")
+                one.run("headnode", "ip", "route", "replace", f"{there.outside}.0/24", "dev", "eth0")
+            try:
+                yield other
+            finally:  # the cable goes with the other one
+                self.run("headnode", "ip", "route", "del", f"{other.outside}.0/24")
+
     # -- what there is -------------------------------------------------------------------------------------------------
     @property
     def workers(self) -> tuple[str, ...]:
@@ -135,7 +158,7 @@ class Cluster:
             "bridge": self.inventory["workers"][0]["ovs_bridge"],
             "vlans": VLANS,
             "outside_interface": "eth0",
-            "floating_pool": f"{self._outside}.220-{self._outside}.229",
+            "floating_pool": f"{self.outside}.220-{self.outside}.229",
             "virt_type": self.inventory["virt_type"],
         }
         return settings | changes
@@ -201,7 +224,12 @@ class Cluster:
         return self._script("leftovers").stdout.splitlines()
 
     @property
-    def _outside(self) -> str:
+    def name(self) -> str:
+        """What its namespaces' names begin with."""
+        return (os.environ | self.variables).get("LINUX_LAB_NAME", "lab")
+
+    @property
+    def outside(self) -> str:
         """The first three numbers of the network that the headnode and the bastion share: the outside of the gateway."""
         return str(self.host("headnode").address).rpartition(".")[0]
 
@@ -226,3 +254,8 @@ def _script(
     given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
     command, environment = [str(SCRIPTS / name), *argv], os.environ | variables
     return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=PATIENCE, **given)
+
+
+def _ip(*words: str) -> None:
+    """Something about the network of this machine."""
+    subprocess.run(["ip", *words], check=True)

@@ -16,12 +16,12 @@ from olimpus.errors import HypervisorError, Rejected, Unreachable, VMNotFound
 from tests.contract.contract import make_spec
 from tests.lab.linux.calls import asking, counted
 from tests.lab.linux.cluster import Cluster
+from tests.lab.linux.guests import BOOT, answered, is_ready
 from tests.processes.installation import until
 
 LAN = {"lan": {"cidr": "10.0.0.0/16", "type": "private"}, "apart": {"cidr": "10.0.0.0/16", "type": "private"}}
 #: Seconds within which a change by hand is told.
 SOON = 2.0
-BOOT = 60.0
 
 
 @pytest.fixture
@@ -50,23 +50,6 @@ def started(driver: Driver, spec: VmSpec) -> VmInfo:
     return driver.start(driver.create(spec).ref)
 
 
-def is_ready(driver: Driver, vm: VmInfo) -> bool:
-    return "LAB-READY" in driver.console_text(vm.ref)
-
-
-def answered(driver: Driver, vm: VmInfo, command: str, until: str) -> str:
-    """What the serial console says to a command, once somebody has signed in there."""
-    with driver.console(vm.ref, "serial").sock as line:
-        line.settimeout(BOOT)
-        said = ""
-        for typed, awaited in (("", "login:"), ("root", "assword:"), ("lab", "# "), (command, until)):
-            line.sendall(typed.encode() + b"\r")
-            said = ""
-            while awaited not in said:
-                said += line.recv(4096).decode(errors="replace")
-    return said
-
-
 # -- networks ----------------------------------------------------------------------------------------------------------
 
 
@@ -79,10 +62,10 @@ def test_neighbours_on_two_workers_talk_and_strangers_do_not(driver, spec, clust
     stranger = started(driver, spec(nics=(NicSpec("apart", "52:54:00:0a:00:03", "10.0.0.13"),), host=first))
     assert [vm.host for vm in (here, there, stranger)] == [first, second, first]
     for vm in (here, there, stranger):
-        assert until(lambda vm=vm: is_ready(driver, vm), BOOT), driver.console_text(vm.ref)
+        assert until(lambda vm=vm: is_ready(driver, vm.ref), BOOT), driver.console_text(vm.ref)
         assert f"={vm.nics[0].ip}/" in driver.console_text(vm.ref)
     pings = "ping -c 2 -W 2 10.0.0.12; echo got=$?; ping -c 1 -W 1 10.0.0.13; echo lost=$?"
-    said = answered(driver, here, pings, until="lost=1")
+    said = answered(driver, here.ref, pings, until="lost=1")
     assert "got=0" in said
     assert "lost=1" in said
 
