@@ -17,6 +17,8 @@ from slices.graph import Graph
 KINDS: Final = {"images": "image", "flavors": "flavor"}
 #: Kind → foreign name → our name; "" for none of its own.
 Names = Mapping[str, Mapping[str, str]]
+#: Kind → the names that there are; None: each is one.
+Known = Mapping[str, Collection[str] | None]
 LONGEST: Final = 255
 MOST: Final = 500
 #: Systems on which most others run: what a container's image stands for when no name is alike.
@@ -28,7 +30,7 @@ _LINUX: Final = frozenset(
 _ALIKE: Final = 0.6
 
 
-def unknown(graph: Graph, known: Mapping[str, Collection[str] | None]) -> dict[str, list[str]]:
+def unknown(graph: Graph, known: Known) -> dict[str, list[str]]:
     """Kind → what the graph names and nobody knows, sorted. None knows every name."""
     said = [graph.defaults, *(node.definition for node in graph.nodes)]
     found = {}

@@ -77,13 +77,13 @@ def _is_open(end: End) -> bool:
     return bool(end.card.get("floating") or end.card.get("forwards"))
 
 
-def unknown(graph: Graph, hypervisor: Hypervisor, remembered: mapping.Names | None = None) -> dict[str, dict[str, str]]:
-    """Images and flavors that the hypervisor does not have, each with what was remembered, else with the one most like it.
+def known_names(hypervisor: Hypervisor) -> mapping.Known:
+    """Its images (None: every name is one) and flavors; for those only who may use it."""
+    return {"images": _images(hypervisor), "flavors": frozenset(flavor.name for flavor in _flavors(hypervisor))}
 
-    It tells what the hypervisor has: for those only who may use it.
-    """
-    flavors = frozenset(flavor.name for flavor in _flavors(hypervisor))
-    known = {"images": _images(hypervisor), "flavors": flavors}
+
+def unknown(graph: Graph, known: mapping.Known, remembered: mapping.Names | None = None) -> dict[str, dict[str, str]]:
+    """Images and flavors that are not known, each with what was remembered, else with the known one most like it."""
     said = remembered or {}
     return {
         kind: {name: _suggested(name, known[kind] or (), said.get(kind, {})) for name in names}

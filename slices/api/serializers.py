@@ -320,6 +320,7 @@ IMPORTED = inline_serializer(
                 "unknown": serializers.DictField(
                     help_text="images and flavors that it does not have, each with what was said before, or is most alike."
                 ),
+                "known": serializers.DictField(help_text="All that it has of the kinds of which something is unknown."),
             },
         ),
     },

@@ -255,7 +255,7 @@ class SliceViewSet(TreeViewSet):
         graph, report = formats.read(text, given["format"])
         names = mapping.clean(given["mapping"])
         graph = mapping.mapped(graph, names)
-        told = report.as_data() | {"unknown": self._unknown(graph, given["hypervisor"], names)}
+        told = report.as_data() | self._unknown(graph, given["hypervisor"], names)
         return Response({"document": documents.write(graph), "report": told})
 
     # -- inside --------------------------------------------------------------------------------------------------------
@@ -271,14 +271,17 @@ class SliceViewSet(TreeViewSet):
             raise drf.ValidationError({"template": [_("The id of a slice, with its “parameters” as a mapping.")]})
         return templates.used(selectors.graph(self.slice(key)), values)
 
-    def _unknown(self, graph: Graph, name: str, names: mapping.Names) -> dict[str, dict[str, str]]:
-        """Names that the hypervisor does not know, each with one that it knows; what was said of them is remembered."""
+    def _unknown(self, graph: Graph, name: str, names: mapping.Names) -> dict[str, Any]:
+        """Names that the hypervisor does not know, each with one that it knows, and all of these; what was said of them
+        is remembered.
+        """
         if not name:
-            return {kind: {} for kind in mapping.KINDS}
+            return {"unknown": {kind: {} for kind in mapping.KINDS}, "known": {kind: [] for kind in mapping.KINDS}}
         hypervisor = selectors.hypervisor(self.request.user, name)
-        found = sites.unknown(graph, hypervisor, selectors.remembered(self.request.user, name))
+        known = sites.known_names(hypervisor)
+        found = sites.unknown(graph, known, selectors.remembered(self.request.user, name))
         actions.remember(self.request.user, name, names)
-        return found
+        return {"unknown": found, "known": {kind: sorted(known[kind] or ()) if found[kind] else [] for kind in found}}
 
     def _begun(self, deployment: Deployment | None, status: int = 202) -> Response:
         row = {

@@ -8,11 +8,12 @@ export class Report {
   }
 
   show({ document: found, report = {} }) {
-    const { understood = [], ignored = [], unmapped = [], unknown = {} } = report
+    const { understood = [], ignored = [], unmapped = [], unknown = {}, known = {} } = report
     this.document = found
     this.place.hidden = false
     for (const [name, notes] of Object.entries({ understood, ignored, unmapped })) this.list(name, notes)
     const fields = Object.entries(KINDS).flatMap(([kind, parameter]) => Object.entries(unknown[kind] ?? {}).map(([name, nearest]) => field(kind, parameter, name, nearest)))
+    for (const [kind, parameter] of Object.entries(KINDS)) if (known[kind]?.length) offer(`known-${parameter}`, known[kind])
     this.part("unknown").hidden = !fields.length
     this.part("unknown").querySelector("[data-rows]").replaceChildren(...fields)
   }
@@ -31,6 +32,10 @@ export class Report {
     for (const { dataset, value } of fields) found[dataset.kind][dataset.name] = value.trim()
     return fields.length ? found : null
   }
+}
+
+function offer(id, names) {
+  document.getElementById(id).replaceChildren(...names.map(value => Object.assign(document.createElement("option"), { value })))
 }
 
 function field(kind, parameter, name, nearest) {

@@ -371,7 +371,7 @@ def test_files_come_in_and_go_out(slices):
     told = slices.client.post("/api/slices/import", {"text": text.content.decode()}, format="json")
     assert told.status_code == 200, told.content
     assert len(told.json()["document"]["nodes"]) == 4
-    assert {"understood", "ignored", "unmapped", "unknown"} == set(told.json()["report"])
+    assert {"understood", "ignored", "unmapped", "unknown", "known"} == set(told.json()["report"])
     made = slices.make(name="again", topology={"format": "graphml", "text": text.content.decode()})
     assert (made.status_code, made.json()["slice"]["nodes"]) == (201, 4), made.content
     upload = SimpleUploadedFile("ring.graphml", text.content)

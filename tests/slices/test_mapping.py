@@ -152,5 +152,7 @@ def test_an_import_is_mapped_and_the_next_one_knows(slices):
     again = slices.client.post("/api/slices/import", body, format="json").json()
     assert again["document"]["nodes"][0]["flavor"] == "4x8"
     assert again["report"]["unknown"]["flavors"] == {"4x8": "large"}
+    assert "large" in again["report"]["known"]["flavors"]
+    assert again["report"]["known"]["images"] == []  # nothing of it is unknown
     wrong = slices.client.post("/api/slices/import", {**body, "mapping": {"disks": {}}}, format="json")
     assert wrong.status_code == 400
