@@ -110,7 +110,7 @@ def test_a_server_that_comes_after_we_stopped_waiting_is_the_machine(project, ma
 @pytest.mark.parametrize("home", ["here", "elsewhere"])
 def test_ports_that_a_dead_attempt_left_are_used(project, make, tmp_path, monkeypatch, home):
     patience = "IN_FLIGHT_SECONDS" if home == "here" else "CLAIM_SECONDS"
-    monkeypatch.setattr(f"hypervisors.drivers.openstack.create.{patience}", 1.0)
+    monkeypatch.setattr(f"hypervisors.drivers.openstack.create.{patience}", 3.0)
     spec, driver = project.spec(), make(created_power="on")
     died = project.driver(tmp_path if home == "here" else tmp_path / "elsewhere")
     plan = died._creator.planner.plan(spec)
