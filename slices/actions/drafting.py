@@ -43,8 +43,11 @@ def save_draft(folder: Node, document: object, *, version: int, actor: User) -> 
 
 
 def outdate(folder: Node, *, actor: User, **changes: Any) -> None:
-    """The tree's slice has changed: who read it before is told so when he saves. `changes`: of the draft itself."""
-    draft = Draft.objects.filter(folder=folder.pk).first()
+    """The tree's slice has changed: who read it before is told so when he saves. `changes`: of the draft itself.
+
+    Within a transaction.
+    """
+    draft = Draft.objects.select_for_update().filter(folder=folder.pk).first()
     values = {"author": actor, "saved_at": timezone.now(), "version": (draft.version if draft else 0) + 1, **changes}
     Draft.objects.update_or_create(folder_id=folder.pk, defaults=values)
 

@@ -138,7 +138,12 @@ function card({ name, title }) {
   return button
 }
 
-form.addEventListener("click", event => { const button = event.target.closest("[data-begin]"); if (button) choose(button) })
+form.addEventListener("click", event => {
+  const button = event.target.closest("[data-begin]")
+  if (!button) return
+  choose(button)
+  if (matchMedia("(max-width: 900px)").matches) form.querySelector(".slice-new-side").scrollIntoView() // the rest stands below
+})
 form.addEventListener("input", event => { if (event.target === form.elements.name) event.target.dataset.typed = "yes"; if (one("fields").contains(event.target)) soon() })
 form.addEventListener("change", ({ target }) => {
   if (target === form.elements.file && target.files[0]) take(target.files[0])
