@@ -44,6 +44,7 @@ LONGEST = 600
 ON_LAB = {
     "openstack": "openstack",
     "tunnels": "tunnels",
+    "slices-openstack": "slices_openstack",
     "linux": "linux",
     "linux-live": "linux_live",
     "linux-reconcile": "linux_reconcile",

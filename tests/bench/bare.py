@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +26,8 @@ from tests.lab.cloud import Cloud
 
 POLL = 0.5
 PATIENCE = 300.0
+#: A server and its ports.
+Made = tuple[str, list[str]]
 
 
 @dataclass
@@ -49,33 +51,60 @@ class Bare:
         self._image = self.sdk.image.find_image(self.image, ignore_missing=False).id
         self._flavor = self.sdk.compute.find_flavor(self.flavor, ignore_missing=False).id
 
-    def create(self, number: int) -> list[tuple[str, str]]:
-        """That many servers, all ACTIVE when it returns: (server, port) of each."""
+    def create(self, number: int) -> list[Made]:
+        """That many servers with a card each, all ACTIVE when it returns: (server, ports) of each."""
+        return self.create_with([[{"network_id": self.network}] for _number in range(number)])
+
+    def create_with(self, cards: Sequence[Sequence[dict[str, Any]]]) -> list[Made]:
+        """A server for each of these, with a port for each of its cards, made in one call."""
         tag = f"{self.network}-{uuid.uuid4().hex[:6]}"
         active = {"status": "ACTIVE", "name": tag}
 
-        def one(index: int) -> tuple[str, str]:
-            port = self.sdk.network.create_port(network_id=self.network, name=f"{tag}-{index:03}").id
+        def one(index: int) -> Made:
+            name = f"{tag}-{index:03}"
+            ports = self._ports(name, cards[index])
+            networks = [{"port": port} for port in ports]
             server = self.sdk.compute.create_server(
-                name=f"{tag}-{index:03}", image_id=self._image, flavor_id=self._flavor, networks=[{"port": port}]
+                name=name, image_id=self._image, flavor_id=self._flavor, networks=networks
             ).id
             watch(lambda ids: server in ids)
-            return server, port
+            return server, ports
 
         with ThreadPoolExecutor(self.threads) as pool, self._watching(active) as watch:
-            return list(pool.map(one, range(number)))
+            return list(pool.map(one, range(len(cards))))
 
-    def delete(self, servers: list[tuple[str, str]]) -> None:
+    def delete(self, servers: Sequence[Made]) -> None:
         """All gone, with their ports, when it returns."""
 
-        def one(pair: tuple[str, str]) -> None:
-            server, port = pair
+        def one(made: Made) -> None:
+            server, ports = made
             self.sdk.compute.delete_server(server)
             watch(lambda ids: server not in ids)
-            self.sdk.network.delete_port(port)
+            for port in ports:
+                self.sdk.network.delete_port(port)
 
         with ThreadPoolExecutor(self.threads) as pool, self._watching({"name": self.network}) as watch:
             list(pool.map(one, servers))
+
+    def create_networks(self, cidrs: Sequence[str]) -> list[str]:
+        """A network with a subnet of each range, which leads nowhere: their ids."""
+
+        def one(cidr: str) -> str:
+            network = self.sdk.network.create_network(name=f"{self.network}-{cidr}").id
+            self.sdk.network.create_subnet(network_id=network, ip_version=4, cidr=cidr, gateway_ip=None)
+            return str(network)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(one, cidrs))
+
+    def delete_networks(self, networks: Sequence[str]) -> None:
+        """Nothing is in them any more; they go with their subnets."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(self.sdk.network.delete_network, networks))
+
+    def _ports(self, name: str, cards: Sequence[dict[str, Any]]) -> list[str]:
+        made = self.sdk.network.create_ports([{"name": name, **card} for card in cards])
+        return [port.id for port in made]
 
     @contextmanager
     def _watching(self, query: dict[str, str]) -> Iterator[Callable[[Callable[[set[str]], bool]], None]]:

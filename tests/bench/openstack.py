@@ -177,7 +177,7 @@ def counter(hypervisor: Hypervisor) -> Callable[[], int]:
 def listing(cloud: Cloud, bare: Bare, hypervisor: Hypervisor) -> list[Figure]:
     """What reconciliation asks of a cloud with 500 servers, beside the same list by bare openstacksdk."""
     count, gateway = counter(hypervisor), gateway_for(hypervisor)
-    ((server, port),) = bare.create(1)
+    ((server, ports),) = bare.create(1)
     with clones(cloud, server, LISTED):
         gateway.list()  # the names of images are looked up once for all servers, and kept for a while
         before = count()
@@ -187,7 +187,7 @@ def listing(cloud: Cloud, bare: Bare, hypervisor: Hypervisor) -> list[Figure]:
         floor = min(figures.timed(lambda: list(bare.sdk.compute.servers(all_projects=True))) for _ in range(ROUNDS))
         seconds = min([seconds, *(figures.timed(gateway.list) for _ in range(ROUNDS - 1))])
         report = reconcile.reconcile(hypervisor.pk)
-    bare.delete([(server, port)])
+    bare.delete([(server, ports)])
     assert report is not None
     assert report.vms >= LISTED, report
     work = f"OpenStack: listing of {LISTED} servers for reconcile"

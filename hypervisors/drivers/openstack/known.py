@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 Json = dict[str, Any]
@@ -34,6 +34,11 @@ class Known:
     def find(self, fits: Callable[[Json], bool]) -> list[Json]:
         """Those that fit; read anew when there is none."""
         return [item for item in self.all() if fits(item)] or [item for item in self.all(MISS_SECONDS) if fits(item)]
+
+    def add(self, items: Iterable[Json]) -> None:
+        """These are there, too, from now on."""
+        with self._lock:
+            self._items = [*self._items, *items]
 
     def forget(self) -> None:
         """Read it anew at the next use."""

@@ -23,7 +23,7 @@ from hypervisors.drivers.openstack.memory import Card
 from hypervisors.drivers.openstack.networks import age
 from hypervisors.drivers.openstack.rest import Part, at, nearest
 from hypervisors.drivers.openstack.session import Session
-from hypervisors.drivers.openstack.topology import ensure_network, is_whole, remove_network
+from hypervisors.drivers.openstack.topology import ensure_networks, is_whole, remove_networks
 from hypervisors.drivers.ways import cards_of, first_floating
 from olimpus.errors import Missing, Rejected
 from olimpus.words import gettext as _
@@ -81,44 +81,55 @@ class Ports(Part):
 
     # -- looking up -------------------------------------------------------------------------------------------------
 
-    def network_of(self, nic: NicSpec, spec: VmSpec) -> Json:
-        """The network of a card: by its name on this cloud, its own name or id; made when the branch defines it.
+    def networks_of(self, nics: Sequence[NicSpec], spec: VmSpec) -> list[Json]:
+        """The networks of the cards: by their names on this cloud, their own names or ids; made when the branch defines them.
 
         `Rejected` with the nearest name when there is none.
         """
-        project = project_of(spec)
+        self._make_defined(nics, spec)
+        return [self._network_of(nic, spec) for nic in nics]
+
+    def _make_defined(self, nics: Sequence[NicSpec], spec: VmSpec) -> None:
+        """Those of the branch that nobody knows of yet, all of them in a few requests."""
+        project, known = project_of(spec), self._networks_in(project_of(spec))
+        there = {name for network in known.all() if is_whole(network) for name in (network["name"], network["id"])}
+        defined = {network_name(spec, name, self.where): _defined(name, spec) for name in map(self._named, nics)}
+        lacking = {name: one for name, one in defined.items() if one.get("cidr") and name not in there}
+        if lacking:
+            known.add(ensure_networks(self.session, lacking, project=project).values())
+
+    def _network_of(self, nic: NicSpec, spec: VmSpec) -> Json:
+        name, project = self._named(nic), project_of(spec)
+        wanted = network_name(spec, name, self.where)
+        if found := self._network(wanted, project):
+            return found
+        if not _defined(name, spec).get("cidr"):
+            # The cloud's own networks are its managers' business; the branch's are known to who writes in it.
+            hint = nearest(wanted, [{"name": one} for one in spec.parameters.get("networks") or {}])
+            raise Rejected(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics", hint=hint)
+        # Somebody else's last machine took it along: whoever creates looks again.
+        raise Missing(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics")
+
+    def _named(self, nic: NicSpec) -> str:
         name = nic.network or str(self.session.values.get("default_network") or "")
         if not name:
             hint = _("Name one, or set a default network in the hypervisor's settings.")
             raise Rejected(_("A network card names no network."), where="nics", hint=hint)
-        definition = (spec.parameters.get("networks") or {}).get(name) or {}
-        wanted = network_name(spec, name, self.where)
-        if found := self._network(wanted, project):
-            return found
-        if not definition.get("cidr"):
-            # The cloud's own networks are its managers' business; the branch's are known to who writes in it.
-            hint = nearest(wanted, [{"name": one} for one in spec.parameters.get("networks") or {}])
-            raise Rejected(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics", hint=hint)
-        ensure_network(self.session, wanted, definition, project=project)
-        self._networks_in(project).forget()
-        if made := self._network(wanted, project):
-            return made
-        # Somebody else's last machine took it along: whoever creates looks again.
-        raise Missing(_("There is no network “%(name)s”.") % {"name": wanted}, where="nics")
+        return name
 
     def tidy(self, spec: VmSpec, names: Set[str]) -> None:
         """Of the networks of these names remove those that were made for its branch, unless machines use them."""
-        project, networks = project_of(spec), spec.parameters.get("networks") or {}
-        for name in sorted(names):
-            definition = networks.get(name) or {}
-            wanted = network_name(spec, name, self.where)
-            if definition.get("cidr"):
-                self.leave(wanted, project)
+        mine = {network_name(spec, name, self.where) for name in names if _defined(name, spec).get("cidr")}
+        if mine:
+            self._leave(mine, project_of(spec))
 
     def leave(self, network: str, project: str) -> None:
         """Remove the network that the cloud calls so, if it was made for a branch, unless machines use it."""
-        if remove_network(self.session, network, project=project):
-            self._networks_in(project).forget()
+        self._leave({network}, project)
+
+    def _leave(self, networks: Set[str], project: str) -> None:
+        remove_networks(self.session, networks, project=project)
+        self._networks_in(project).forget()
 
     def known(self) -> list[Known]:
         """The lists that are kept."""
@@ -147,7 +158,7 @@ class Ports(Part):
 
     def plan(self, spec: VmSpec) -> Plan:
         """What the cards of a machine shall be. `Rejected` when there is no such network or group."""
-        networks = [self.network_of(nic, spec) for nic in spec.nics]
+        networks = self.networks_of(spec.nics, spec)
         groups = self.groups.named(spec, project_of(spec))
         wishes = [wanted for _nic, wanted in cards_of(spec)]
         if any(wanted.get("bridge") for wanted in wishes):
@@ -176,7 +187,7 @@ class Ports(Part):
         `Rejected`, `CapacityExceeded`.
         """
         nic, project = first_floating(spec), project_of(spec)
-        external = self.floating.external_of(self.network_of(nic, spec))
+        external = self.floating.external_of(*self.networks_of([nic], spec))
         return self.floating.outside(spec.uid, nic.mac, external, project)
 
     def make(self, uid: str, plan: Plan, project: str) -> list[Json]:
@@ -272,6 +283,11 @@ def port_name(uid: str) -> str:
 def project_of(spec: VmSpec) -> str:
     """The project that shall own the machine, "" for the account's own."""
     return str(spec.parameters.get("project") or "")
+
+
+def _defined(network: str, spec: VmSpec) -> Json:
+    """What the branch says of a network, which may be nothing."""
+    return dict((spec.parameters.get("networks") or {}).get(network) or {})
 
 
 def _claims(nic: NicSpec) -> Iterator[dict[str, str]]:
