@@ -84,9 +84,9 @@ test-openstack: $(VENV)/.tools $(CATALOGS) ## driver, tunnels, service API and s
 	$(LAB)/status >/dev/null || $(LAB)/up
 	$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=5 tests/lab/openstack tests/lab/tunnels
 
-bench-openstack: $(VENV)/.tools $(CATALOGS) ## servers and tunnels on that OpenStack beside the bare library and ssh, as a table
+bench-openstack: $(VENV)/.tools $(CATALOGS) ## servers, a slice and tunnels on that OpenStack beside the bare library and ssh, as a table
 	$(LAB)/status >/dev/null || $(LAB)/up
-	$(PY) -m tests.bench openstack tunnels
+	$(PY) -m tests.bench openstack slices-openstack tunnels
 
 lab-linux: ## a bastion, a headnode and three libvirt/QEMU workers on this machine (Debian 12, root; state in /var/tmp/linux-lab)
 	$(LINUX_LAB)/up
@@ -100,7 +100,7 @@ test-linux: $(VENV)/.linux $(CATALOGS) ## the Linux driver against that cluster 
 
 bench-linux: $(VENV)/.linux $(CATALOGS) ## that cluster beside a bare shell script, bare libvirt and ssh, as a table
 	$(LINUX_LAB)/status >/dev/null || $(LINUX_LAB)/up
-	$(PY) -m tests.bench linux linux-live linux-reconcile linux-consoles
+	$(PY) -m tests.bench linux slices-linux linux-live linux-reconcile linux-consoles
 
 demo-reset: ## forget the demo data (removes the data folder's database, queue and mock hypervisors)
 	rm -rf $${OLIMPUS_HOME:-var}/{olimpus.sqlite3*,queue,mock,demo-password}

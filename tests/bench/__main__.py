@@ -47,6 +47,7 @@ ON_LAB = {
     "slices-openstack": "slices_openstack",
     "linux": "linux",
     "linux-live": "linux_live",
+    "slices-linux": "slices_linux",
     "linux-reconcile": "linux_reconcile",
     "linux-consoles": "linux_consoles",
 }

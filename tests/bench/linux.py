@@ -42,7 +42,7 @@ def run() -> list[Figure]:
         before = spent(worker.pid)
         rounds = [a_round(cluster, place, root) for _number in range(ROUNDS)]
         computing = (spent(worker.pid) - before) / ROUNDS / MACHINES
-    return [*timings(rounds), cpu_figure(computing)]
+    return [*timings(rounds, f"Linux: {MACHINES} machines", REACH), cpu_figure(computing)]
 
 
 def a_round(cluster: Cluster, place: Node, root: User) -> Pair:
@@ -73,17 +73,16 @@ def running(cluster: Cluster) -> dict[str, list[str]]:
     return {name: cluster.run(name, "virsh", "-q", "list", "--name").split() for name in cluster.workers}
 
 
-def timings(rounds: Sequence[Pair]) -> list[Figure]:
+def timings(rounds: Sequence[Pair], work: str, most: float) -> list[Figure]:
     """Medians of all rounds."""
 
     def line(label: str, part: Callable[[Round], float], most: float | None = None) -> Figure:
         bare, ours = ([part(pair[side]) for pair in rounds] for side in (0, 1))
         floor, measured = statistics.median(bare), statistics.median(ours)
-        work = f"Linux: {MACHINES} machines, {label}"
         reach, ok = (f"≤ {most:g} ×", measured <= most * floor) if most else ("–", True)
-        return Figure(work, measured, "s", reach, ok, floor, {"floor": bare, "ours": ours})
+        return Figure(f"{work}, {label}", measured, "s", reach, ok, floor, {"floor": bare, "ours": ours})
 
-    return [line("all made and started", lambda one: one.started, REACH), line("all gone", lambda one: one.gone)]
+    return [line("all made and started", lambda one: one.started, most), line("all gone", lambda one: one.gone)]
 
 
 def cpu_figure(seconds: float) -> Figure:

@@ -22,12 +22,15 @@ class Round:
     gone: float
 
 
-def floor(cluster: Cluster, number: int) -> Round:
+def floor(cluster: Cluster, number: int, links: int = 0) -> Round:
     """One SSH session and one shell script for each worker, whose machines are made all at once: one after another takes
     four times as long, as those that boot already are in the way. They go as soon as all are started.
+
+    With `links` each machine has a card in each of its own: networks apart from each other, each with a DHCP server.
     """
     with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
         command = [str(SCRIPTS / "floor"), "-n", str(number), "--jobs", str(number), "--tb-cache", str(CACHE_MIB)]
+        command += ["--links", str(links)]
         more = ["--timeout", "900", "--json", file.name, "--started"]
         environment = os.environ | {"LINUX_LAB_DIR": str(cluster.folder)}
         subprocess.run([*command, *more], check=True, stdout=subprocess.DEVNULL, env=environment)

@@ -41,13 +41,8 @@ class Rack:
     def of(cls, number: int, **common: Any) -> Rack:
         """With so many machines, and room for all of them; `common` is added to their definition."""
         cluster, root = Cluster.running(), superuser()
-        with tempfile.TemporaryDirectory() as home:
-            cluster.empty(Path(home))
-            image = cluster.offer(Path(home))
-        given = cluster.settings(cpu_ratio=min(number, MOST_RATIO))
-        fields = {"name": NAME, "driver": "linux", "settings": given, "reconcile_interval": 3600}
-        hypervisor = hypervisors.create(fields, actor=root)
-        place = folder(f"/{NAME}", {"hypervisor": NAME, "image": image, **SIZE, **common})
+        hypervisor, definition = known(cluster, number, root)
+        place = folder(f"/{NAME}", {**definition, **common})
         machines(place, {f"vm-{each:03}": {} for each in range(number)})
         return cls(cluster, hypervisor, Node.objects.get(pk=place.pk), root)
 
@@ -58,6 +53,16 @@ class Rack:
     def virsh(self, machine: Descriptor, verb: str, *words: str) -> None:
         """What somebody does by hand."""
         self.cluster.run(host_of(machine), "virsh", "-q", verb, uuid_of(machine), *words)
+
+
+def known(cluster: Cluster, number: int, root: User) -> tuple[Hypervisor, dict[str, Any]]:
+    """The cluster, emptied, with room for so many machines, and the definition of a tiny one."""
+    with tempfile.TemporaryDirectory() as home:
+        cluster.empty(Path(home))
+        image = cluster.offer(Path(home))
+    given = cluster.settings(cpu_ratio=min(number, MOST_RATIO))
+    fields = {"name": NAME, "driver": "linux", "settings": given, "reconcile_interval": 3600}
+    return hypervisors.create(fields, actor=root), {"hypervisor": NAME, "image": image, **SIZE}
 
 
 def host_of(machine: Descriptor) -> str:

@@ -159,8 +159,8 @@ def as_drawn(door: Door, ground: Ground, nodes: int) -> None:
     drawn = {_ends(link): str(link["cidr"]) for link in door.export()["links"]}
     there = ground.wires(door.refs())
     assert {ends: cidr or drawn.get(ends) for ends, cidr in there.items()} == drawn
-    for node in told["nodes"]:
-        assert set(node["ips"]) == {ip for ends in drawn for name, ip in ends if name == node["name"]}
+    for node in told["nodes"]:  # a cloud may go on telling an address for a while after its card has gone
+        assert set(node["ips"]) >= {ip for ends in drawn for name, ip in ends if name == node["name"]}
 
 
 def _ends(link: Json) -> frozenset[tuple[str, str]]:
@@ -290,7 +290,7 @@ class Rest(Door):
             address = f"operations/{operation['id']}"
             assert until(lambda address=address: self.api.get(address).json()["finished_at"], PATIENCE, 0.3)
             told = self.api.get(address).json()
-            assert told["status"] == "succeeded", told
+            assert told["status"] == "succeeded", (told, self.status())
 
     def _good(self, method: str, what: str = "", **options: Any) -> Json:
         answer = self._ask(method, what, **options)

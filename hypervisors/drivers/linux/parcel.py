@@ -29,7 +29,7 @@ UNPACK: Final = (
     " exec(compile(text,name,'exec'),made.__dict__)\n"
     " package,_,short=name.rpartition('.')\n"
     " setattr(sys.modules.setdefault(package,types.ModuleType(package)),short,made)\n"
-    "print(json.dumps([made.answer(one) for one in sent['requests']]))\n"
+    "print(json.dumps(made.answers(sent['requests'])))\n"
 )
 ARGV: Final = ("python3", "-IS", "-c", UNPACK)
 SUDO: Final = ("sudo", "-n")

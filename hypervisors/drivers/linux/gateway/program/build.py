@@ -7,9 +7,11 @@ whose DHCP server runs is not looked at again, except by `mend`: so thirty machi
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import signal
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ from hypervisors.drivers.linux.gateway.program.texts import no_rules
 
 #: Number of the routing protocol that marks our routes.
 PROTOCOL = "199"
+#: So many new or needless networks are worth commands for all of them; so many threads furnish them.
+TOGETHER, ABREAST = 2, 4
 
 
 class Builder:
@@ -43,17 +47,39 @@ class Builder:
             self._stamp("root").unlink(missing_ok=True)  # the other ends of their links are new, too
         wrong |= {peer for plan in plans if plan.tag in wrong for peer in plan.peers}
         stale = wrong | {plan.tag for plan in plans if self._stamped(plan.tag)[1:] != [plan.digest]}
-        everywhere = {plan.tag for plan in plans}
-        for step, tags in (
-            (self._found, wrong),
-            (self._link, wrong),
-            (self._furnish, stale),
-            (self._people, everywhere),
+        new = self._found_together([plan for plan in plans if plan.tag in wrong])
+        for step, tags, abreast in (
+            (self._found, wrong - new, 1),
+            (self._link, wrong, 1),  # two networks make one link
+            (functools.partial(self._furnish, new=new), stale, ABREAST),
+            (self._people, {plan.tag for plan in plans}, 1),
         ):
-            for plan in plans:
-                if plan.tag in tags and plan.key not in faults:
-                    _attempt(step, plan, faults)
+            with ThreadPoolExecutor(abreast) as pool:  # each thread can be in a namespace of its own
+                some = [plan for plan in plans if plan.tag in tags and plan.key not in faults]
+                list(pool.map(functools.partial(_attempt, step, faults=faults), some))
         return faults
+
+    def _found_together(self, plans: list[NetworkPlan]) -> set[int]:
+        """The tags of those of which there was nothing, and whose namespaces and ports are there now: a few commands make
+        them all. None when that does not work: one after the other it is told where it does not.
+        """
+        there = {*system.namespaces(), *system.devices(), *(self._ports() if plans else ())}
+        new = [plan for plan in plans if not there.intersection((namespace(plan.tag), port(plan.tag)))]
+        if len(new) < TOGETHER:
+            return set()
+        for plan in new:
+            self._stamp(str(plan.tag)).unlink(missing_ok=True)
+            folder(self.settings, plan.tag).mkdir(parents=True, exist_ok=True)
+        ports = [word for plan in new for word in ("--", *_port_words(plan.tag, self.settings.bridge))]
+        try:
+            _batch(f"netns add {namespace(plan.tag)}" for plan in new)
+            run("ovs-vsctl", "--timeout=20", *ports)
+            _batch(f"link set {port(plan.tag)} netns {namespace(plan.tag)}" for plan in new)
+            for plan in new:
+                self._switch_on(plan)
+        except (Refused, OSError):
+            return set()
+        return {plan.tag for plan in new}
 
     def _is_built(self, plan: NetworkPlan) -> bool:
         built = self._stamped(plan.tag)[:1] == [plan.base]
@@ -75,25 +101,26 @@ class Builder:
         self._stamp(str(plan.tag)).unlink(missing_ok=True)
         folder(self.settings, plan.tag).mkdir(parents=True, exist_ok=True)
         system.make_namespace(namespace(plan.tag))
+        self._plug(plan)
+        self._switch_on(plan)
+
+    def _switch_on(self, plan: NetworkPlan) -> None:
         with inside(namespace(plan.tag)):
             system.switch_on("net/ipv4/ip_forward")
-        self._plug(plan)
+            # OVS' userspace datapath leaves sums unfinished that the kernel would leave to a card.
+            run("ethtool", "-K", port(plan.tag), "tx", "off", fine=(0, 1))
 
     def _plug(self, plan: NetworkPlan) -> None:
         """The port: OVS makes it beside the other devices of the gateway, and makes it again there when it restarts."""
         name, space = port(plan.tag), namespace(plan.tag)
-        options = [f"tag={plan.tag}", "--", "set", "interface", name, "type=internal"]
         if not (self._is_plugged(plan) and name in self._ports()):
             system.end_processes(_conf_argument(self.settings, plan.tag))  # it listens on the device that is gone
             if not _has_device(name):
                 run("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", name)
-            run("ovs-vsctl", "--timeout=20", "--may-exist", "add-port", self.settings.bridge, name, *options)
+            run("ovs-vsctl", "--timeout=20", *_port_words(plan.tag, self.settings.bridge))
             run("ip", "-n", space, "link", "del", name, fine=(0, 1))  # OVS has forgotten it when it started again
             run("ip", "link", "set", name, "netns", space)
         run("ovs-vsctl", "--timeout=20", "set", "port", name, f"tag={plan.tag}")
-        with inside(space):
-            # OVS' userspace datapath leaves sums unfinished that the kernel would leave to a card.
-            run("ethtool", "-K", name, "tx", "off", fine=(0, 1))
 
     def _ports(self) -> list[str]:
         return run("ovs-vsctl", "--timeout=20", "list-ports", self.settings.bridge).split()
@@ -114,11 +141,14 @@ class Builder:
             if name.startswith("to") and name not in plan.links.addresses:
                 run("ip", "-n", space, "link", "del", name, fine=(0, 1))
 
-    def _furnish(self, plan: NetworkPlan) -> None:
-        """Rules before addresses: nothing passes that shall not, not even for a moment."""
+    def _furnish(self, plan: NetworkPlan, new: Container[int] = ()) -> None:
+        """Rules before addresses: nothing passes that shall not, not even for a moment. New ones have no addresses yet."""
         with inside(namespace(plan.tag)):
             run("nft", "-f", "-", data=plan.rules)
-            _apply(plan.links)
+            if plan.tag in new:
+                _batch(steps(plan.links, [{"ifname": name} for name in system.devices()], ()))
+            else:
+                _apply(plan.links)
         self._serve(plan)
         self._stamp(str(plan.tag)).parent.mkdir(parents=True, exist_ok=True)
         write(self._stamp(str(plan.tag)), f"{plan.base} {plan.digest}")
@@ -175,8 +205,22 @@ class Builder:
 
     def _sweep(self, wanted: set[int], *, thorough: bool) -> None:
         """Remove the networks that nobody wishes for any more."""
-        for tag in sorted(self.leftovers(thorough=thorough) - wanted):
+        gone = sorted(self.leftovers(thorough=thorough) - wanted)
+        if len(gone) >= TOGETHER:
+            self._empty_together(gone)
+        for tag in gone:
             self._remove(tag)
+
+    def _empty_together(self, tags: Sequence[int]) -> None:
+        """What takes long, of many networks at once; where it does not work, each is seen to by itself."""
+        for tag in tags:
+            self._stamp(str(tag)).unlink(missing_ok=True)
+        system.end_processes(*(_conf_argument(self.settings, tag) for tag in tags))
+        there = set(system.namespaces())
+        ports = [word for tag in tags for word in ("--", "--if-exists", "del-port", port(tag))]
+        with contextlib.suppress(Refused):
+            run("ovs-vsctl", "--timeout=20", *ports)
+            _batch(f"netns del {namespace(tag)}" for tag in tags if namespace(tag) in there)
 
     def leftovers(self, *, thorough: bool) -> set[int]:
         """Tags of all networks that anything is there of, wished for or not; without `thorough`, by folders alone."""
@@ -193,7 +237,8 @@ class Builder:
         """Everything of a network; its folder goes last, as it tells that there may be something."""
         self._stamp(str(tag)).unlink(missing_ok=True)
         system.end_processes(_conf_argument(self.settings, tag))
-        run("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", port(tag))
+        if port(tag) in self._ports():
+            run("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", port(tag))
         system.remove_namespace(namespace(tag))
         _remove_device(root_link(tag))
         shutil.rmtree(folder(self.settings, tag), ignore_errors=True)
@@ -238,7 +283,13 @@ def _attempt(step: Any, plan: NetworkPlan, faults: dict[str, Refused]) -> None:
     except Refused as fault:
         faults[plan.key] = fault
     except OSError as error:
-        faults[plan.key] = Refused("failed", command=step.__name__.strip("_"), error=str(error))
+        faults[plan.key] = Refused("failed", command=getattr(step, "__name__", "furnish").strip("_"), error=str(error))
+
+
+def _port_words(tag: int, bridge: str) -> list[str]:
+    """What ovs-vsctl is told to make the port of a network."""
+    name = port(tag)
+    return ["--may-exist", "add-port", bridge, name, f"tag={tag}", "--", "set", "interface", name, "type=internal"]
 
 
 def _conf_argument(settings: Settings, tag: int) -> str:
@@ -253,7 +304,8 @@ def _has_device(name: str, space: str = "") -> bool:
 
 
 def _devices(space: str = "") -> list[str]:
-    return [str(one["ifname"]) for one in run_json("ip", *(["-n", space] if space else []), "-j", "link")]
+    with inside(space) if space else contextlib.nullcontext():
+        return system.devices()
 
 
 def _remove_device(name: str) -> None:
@@ -264,9 +316,13 @@ def _remove_device(name: str) -> None:
 def _apply(links: Links) -> None:
     """Addresses and routes of our devices in the namespace that we are in."""
     there, routes = run_json("ip", "-j", "addr"), run_json("ip", "-j", "route", "show", "proto", PROTOCOL)
-    commands = steps(links, there, routes)
-    if commands:
-        run("ip", "-batch", "-", data="".join(f"{command}\n" for command in commands))
+    _batch(steps(links, there, routes))
+
+
+def _batch(commands: Iterable[str]) -> None:
+    """Commands of `ip`, in one call."""
+    if text := "".join(f"{command}\n" for command in commands):
+        run("ip", "-batch", "-", data=text)
 
 
 def steps(links: Links, there: Iterable[dict[str, Any]], routes: Iterable[dict[str, Any]]) -> list[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -21,14 +23,25 @@ from hypervisors.drivers.linux.gateway.program.ways import ways_of
 from hypervisors.drivers.linux.gateway.program.wishes import entered, held, left
 
 Json = dict[str, Any]
+#: Tells the tags of each port of the bridge.
+Ports = Callable[[], Mapping[str, Sequence[int]]]
 TOOLS = ("ip", "ovs-vsctl", "nft", "dnsmasq", "ethtool")
+
+
+def answers(requests: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """What the program says to each request of a parcel. Machines that enter and leave in one are brought about together."""
+    os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
+    os.umask(0o022)
+    alike = {str(request["command"]) for request in requests} <= WISHES.keys()
+    if alike and len(requests) > 1 and all(one["settings"] == requests[0]["settings"] for one in requests):
+        with contextlib.suppress(Exception):  # whatever it is, all is as before, and each by itself tells its own fault
+            return _together(requests)
+    return [answer(request) for request in requests]
 
 
 def answer(request: Mapping[str, Any]) -> Json:
     """What the program says to a request: {"answer": …} or {"refused": code, "told": {…}}."""
     begun = time.monotonic()
-    os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"
-    os.umask(0o022)
     try:
         settings = settings_from(request.get("settings") or {})
         command = COMMANDS[str(request["command"])]
@@ -40,29 +53,81 @@ def answer(request: Mapping[str, Any]) -> Json:
         return {"refused": "failed", "told": {"command": request.get("command"), "error": repr(error)[:400]}}
 
 
-def enter(settings: Settings, request: Mapping[str, Any]) -> Json:
-    """A machine is in these networks, and in no others. Answers with its cards as they are there, and its ways in.
+# -- machines that enter and leave -------------------------------------------------------------------------------------
 
-    What cannot be brought about is not wished for any more: all is as before.
-    """
+
+def _together(requests: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """All wishes are written, then brought about at once. Raises when one cannot be: all is as before then."""
+    settings = settings_from(requests[0].get("settings") or {})
+    with states.locked(settings.home):
+        before = states.load(settings.home)
+        ports = functools.cache(lambda: system.tags_in_use(settings.bridge))
+        afters = [before]
+        for request in requests:
+            afters.append(WISHES[str(request["command"])](settings, request, afters[-1], ports))
+        faults = _brought_about(settings, before, afters[-1], requests)
+        return [{"answer": _told_of(settings, *pair, faults)} for pair in zip(requests, afters[1:], strict=True)]
+
+
+def alone(settings: Settings, request: Mapping[str, Any]) -> Json:
+    """One machine enters or leaves. What cannot be brought about for one that enters is not wished for any more."""
+    before = states.load(settings.home)
+    wish = WISHES[str(request["command"])]
+    after = wish(settings, request, before, lambda: system.tags_in_use(settings.bridge))
+    return _told_of(settings, request, after, _brought_about(settings, before, after, [request]))
+
+
+def _entered(settings: Settings, request: Mapping[str, Any], before: State, ports: Ports) -> State:
+    """A machine is in these networks, and in no others. It is told its cards as they are there, and its ways in."""
     system.need(*TOOLS)
-    uid, before = str(request["uid"]), states.load(settings.home)
     machine = states.machine_from(request["machine"])
     wanted = {key: states.network_from(one) for key, one in request["networks"].items()}
-    after = entered(before, uid, machine, wanted, settings, _used_tags(settings, before, wanted))
+    tags = _used_tags(before, wanted, ports)
+    after = entered(before, str(request["uid"]), machine, wanted, settings, tags)
     _require_outside(after, machine, settings)
+    return after
+
+
+def _left(_settings: Settings, request: Mapping[str, Any], before: State, _ports: Ports) -> State:
+    """A machine is in no network any more, unless it is held and the request spares such ones.
+
+    It is told what is in the way of tidying up, which `mend` tries again.
+    """
+    uid = str(request["uid"])
+    spared = request.get("spare_held") and uid in before.machines and before.machines[uid].held
+    return before if spared else left(before, uid)
+
+
+def _brought_about(
+    settings: Settings, before: State, after: State, requests: Sequence[Mapping[str, Any]]
+) -> dict[str, Refused]:
+    """Write the wish and make it so. Raises the first fault of a network that somebody enters: all is as before then."""
     _write(settings, before, after)
-    keys = {card.network for card in machine.cards}
-    for key, fault in _converge(settings, after).items():
-        if not key or key in keys:
+    faults = _converge(settings, after)
+    entering = [str(request["uid"]) for request in requests if "machine" in request]
+    keys = {card.network for uid in entering if uid in after.machines for card in after.machines[uid].cards}
+    for key, fault in faults.items():
+        if entering and (not key or key in keys):
             _take_back(settings, before, after)
             raise fault
+    return faults
+
+
+def _told_of(settings: Settings, request: Mapping[str, Any], after: State, faults: Mapping[str, Refused]) -> Json:
+    """The answer to somebody who has entered or left."""
+    if "machine" not in request:
+        return {"faults": _told(faults)}
+    uid = str(request["uid"])
     about = _about(after, uid)
-    return {
-        "cards": _cards(after, uid, settings),
-        **about,
-        "outside": outside_address(settings) if about["ways"] else "",
-    }
+    outside = outside_address(settings) if about["ways"] else ""
+    return {"cards": _cards(after, uid, settings), **about, "outside": outside}
+
+
+#: The commands that only change a machine's part in the state, and what each makes of it.
+WISHES: dict[str, Callable[[Settings, Mapping[str, Any], State, Ports], State]] = {"enter": _entered, "leave": _left}
+
+
+# -- others ------------------------------------------------------------------------------------------------------------
 
 
 def hold(settings: Settings, request: Mapping[str, Any]) -> Json:
@@ -73,22 +138,10 @@ def hold(settings: Settings, request: Mapping[str, Any]) -> Json:
     uid = str(request["uid"])
     known = states.load(settings.home).machines.get(uid)
     if not (known and known.floating):
-        enter(settings, request)
+        alone(settings, {**request, "command": "enter"})
     before = states.load(settings.home)
     _write(settings, before, held(before, uid))
     return {"address": before.machines[uid].floating}
-
-
-def leave(settings: Settings, request: Mapping[str, Any]) -> Json:
-    """A machine is in no network any more, unless it is held and the request spares such ones.
-
-    Answers with what is in the way of tidying up, which `mend` tries again.
-    """
-    uid, before = str(request["uid"]), states.load(settings.home)
-    spared = request.get("spare_held") and uid in before.machines and before.machines[uid].held
-    after = before if spared else left(before, uid)
-    _write(settings, before, after)
-    return {"faults": _told(_converge(settings, after))}
 
 
 def mend(settings: Settings, request: Mapping[str, Any]) -> Json:
@@ -112,9 +165,9 @@ def look(settings: Settings, request: Mapping[str, Any]) -> Json:
 
 
 COMMANDS: dict[str, Callable[[Settings, Mapping[str, Any]], Json]] = {
-    "enter": enter,
+    "enter": alone,
     "hold": hold,
-    "leave": leave,
+    "leave": alone,
     "mend": mend,
     "look": look,
 }
@@ -148,13 +201,12 @@ def _told(faults: Mapping[str, Refused]) -> list[Json]:
     return [{"network": key, "refused": fault.code, "told": fault.told} for key, fault in faults.items()]
 
 
-def _used_tags(settings: Settings, state: State, wanted: Mapping[str, Network]) -> set[int]:
+def _used_tags(state: State, wanted: Mapping[str, Network], ports: Ports) -> set[int]:
     """The tags that others use on the bridge; looked up only when a network comes, or names a tag that it has not."""
     if all(key in state.networks and one.vlan in (0, state.networks[key].tag) for key, one in wanted.items()):
         return set()
     ours = {port(network.tag) for network in state.networks.values()}
-    ports = system.tags_in_use(settings.bridge)
-    return {tag for name, tags in ports.items() if name not in ours for tag in tags}
+    return {tag for name, tags in ports().items() if name not in ours for tag in tags}
 
 
 # -- outside -----------------------------------------------------------------------------------------------------------

@@ -183,11 +183,11 @@ def load(home: Path) -> State:
 
 def save(home: Path, state: State) -> None:
     """Write the wish, whole or not at all."""
-    write(home / "state.json", json.dumps(asdict(state), indent=1, sort_keys=True) + "\n", mode=0o600)
+    write(home / "state.json", json.dumps(asdict(state), indent=1, sort_keys=True) + "\n", mode=0o600, sync=True)
 
 
-def write(path: Path, text: str, mode: int = 0o644) -> bool:
-    """Put a text into a file, whole or not at all; whether it was another one before."""
+def write(path: Path, text: str, mode: int = 0o644, *, sync: bool = False) -> bool:
+    """Put a text into a file, whole or not at all; whether it was another one before. `sync`: it outlives a power cut."""
     with contextlib.suppress(FileNotFoundError, UnicodeDecodeError):
         if path.read_text() == text:
             return False
@@ -197,7 +197,8 @@ def write(path: Path, text: str, mode: int = 0o644) -> bool:
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
         os.fchmod(file.fileno(), mode)
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if sync:
+            file.flush()
+            os.fsync(file.fileno())
     draft.replace(path)
     return True

@@ -64,8 +64,8 @@ def run_json(*argv: str) -> Any:
 
 @contextlib.contextmanager
 def inside(namespace: str) -> Iterator[None]:
-    """Everything in the block, and every program started there, is in this network namespace."""
-    with open("/proc/self/ns/net") as home:
+    """Everything in the block, and every program that this thread starts there, is in this network namespace."""
+    with open("/proc/thread-self/ns/net") as home:
         with open(NAMESPACES / namespace) as there:
             _enter(there.fileno())
         try:
@@ -127,10 +127,12 @@ def switch_on(name: str) -> None:
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
-def processes_with(argument: str) -> list[int]:
-    """Processes that were started with this argument."""
-    wanted = b"\0" + argument.encode() + b"\0"
-    return [int(name) for name in os.listdir("/proc") if name.isdecimal() and wanted in _command_line(name)]
+def processes_with(*arguments: str) -> list[int]:
+    """Processes that were started with one of these arguments."""
+    wanted = {argument.encode() for argument in arguments}
+    return [
+        int(name) for name in os.listdir("/proc") if name.isdecimal() and wanted & {*_command_line(name).split(b"\0")}
+    ]
 
 
 def is_process(number: int, argument: str) -> bool:
@@ -161,10 +163,10 @@ def tell(number: int, message: signal.Signals) -> None:
             os.kill(number, message)
 
 
-def end_processes(argument: str) -> None:
-    """End the processes that were started with this argument, and wait until they are gone."""
+def end_processes(*arguments: str) -> None:
+    """End the processes that were started with one of these arguments, and wait until they are gone."""
     deadline = time.monotonic() + GOODBYE_SECONDS
-    while found := processes_with(argument):
+    while found := processes_with(*arguments):
         for number in found:
             tell(number, signal.SIGKILL if time.monotonic() > deadline else signal.SIGTERM)
         time.sleep(0.01)

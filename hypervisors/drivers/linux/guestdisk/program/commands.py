@@ -19,6 +19,11 @@ Json = dict[str, Any]
 Show = Callable[..., AbstractContextManager[str]]
 
 
+def answers(requests: Sequence[Mapping[str, Any]]) -> list[Json]:
+    """What the program says to each."""
+    return [answer(one) for one in requests]
+
+
 def answer(request: Mapping[str, Any]) -> Json:
     """What the program says to a request: {"answer": …} or {"refused": code, "told": {…}}."""
     os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/local/sbin:/usr/sbin:/sbin"

@@ -60,10 +60,16 @@ def wait(fn, timeout, every=0.2):
         time.sleep(every)
 
 
-def domain_xml(name, mac, vlan, disk, seed=None, memory_mib=128, vcpus=1, virt="qemu", bridge="br-int", uuid=None):
+def domain_xml(name, cards, disk, seed=None, memory_mib=128, vcpus=1, virt="qemu", bridge="br-int", uuid=None):
     cdrom = f"""
     <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='{seed}'/>
       <target dev='hda' bus='ide'/><readonly/></disk>"""
+    nics = "".join(
+        f"""
+    <interface type='bridge'><mac address='{mac}'/><source bridge='{bridge}'/>
+      <virtualport type='openvswitch'/><vlan><tag id='{vlan}'/></vlan><model type='virtio'/><rom enabled='no'/></interface>"""
+        for mac, vlan in cards
+    )
     cpu = "<cpu mode='host-passthrough'/>" if virt == "kvm" else ""
     return f"""<domain type='{virt}'>
   <name>{name}</name>
@@ -75,9 +81,7 @@ def domain_xml(name, mac, vlan, disk, seed=None, memory_mib=128, vcpus=1, virt="
   <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>
   <devices>
     <disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/><source file='{disk}'/>
-      <target dev='vda' bus='virtio'/></disk>{cdrom if seed else ""}
-    <interface type='bridge'><mac address='{mac}'/><source bridge='{bridge}'/>
-      <virtualport type='openvswitch'/><vlan><tag id='{vlan}'/></vlan><model type='virtio'/><rom enabled='no'/></interface>
+      <target dev='vda' bus='virtio'/></disk>{cdrom if seed else ""}{nics}
     <serial type='pty'><log file='/var/log/libvirt/qemu/{name}-serial.log' append='off'/><target port='0'/></serial>
     <graphics type='vnc' port='-1' autoport='yes' listen='127.0.0.1'/>
     <video><model type='vga' vram='16384'/></video>
