@@ -83,9 +83,7 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
     found = _planned(folder, graph, resolved, standing, known, asked)
     document = documents.write(graph)
     told = _told(graph, resolved)
-    ours = joins.gateways(graph)
-    routes = {name: said for name, said in told.items() if name not in ours}
-    rows = tuple(_noted(row, standing, routes.get(row.node)) for row in found.rows)
+    rows = tuple(_noted(row, standing, told.get(row.node)) for row in found.rows)
     found = replace(found, basis=standing.basis(document), rows=rows)
     return _kept(folder, found, document, _choices(found, known, told))
 
