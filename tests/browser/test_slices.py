@@ -100,6 +100,34 @@ def test_a_ring_from_the_first_machine_to_the_last(visitors: Visitors, api: Api,
     meant(visitors, status=404)  # what was watched is gone
 
 
+def test_gateways_between_hypervisors(visitors: Visitors, api: Api, shots: Path) -> None:
+    """The plan has rows that the drawing has no nodes for; once deployed, they are drawn with the link that they join."""
+    far = api.hypervisor("slices-far", latency=0.1)
+    nodes = [{"name": "a", "x": 100, "y": 100}, {"name": "b", "hypervisor": far, "x": 500, "y": 100}]
+    body = {"name": "hybrid", "folder": PLACE, "nodes": nodes, "links": [["a", "b"]]}
+    page = visitors.enter("irene")
+    open_drawing(page, int(api.ask("POST", "slices", json=body)["slice"]["id"]))
+    assert page.evaluate(WIRES) == ["a b"]
+    plan(page)
+    expect(page.locator("[data-pane=plan] tbody tr")).to_have_count(4)
+    assert "It joins a-b with slices-mock." in " ".join(reasons(page))
+    page.click("[data-do=deploy]")
+    expect(page.locator("[data-status]")).to_have_attribute("data-status", "running")
+    joined = [name for name in page.evaluate(DRAWN) if name.startswith("a-b")]
+    gateways = ["gw-slices-far", "gw-slices-mock"]
+    assert {" ".join(sorted([*joined, name])) for name in ("a", "b", *gateways)} <= set(page.evaluate(WIRES))
+    look(page, shots / "slice-hybrid-1440.png")
+
+    page.click(f"[data-found] button:has-text('{gateways[0]}')")
+    page.locator("[data-canvas]").focus()
+    page.keyboard.press("Delete")
+    assert "a" in page.evaluate(DRAWN)
+    assert gateways[0] not in page.evaluate(DRAWN)
+    assert any(name.startswith("a-b") for name in page.evaluate(DRAWN))
+    plan(page)
+    expect(page.locator("[data-pane=plan] tbody tr")).to_have_count(4)
+
+
 def test_what_is_wrong_is_told_where_it_is(visitors: Visitors, api: Api) -> None:
     page = visitors.enter("irene", language="es")
     open_drawing(page, slice_of(api, "faulty"))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from descriptors import actions as tree_actions
 from descriptors.actions import request
 from descriptors.models import Descriptor, Node, Operation
 from descriptors.worker.engine import Engine
@@ -217,6 +218,24 @@ def test_a_gateway_alone_is_not_made_anew(hybrid):
     assert [(refusal["node"], refusal["code"]) for refusal in hybrid.plan(key)["refusals"]] == [
         ("gw-mock-1", "gateway_anew")
     ]
+
+
+def test_a_copy_has_gateways_of_its_own(hybrid, watched):
+    """They are peers by their names in the folder, wherever it is."""
+    key = hybrid.made()
+    hybrid.deploy(key)
+    root, first = hybrid.world.root, dict(watched.kept)
+    folder = Node.objects.get(pk=key)
+    copy = tree_actions.copy(folder, hybrid.world.courses, actor=root, name="copy")
+    tree_actions.move(folder, tree_actions.create_folder(hybrid.world.courses, "other", actor=root), actor=root)
+    assert {row["change"] for row in hybrid.plan(key)["rows"]} == {"keep"}
+    hybrid.deploy(copy.pk)
+    assert len(watched.kept) == 4
+    second = {uid: ip for uid, ip in watched.kept.items() if uid not in first}
+    assert second[str(hybrid.machine(copy.pk, "gw-far").uid)] in watched.made["copy-gw-mock-1"]
+    hybrid.delete(key)
+    hybrid.work()
+    assert watched.kept == second
 
 
 def test_undone(hybrid, watched):
