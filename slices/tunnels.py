@@ -8,8 +8,8 @@ modules vxlan, bridge, sch_ingress, cls_flower and act_gact, an address on every
 What is flooded is sent to each peer, and never from one peer on to another: any number of gateways makes no loop. Peers
 are learned by their outside addresses, which must be the same in both directions. Where a network has a router, each
 hypervisor has one with the same address: machines find their own hypervisor's. Packets of 1500 bytes pass, since the
-outer ones may be fragmented; those that may not be are answered with “fragmentation needed”. Nothing is encrypted, and
-who is a peer is not proven.
+outer ones may be fragmented; those that may not be are answered with “fragmentation needed”. What comes from other
+addresses than those of the peers is dropped; nothing is encrypted, and that an address is not forged is not proven.
 """
 
 from __future__ import annotations
@@ -36,6 +36,13 @@ number() ( # ADDRESS/PREFIX: the low 24 bits of its network's address
     set -- $1
     echo $(((($1 << 24 | $2 << 16 | $3 << 8 | $4) >> (32 - $5) << (32 - $5)) & 0xffffff))
 )
+guard() { # CARD: from outside, tunnels are for peers
+    tc qdisc add dev "$1" clsact 2>/dev/null || return  # it is guarded
+    for peer in $PEERS; do
+        tc filter add dev "$1" ingress pref 1 protocol ip flower ip_proto udp dst_port 4789 src_ip "$peer" action pass
+    done
+    tc filter add dev "$1" ingress pref 2 protocol ip flower ip_proto udp dst_port 4789 action drop
+}
 fence() { # TUNNEL ROUTER: the others have one of their own with this address, and their machines shall not hear ours
     tc qdisc add dev "$1" clsact
     tc filter add dev "$1" egress pref 1 handle 1 protocol arp flower arp_sip "$2" action drop
@@ -60,7 +67,7 @@ watch() {
         ip -4 -o addr show scope global | {
             sleep 2  # the router is known after the address
             while read -r _ card _ address _; do
-                case $address in "$OUTSIDE"/*) continue ;; esac
+                case $address in "$OUTSIDE"/*) guard "$card"; continue ;; esac
                 [ -e "/sys/class/net/$card/device" ] &&
                     join "$card" "$address" $(ip -4 route show default dev "$card")
             done
