@@ -105,7 +105,7 @@ def test_changing_the_disks_may_be_repeated_wherever_it_died(project, make, monk
 def test_a_port_that_a_dead_attempt_left_is_in_nobody_s_way(project, make):
     driver, spec = make(), project.spec(2)
     vm = driver.create(replace(spec, nics=spec.nics[:1]))
-    plan = driver._ports.plan(spec.nics[1:], spec)
+    plan = driver._ports.plan(replace(spec, nics=spec.nics[1:]))
     driver._ports.make(spec.uid, plan, "")
     assert [nic.mac for nic in driver.reconfigure(vm.ref, spec).nics] == [nic.mac for nic in spec.nics]
     assert len(project.ports()) == 2
