@@ -7,7 +7,9 @@ import logging
 import math
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -80,8 +82,10 @@ class Maker:
         _check(spec)
         with ExitStack() as undo:
             undo.callback(self._leave_nothing, site, spec.uid)
-            disks = self._disks(site, spec)
-            entered = self._enter(spec)
+            with ThreadPoolExecutor(1, "enter") as side:  # the way to the gateway and back takes as long as the disks
+                entering = side.submit(copy_context().run, self._enter, spec)
+                disks = self._disks(site, spec)
+            entered = entering.result()
             self._write_addresses(site, spec, entered, disks[0].path)
             cdroms = [*self._seed(site, spec, entered), *self._cdroms(site, spec)]
             info = site.machines.define(self._xml(site, spec, entered, disks, cdroms))

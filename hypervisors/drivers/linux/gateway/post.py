@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
-#: Requests that travel together, at most.
+#: Requests that travel together, at most; seconds for which the first of them waits for others.
 MOST: Final = 64
+GATHER: Final = 0.03
 
 Json = dict[str, Any]
 
@@ -36,6 +38,7 @@ class Post:
         return answer.result()
 
     def _carry(self) -> None:
+        time.sleep(GATHER)
         taken = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
         try:
             answers = self._send([request for request, _answer in taken])
