@@ -82,7 +82,7 @@ def _introduced(job: Job) -> VmSpec:
     names = peers.names_in(text) if job.peers else []
     for name in names:
         if name not in known:
-            message = _("“%s”, whose address outside it has to know, is no machine of its folder.") % name[:128]
+            message = _("“%s”, whose address outside it has to know, is none of its peers.") % name[:128]
             raise Rejected(message, where="user_data", hint=_("Plan the slice again."))
     if not names:
         return job.spec

@@ -10,6 +10,7 @@ import ipaddress
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any, Final
 
 from slices.graph import End, Graph, Link, Node
@@ -18,6 +19,8 @@ from slices.graph import End, Graph, Link, Node
 ROLE: Final = "gateway"
 #: Characters of a name: a guest's own has no more than 63. Names of hypervisors have none that others have not.
 MOST: Final = 60
+#: Of a name that would be longer, those that tell it from others that begin alike.
+MARK: Final = 8
 #: Networks of these types are there already, and are led from one hypervisor to another by whoever made them.
 FOREIGN: Final = frozenset({"public", "provider"})
 #: Bits of a network's address that tell the tunnels of its parts from those of other networks.
@@ -28,12 +31,12 @@ BELOW: Final = 120
 
 def name_at(hypervisor: str) -> str:
     """What the gateway of this hypervisor is called."""
-    return f"gw-{hypervisor}"[:MOST]
+    return _short(f"gw-{hypervisor}")
 
 
 def outside_of(hypervisor: str) -> str:
     """The network by which the gateway of this hypervisor comes out."""
-    return f"out-{hypervisor}"[:MOST]
+    return _short(f"out-{hypervisor}")
 
 
 def number_of(link: Link) -> int | None:
@@ -112,6 +115,12 @@ def joined(graph: Graph, sites: Mapping[str, str], images: Mapping[str, str] | N
     links = [work.link(link, needs.get(link.name, ())) for link in bare.links]
     found = replace(bare, nodes=tuple(work.nodes()), links=(*links, *work.ways_out()))
     return graph if found == graph else found
+
+
+def _short(name: str) -> str:
+    if len(name) <= MOST:
+        return name
+    return f"{name[: MOST - MARK - 1]}-{sha256(name.encode()).hexdigest()[:MARK]}"
 
 
 @dataclass

@@ -49,6 +49,12 @@ SENTENCES: Final[Mapping[str, Any]] = {
         "them another “cidr”."
     ),
     "join_room": _("“%(link)s” has no addresses left for its gateways: %(cidr)s is %(number)d too small. Widen it."),
+    "join_cards": _(
+        "A machine has at most %(most)d cards; the gateway would have %(number)d. Put the ends of its links into fewer "
+        "networks, shared by more of them."
+    ),
+    "join_nodes": _("A slice has at most %(most)d machines; with its gateways it would have %(number)d."),
+    "join_links": _("A slice has at most %(most)d networks; with those of its gateways it would have %(number)d."),
     "image_missing": _("There is no image “%(image)s” in %(hypervisor)s. There are: %(places)s."),
     "routes_kept": _("It keeps the routes that it was made with, and lacks: %(ways)s."),
     "leads_not": _("It was made before it had to lead on what is not its own, and does not."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -24,7 +25,7 @@ from descriptors.models import Descriptor, Operation, Status
 from descriptors.nics import Card, joined
 from descriptors.verbs import VERBS, Job, Peer, makes, rewrites
 from descriptors.worker import life
-from descriptors.worker.peers import hypervisors_of, is_there, peers_of, with_macs
+from descriptors.worker.peers import hypervisors_of, is_there, peers_of, require_reserving, with_macs
 from hypervisors import aliases
 from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.gateway import STOP_SECONDS, Gateway, gateway_for
@@ -185,18 +186,23 @@ def _peers(operation: Operation, rows: Iterable[Descriptor], known: Known) -> It
     making = makes(operation.verb, operation.arguments)
     removing = not making and operation.verb in ("destroy", "recover")
     for row in rows:
-        if making or (removing and not is_there(row)):
-            try:
+        if making:
+            require_reserving(operation.actor, row, _computed(row, known), known.hypervisors)
+            yield _peer(row, known)
+        elif removing and not is_there(row):
+            with suppress(OlimpusError):  # what cannot be said by now keeps nobody from removing the others
                 yield _peer(row, known)
-            except OlimpusError:
-                if making:  # what cannot be said by now keeps nobody from removing the others
-                    raise
 
 
-def _peer(row: Descriptor, known: Known) -> Peer:
+def _computed(row: Descriptor, known: Known) -> Computed:
     computed = known.computed[row.pk]
     if isinstance(computed, OlimpusError):
         raise computed
+    return computed
+
+
+def _peer(row: Descriptor, known: Known) -> Peer:
+    computed = _computed(row, known)
     hypervisor = known.hypervisors.get(str(computed.values.get("hypervisor") or ""))
     if hypervisor is None:
         raise VMNotFound(_("“%s” is on no hypervisor.") % row.name, where=row.path)

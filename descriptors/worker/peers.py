@@ -6,10 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from accounts.models import User
 from descriptors import selectors
+from descriptors.actions.requesting import hypervisor_of
+from descriptors.cascade import Computed
 from descriptors.models import Descriptor
 from descriptors.nics import mac_for
 from descriptors.peers import peers_in
+from descriptors.permissions import require
 from descriptors.states import State
 from hypervisors.drivers.base import VmSpec
 from hypervisors.models import Hypervisor
@@ -34,6 +38,18 @@ def peers_of(machines: Iterable[Descriptor]) -> dict[int, list[Descriptor]]:
 def hypervisors_of(peers: Mapping[int, list[Descriptor]]) -> dict[str, Hypervisor]:
     """All hypervisors by name, when somebody has peers: one that is not made yet only names its own."""
     return {row.name: row for row in Hypervisor.objects.all()} if peers else {}
+
+
+def require_reserving(
+    actor: User | None, peer: Descriptor, computed: Computed, known: Mapping[str, Hypervisor]
+) -> None:
+    """That who makes a machine may have an address reserved for its peer: who may make that one, where it is offered.
+
+    NotFound, Forbidden, Invalid. Nobody is asked of what somebody left who is gone.
+    """
+    if actor is not None:
+        require(actor, "create", peer)
+    hypervisor_of(computed, known)
 
 
 def is_there(machine: Descriptor) -> bool:

@@ -43,7 +43,7 @@ def deploy(folder: Node, *, actor: User, digest: str = "") -> Deployment:
     Conflict: it does not fit; the slice or its draft has changed since it was planned; a machine that would change is
     being worked on. Forbidden. Not repeatable: what was deployed is a change since the plan.
     """
-    found = shown(folder, digest) if digest else plan(folder, actor=actor)
+    found = shown(folder, digest, actor=actor) if digest else plan(folder, actor=actor)
     return undone_on_errors(_deploy, folder, found, actor)
 
 

@@ -22,7 +22,7 @@ from hypervisors.models import Claim
 from hypervisors.placement import RESOURCES, Reason, Strategy
 from olimpus.errors import Invalid, NotFound
 from slices import documents, guests, ipam, joins, selectors, sites
-from slices.graph import Graph, check
+from slices.graph import Graph
 from slices.models import Draft, Plan
 from slices.plan import PINS, Refusal, Row, Running, Site, Wish
 from slices.plan import Plan as Planned
@@ -88,8 +88,9 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
     return _kept(folder, found, document, _choices(found, known, told))
 
 
-def shown(folder: Node, digest: str = "") -> Plan:
-    """The plan of this digest, or the last one. NotFound."""
+def shown(folder: Node, digest: str = "", *, actor: User) -> Plan:
+    """The plan of this digest, or the last one. NotFound; Forbidden as with `plan`."""
+    require(actor, "create", folder)
     found = Plan.objects.filter(folder=folder.pk).order_by("-shown_at", "-pk")
     plan = (found.filter(digest=digest) if digest else found).first()
     if plan is None:
@@ -153,14 +154,11 @@ def _hypervisor(definition: Mapping[str, Any], graph: Graph) -> str:
 
 
 def _joined(graph: Graph, resolved: Graph, known: Sites) -> Graph:
-    """The graph with the gateways that its nodes on these hypervisors need, and their addresses. Invalid: too many cards."""
+    """The graph with the gateways that its nodes on these hypervisors need, and their addresses as far as there is room."""
     at = {node.name: _hypervisor(node.definition, resolved) for node in resolved.nodes}
     images = {node.name: str(node.definition.get("image") or "") for node in resolved.nodes}
     found = joins.joined(graph, {node: site for node, site in at.items() if site in known}, images)
-    if found is graph:
-        return graph
-    check(found)
-    return ipam.addressed(found)
+    return graph if found is graph else ipam.addressed(found)
 
 
 def _resolved(folder: Node, graph: Graph, standing: Standing) -> Graph:

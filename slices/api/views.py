@@ -144,10 +144,8 @@ class SliceViewSet(TreeViewSet):
     @action(detail=True, methods=["get"], url_path="plan", pagination_class=None)
     def plan(self, request: Request, pk: str) -> Response:
         """The plan that was shown last, or the one of `digest`."""
-        folder = self.slice(pk)
-        return Response(
-            answers.plan_row(actions.shown(folder, query(request, serializers.DigestQuery)["digest"]), folder)
-        )
+        folder, digest = self.slice(pk), query(request, serializers.DigestQuery)["digest"]
+        return Response(answers.plan_row(actions.shown(folder, digest, actor=request.user), folder))
 
     @extend_schema(
         operation_id="slices_plan",

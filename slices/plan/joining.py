@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from hypervisors.placement import Reason
 from slices import joins
-from slices.graph import Graph, Link
+from slices.graph import MOST_CARDS, MOST_LINKS, MOST_NODES, Graph, Link
 from slices.plan.shape import REMOVE, Refusal, Row, Site, Tunnel
 
 
@@ -43,7 +44,20 @@ def refusals(graph: Graph, at: Mapping[str, Site]) -> Iterator[Refusal]:
             yield Refusal(gateway, name, Reason("gateway_taken", {"name": stranger, "hypervisor": name}))
         elif gateway in at and not sites[name].floats:
             yield Refusal(gateway, name, Reason("gateway_floats", {"hypervisor": name}))
+    yield from _crowded(graph, at)
     yield from _unjoinable([link for link in graph.links if link.name in needs], needs)
+
+
+def _crowded(graph: Graph, at: Mapping[str, Site]) -> Iterator[Refusal]:
+    """What is too large with the gateways."""
+    ours, cards = joins.gateways(graph), Counter(end.node for link in graph.links for end in link.ends)
+    for name in sorted(ours & at.keys()):
+        if cards[name] > MOST_CARDS:
+            yield Refusal(name, at[name].name, Reason("join_cards", {"number": cards[name], "most": MOST_CARDS}))
+    sizes = ("join_nodes", len(graph.nodes), MOST_NODES), ("join_links", len(graph.links), MOST_LINKS)
+    for code, number, most in sizes if ours else ():
+        if number > most:
+            yield Refusal("", "", Reason(code, {"number": number, "most": most}))
 
 
 def _unjoinable(links: Iterable[Link], needs: Mapping[str, tuple[str, ...]]) -> Iterator[Refusal]:

@@ -121,6 +121,18 @@ def test_exactly_what_was_shown_is_deployed_or_nothing(world, slices):
     assert again.status_code == 409, again.content
 
 
+def test_who_may_create_nothing_reads_no_plan(world, slices):
+    """What is free on hypervisors is not his business, whoever planned."""
+    key = slices.made()
+    folder = Node.objects.get(pk=key)
+    rights = {"user": {"create": False}}
+    tree_actions.edit(folder, {**folder.definition, "rights": rights}, actor=world.root)
+    tree_actions.grant(folder, "user", user=world.sam.user, actor=world.root)
+    client = world.api(world.sam.user)
+    answers = [client.get(f"/api/slices/{key}{what}").status_code for what in ("", "/status", "/plan")]
+    assert answers == [200, 200, 403]
+
+
 def test_workers_are_chosen_in_the_plan_and_written(world, slices, tune):
     tune(workers="w1 4 8192 100\nw2 4 8192 100")
     key = slices.made()

@@ -302,6 +302,55 @@ def test_a_silent_hypervisor_keeps_no_gateway_of_others(hybrid, monkeypatch):
     assert (operation.status, operation.result) == ("succeeded", {"left": "far: Nobody answers."})
 
 
+def reserving(hybrid: Hybrid, actor: Any, key: int) -> Operation:
+    """Make a1 of the slice, whose user data asks for the address outside of b1 in “far”."""
+    told = {"node": {"peers": ["b1"]}, "user_data": "#cloud-config\n# @outside(b1)@\n"}
+    machine = hybrid.machine(key, "a1")
+    tree_actions.edit(machine, {**machine.definition, **told}, actor=actor)
+    operation = request("create", hybrid.machine(key, "a1"), actor=actor)
+    hybrid.work()
+    operation.refresh_from_db()
+    return operation
+
+
+def test_nobody_reserves_addresses_where_nothing_is_offered(hybrid, watched):
+    """The peer is only a definition: it could not be made there either."""
+    sam = hybrid.world.sam.user
+    key = hybrid.made(links=[], networks=[{"name": "lan", "ends": [{"node": "b1", "floating": True}]}])
+    folder = Node.objects.get(pk=key)
+    tree_actions.edit(folder, {**folder.definition, "hypervisors": ["mock-1"]}, actor=hybrid.world.root)
+    tree_actions.grant(folder, "manager", user=sam, actor=hybrid.world.root)
+    operation = reserving(hybrid, sam, key)
+    assert (operation.status, watched.kept) == ("failed", {})
+    assert "not offered" in operation.error["message"]
+
+
+@pytest.mark.parametrize("sees", [False, True])
+def test_nobody_reserves_addresses_for_machines_of_others(hybrid, watched, sees):
+    sam = hybrid.world.sam.user
+    key = hybrid.made(links=[], networks=[{"name": "lan", "ends": [{"node": "b1", "floating": True}]}])
+    tree_actions.grant(hybrid.machine(key, "a1"), "manager", user=sam, actor=hybrid.world.root)
+    other = hybrid.machine(key, "b1")
+    if sees:
+        rights = {"user": {"create": False}}
+        tree_actions.edit(other, {**other.definition, "rights": rights}, actor=hybrid.world.root)
+        tree_actions.grant(other, "user", user=sam, actor=hybrid.world.root)
+    operation = reserving(hybrid, sam, key)
+    assert (operation.status, watched.kept) == ("failed", {})
+    assert hybrid.machine(key, "a1").vm_ref == ""
+
+
+def test_too_many_links_for_a_gateway_are_a_refusal(hybrid):
+    """The slice is there by then: nothing is half said."""
+    near, far = ([f"{site}{number}" for number in range(33)] for site in "ab")
+    nodes = [{"name": name} for name in near] + [{"name": name, "hypervisor": "far"} for name in far]
+    answer = hybrid.make(nodes=nodes, links=[list(pair) for pair in zip(near, far, strict=True)], networks=[])
+    assert answer.status_code == 201
+    told = answer.json()["plan"]["refusals"]
+    assert [(refusal["node"], refusal["code"]) for refusal in told] == [(name, "join_cards") for name in GATEWAYS]
+    assert "34" in told[0]["message"]
+
+
 def test_refused(hybrid, monkeypatch):
     monkeypatch.setattr(mock.MockDriver, "floats", False)
     key = hybrid.made(

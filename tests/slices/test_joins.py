@@ -14,7 +14,7 @@ from slices import documents, joins, routing
 from slices.graph import End, Graph, Link, Node, check
 from slices.ipam import addressed, check_addresses
 from slices.joins import apart, crossing, gateways, joined, peers
-from slices.plan import Site, Tunnel, plan
+from slices.plan import Site, Tunnel, joining, plan
 from slices.treeform import Tree, graph_of, tree_of
 from tests.slices.plans import codes, graphs, link, rows
 
@@ -71,6 +71,24 @@ def test_through_the_tree_and_documents(graph: Graph, data: st.DataObject):
         assert first["floating"]
         assert all(nic["bridge"] for nic in others)
         assert tree.machines[name]["node"]["peers"] == list(peers(found)[name])
+
+
+def test_hypervisors_with_long_names_that_begin_alike():
+    sites = {"a": "x" * 63 + "1", "b": "x" * 63 + "2"}
+    found = whole(Graph("g", nodes=(Node("a"), Node("b")), links=(link("ab", *"ab"),)), sites)
+    check(found)
+    assert len(gateways(found)) == 2
+    assert {len(name) for name in gateways(found)} == {joins.MOST}
+
+
+@pytest.mark.parametrize(("bound", "most", "code"), [("MOST_NODES", 3, "join_nodes"), ("MOST_LINKS", 2, "join_links")])
+def test_a_slice_that_is_too_large_with_its_gateways(monkeypatch: Any, bound: str, most: int, code: str):
+    monkeypatch.setattr(joining, bound, most)
+    graph = Graph(
+        "g", nodes=(Node("a", {"hypervisor": "x"}), Node("b", {"hypervisor": "y"})), links=(link("ab", *"ab"),)
+    )
+    found = whole(graph, {"a": "x", "b": "y"})
+    assert ("", code) in codes(plan(found, [Site("x", floats=True), Site("y", floats=True)]))
 
 
 def test_three_hypervisors_know_each_other():
