@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
+from descriptors.faults import nearest
 from hypervisors.models import Hypervisor
 from hypervisors.placement import links_of
-from hypervisors.registry import nearest
 from olimpus.errors import Invalid
 from slices import documents, formats, templates, topology
 from slices.graph import Graph
@@ -123,4 +123,4 @@ def _known(name: str, where: str) -> str:
     if where == "infrastructure" and name in ("mock", "openstack", "linux"):
         hint = _("A superuser adds one in the console; until then choose another infrastructure.")
         raise Invalid(_("No hypervisor of the kind “%s” is connected.") % name, where=where, hint=hint)
-    raise Invalid(_("There is no hypervisor “%s”.") % name, where=where, hint=nearest(name, names) if names else "")
+    raise Invalid(_("There is no hypervisor “%s”.") % name, where=where, hint=nearest(name, names))

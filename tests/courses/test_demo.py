@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
+from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import Group
@@ -21,6 +22,8 @@ from descriptors.permissions import can
 from descriptors.selectors import computed
 from hypervisors.models import Hypervisor
 from olimpus import env
+from slices import topology
+from slices.actions.making import create
 
 
 @pytest.fixture
@@ -46,6 +49,8 @@ def test_the_demo(home):
     assert can(people["student"], "start", machine)
     assert can(people["manager"], "edit", machine)
     assert Group.objects.get(name="TEL141").user_set.count() == 120
+    ring = replace(topology.generate("ring", {"size": 3}), name="ring")
+    assert create(ring, "/courses/TEL141/2026-2", actor=people["manager"]).is_folder  # a teacher's slice in his course
 
 
 def test_loading_it_again_changes_nothing_and_is_cheap(home):

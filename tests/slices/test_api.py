@@ -300,6 +300,11 @@ def test_bad_bodies_name_the_field_and_make_nothing(slices, body, where):
     assert Node.objects.count() == before
 
 
+def test_another_hypervisor_is_refused_with_those_that_there_are(world, slices):
+    told = slices.make(hypervisor="mars").json()
+    assert told["hint"] == "Known: mock-1."
+
+
 def test_rights_are_those_of_the_tree(world, slices):
     key = slices.made()
     stranger, sam = Slices(world, world.stranger), Slices(world, world.sam.user)
