@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.http import int_to_base36
@@ -63,18 +65,25 @@ def _computed_or_error(cascade: Cascade, node: Node) -> Computed | OlimpusError:
         return error
 
 
-def owners(found: Iterable[Computed | OlimpusError]) -> dict[str, int]:
-    """Path → id of the folders whose networks are their `own`; one query, and none when there are none."""
+def owners(found: Iterable[Computed | OlimpusError]) -> dict[str, str]:
+    """Path → mark of the folders whose networks are their `own`; one query, and none when there are none."""
     paths = {path for each in found if isinstance(each, Computed) for path in _owned(each).values()}
-    return dict(Node.objects.filter(path__in=paths).values_list("path", "pk")) if paths else {}
+    rows = Node.objects.filter(path__in=paths).values_list("path", "pk", "created_at") if paths else []
+    return {path: _mark(pk, created) for path, pk, created in rows}
 
 
-def marks(computed: Computed, owners: Mapping[str, int]) -> dict[str, str]:
+def _mark(pk: int, created: datetime) -> str:
+    """Seven letters and digits that no other folder has: ids alone begin anew in each installation."""
+    digest = hashlib.sha256(f"{pk} {created.astimezone(UTC).isoformat()}".encode()).digest()
+    return int_to_base36(int.from_bytes(digest[:8]))[-7:]
+
+
+def marks(computed: Computed, owners: Mapping[str, str]) -> dict[str, str]:
     """Network → what tells it from all others of its name, of those that are some folder's own.
 
-    It is made of the folder's id: whoever moves the folder moves its networks along, whoever copies it gets others.
+    It is made of what a folder keeps: whoever moves the folder moves its networks along, whoever copies it gets others.
     """
-    return {name: int_to_base36(owners[path]) for name, path in _owned(computed).items() if path in owners}
+    return {name: owners[path] for name, path in _owned(computed).items() if path in owners}
 
 
 def _owned(computed: Computed) -> dict[str, str]:

@@ -134,7 +134,7 @@ class Known:
     """What is read at once for all tasks: computed definitions, folders that own networks, cards given so far, peers."""
 
     computed: Mapping[int, Computed | OlimpusError]
-    owners: Mapping[str, int]
+    owners: Mapping[str, str]
     cards: Mapping[int, Mapping[int, Card]]
     peers: Mapping[int, Sequence[Descriptor]]
     hypervisors: Mapping[str, Hypervisor]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from descriptors import actions, reconcile, selectors
-from descriptors.models import Descriptor
+from descriptors.models import Descriptor, Node
 from descriptors.worker import claims
 from hypervisors import aliases
 from hypervisors.drivers.linux.gateway.wishes import enter_request
@@ -42,6 +44,16 @@ def test_each_folder_has_its_own_network_of_a_name(world, own, seen):
     shared = world.sam.web
     world.do("create", shared)
     assert seen(shared) == ["lan"]
+
+
+def test_installations_beside_each_other_share_none(world, own, seen):
+    """Two of them count their folders alike, but have made them at different times."""
+    folder, machine = own
+    world.do("create", machine)
+    Node.objects.filter(pk=folder.pk).update(created_at=folder.created_at + timedelta(microseconds=1))
+    other = factories.machine(f"{folder.path}/b", world.root, {"nics": [{"network": "lan"}]})
+    world.do("create", other)
+    assert seen(machine) != seen(other)
 
 
 def test_a_copy_keeps_the_addresses_in_networks_that_were_copied_along(world, own):
