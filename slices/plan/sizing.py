@@ -55,7 +55,9 @@ def _sized(node: Node, desk: _Desk, reason: Reason | None, wish: Wish) -> Sized:
     here = wish.running.get(node.name)
     if here and not desk.default and here.hypervisor == desk.site.name and any(_sizes(here)):
         return Sized(here.flavor, Size(*_sizes(here)), Reason("flavor_kept", {"flavor": here.flavor}))
-    return desk.larger(reason) if reason else desk.usual()
+    # importance that is only worked out makes nothing larger that is there already: that would restart it
+    ordinary = here and here.flavor == desk.usual().flavor and not node.critical
+    return desk.larger(reason) if reason and not ordinary else desk.usual()
 
 
 def _sizes(here: Running) -> tuple[float, ...]:

@@ -295,6 +295,19 @@ def test_a_running_slice_is_changed():
     assert told.fits
 
 
+def test_a_running_machine_grows_only_when_somebody_says_so():
+    leaves = [f"n{number}" for number in range(6)]
+    nodes = (Node("hub"), Node("marked", critical=True), *map(Node, leaves))
+    star = Graph(
+        "g", defaults={"flavor": "small"}, nodes=nodes, links=tuple(link(name, "hub", name) for name in leaves)
+    )
+    site, w1 = workers(place("w1", 64, 99_999, 999)), place("w1")
+    assert rows(plan(star, [site], Wish(optimise=True)))["hub"].flavor == "medium"
+    there = {name: running(w1) for name in ("hub", "marked", *leaves)}
+    told = rows(plan(star, [site], Wish(optimise=True, running=there)))
+    assert (told["hub"].flavor, told["marked"].flavor) == ("small", "medium")
+
+
 def test_what_runs_counts_for_the_new():
     w1, w2, down = place("w1"), place("w2"), place("w3", up=False)
     nodes = (Node("a", apart="x"), Node("b", apart="x"), Node("c"), Node("d"))
