@@ -10,6 +10,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import OriginValidator
 from django.conf import settings
 from django.core.asgi import get_asgi_application
+from django.urls import re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "olimpus.settings.dev")
 http = get_asgi_application()
@@ -30,12 +31,19 @@ class SameOrigin(OriginValidator):
         return parsed_origin is None or super().valid_origin(parsed_origin)
 
 
+async def nowhere(scope: Any, receive: Any, send: Any) -> None:
+    """Refuses a socket of which there is none: a wrong address is no fault of ours, to be told in the log."""
+    await send({"type": "websocket.close"})
+
+
 application = ProtocolTypeRouter(
     {
         "http": uploads.piecewise(http),
         "websocket": SameOrigin(
             AuthMiddlewareStack(
-                BearerAuth(URLRouter([*routing.websocket_urlpatterns, *consumers.websocket_urlpatterns]))
+                BearerAuth(
+                    URLRouter([*routing.websocket_urlpatterns, *consumers.websocket_urlpatterns, re_path("", nowhere)])
+                )
             ),
             settings.ALLOWED_HOSTS,
         ),

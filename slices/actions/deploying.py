@@ -6,6 +6,7 @@ From there on the workers go on by themselves, whoever is killed; how far they a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -287,8 +288,9 @@ def _calm(folder: Node, actor: User) -> None:
     busy = Operation.objects.filter(open_for__in=_ids_below(folder))
     for operation in _parents(busy):
         if not operation.cancel_requested and operation.verb != "destroy":
-            cancel(operation, actor=actor)
-    if number := busy.count():
+            with suppress(Conflict):  # it has ended meanwhile, which is what is wanted
+                cancel(operation, actor=actor)
+    if number := busy.all().count():  # asked anew
         message = _("%(number)d of its machines are being worked on.") % {"number": number}
         raise Conflict(message, where=folder.path, hint=_("What nobody has begun is cancelled. Ask again in a moment."))
 

@@ -54,6 +54,12 @@ def signed_in(user: Any) -> tokens.Pair:
     return tokens.sign_in(user)
 
 
+@pytest.mark.parametrize("path", ["/ws/nothing", "/ws/slices/-1", "/"])
+async def test_where_there_is_no_socket_none_opens(path):
+    """It is no error of ours either."""
+    assert not (await WebsocketCommunicator(application, path).connect())[0]
+
+
 async def test_a_personal_token_listens_as_its_owner(campus, own_feed):
     row, token = await personal(campus.sam.user, read_only=True)
     program = await opened(token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -16,6 +17,7 @@ from descriptors.states import State
 from hypervisors.drivers.linux.gateway import served as linux_gateway
 from hypervisors.drivers.mock import MockDriver
 from hypervisors.models import Hypervisor
+from slices.actions import deploying
 from slices.models import Deployment
 from tests import factories
 from tests.slices.conftest import Slices, names
@@ -119,6 +121,20 @@ def test_exactly_what_was_shown_is_deployed_or_nothing(world, slices):
     assert slices.deploy(key)["deployment"]["kind"] == "deploy"
     again = slices.post(key, "deploy")
     assert again.status_code == 409, again.content
+
+
+def test_what_ends_before_it_is_cancelled_is_in_nobodys_way(world, slices, monkeypatch):
+    key = slices.made()
+    assert slices.post(key, "deploy").status_code == 202
+    cancel = deploying.cancel
+
+    def late(operation: Any, *, actor: Any) -> Any:
+        world.perform()
+        return cancel(operation, actor=actor)
+
+    monkeypatch.setattr(deploying, "cancel", late)
+    answer = slices.post(key, "undo")
+    assert answer.status_code == 202, answer.content
 
 
 def test_who_may_create_nothing_reads_no_plan(world, slices):
