@@ -245,6 +245,8 @@ def _resume(folder: Node, names: Collection[str], actor: User) -> Deployment:
 def _undo(folder: Node, last: Deployment, actor: User) -> Deployment:
     with shape.lock():
         folder = reread(folder)
+        if selectors.last_deployment(folder) != last:
+            raise Conflict(_("Somebody else has just started an operation here."), where=folder.path)
         standing = stand(folder)
         made = {name: machine for name, machine in standing.machines.items() if str(machine.uid) in set(last.made)}
         since = {name: own for name, own in standing.tree.machines.items() if name not in made}

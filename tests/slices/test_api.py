@@ -137,6 +137,22 @@ def test_what_ends_before_it_is_cancelled_is_in_nobodys_way(world, slices, monke
     assert answer.status_code == 202, answer.content
 
 
+def test_a_deployment_is_undone_once(world, slices, monkeypatch):
+    """Two who press at once."""
+    key = slices.made()
+    slices.deploy(key)
+    calm = deploying._calm
+
+    def slow(*_args: Any) -> None:
+        monkeypatch.setattr(deploying, "_calm", calm)
+        assert slices.post(key, "undo").status_code == 202
+        world.perform()
+
+    monkeypatch.setattr(deploying, "_calm", slow)
+    assert slices.post(key, "undo").status_code == 409
+    assert Deployment.objects.filter(folder=key, kind="undo").count() == 1
+
+
 def test_who_may_create_nothing_reads_no_plan(world, slices):
     """What is free on hypervisors is not his business, whoever planned."""
     key = slices.made()
