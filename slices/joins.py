@@ -25,8 +25,9 @@ MARK: Final = 8
 FOREIGN: Final = frozenset({"public", "provider"})
 #: Bits of a network's address that tell the tunnels of its parts from those of other networks.
 NUMBER_BITS: Final = 24
-#: A gateway is drawn so many pixels below the nodes of its hypervisor.
+#: Gateways are drawn side by side below all nodes, each with its way out below it: so many pixels apart.
 BELOW: Final = 120
+BESIDE: Final = 180
 
 
 def name_at(hypervisor: str) -> str:
@@ -158,7 +159,7 @@ class _Work:
         """The networks that are not there yet."""
         known = {link.name for link in self.graph.links}
         missing = (site for site in self.wanted if outside_of(site) not in known)
-        yield from (self._way_out(Link(outside_of(site), shared=True)) for site in missing)
+        yield from (self._way_out(self._new_way_out(site)) for site in missing)
 
     def _way_out(self, link: Link) -> Link:
         site = next(site for site in self.wanted if outside_of(site) == link.name)
@@ -171,11 +172,22 @@ class _Work:
         usual = Counter(self.images.get(node.name, "") for node in there).most_common(1)
         image = usual[0][0] if usual else ""
         definition: dict[str, Any] = {"hypervisor": site} | ({"image": image} if image else {})
-        placed = [(node.x, node.y) for node in there if node.x is not None and node.y is not None]
+        x, y = self._spot(site)
+        return Node(name, definition, ROLE, x=x, y=y)
+
+    def _new_way_out(self, site: str) -> Link:
+        known = {node.name: (node.x, node.y) for node in self.graph.nodes}
+        x, y = known.get(self.names[site]) or self._spot(site)
+        return Link(outside_of(site), shared=True, x=x, y=None if y is None else y + BELOW)
+
+    def _spot(self, site: str) -> tuple[float | None, float | None]:
+        """Where a new gateway is drawn; nowhere where nothing is."""
+        placed = [(node.x, node.y) for node in self.graph.nodes if node.x is not None and node.y is not None]
         if not placed:
-            return Node(name, definition, ROLE)
-        x, y = sum(x for x, _y in placed) / len(placed), max(y for _x, y in placed) + BELOW
-        return Node(name, definition, ROLE, x=round(x), y=round(y))
+            return None, None
+        middle = sum(x for x, _y in placed) / len(placed)
+        aside = (self.wanted.index(site) - (len(self.wanted) - 1) / 2) * BESIDE
+        return round(middle + aside), round(max(y for _x, y in placed) + BELOW)
 
 
 def _way_out(link: Link, ours: Collection[str]) -> bool:

@@ -127,11 +127,12 @@ def test_the_image_is_the_usual_one_there():
     ]
 
 
-def test_it_is_drawn_below_the_nodes_there():
+def test_they_are_drawn_side_by_side_below_all_nodes_with_their_ways_out_below_them():
     graph, sites = hybrid(link("ac", *"ac"))
     placed = replace(graph, nodes=tuple(replace(node, x=100.0 * at, y=50.0) for at, node in enumerate(graph.nodes)))
-    found = joined(placed, sites).node("gw-y")
-    assert (found.x, found.y) == (250, 50 + joins.BELOW)
+    found = joined(placed, sites)
+    assert [(found.node(name).x, found.node(name).y) for name in ("gw-x", "gw-y")] == [(60, 170), (240, 170)]
+    assert [(out.x, out.y) for out in found.links if out.name.startswith("out-")] == [(60, 290), (240, 290)]
 
 
 def test_gateways_are_on_no_way():
