@@ -29,6 +29,18 @@ LED_OUT: Final = frozenset({"nat", "public"})
 MOST_FAULTS: Final = 100
 
 
+def _spans(*ranges: str) -> list[tuple[int, int]]:
+    networks = [ipaddress.ip_network(text) for text in ranges]
+    return [(int(network[0]), int(network[-1])) for network in networks]
+
+
+#: Version of IP → first and last address of what is no machine's: this host, loopback, link-local, multicast, reserved.
+RESERVED: Final = {
+    4: _spans("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"),
+    6: _spans("::/127", "fe80::/10", "ff00::/8"),
+}
+
+
 def addressed(graph: Graph, *, pool: str = POOL, avoid: Iterable[str] = ()) -> Graph:
     """The graph with a range for every network and an address for every card that had none; the same for the same graph.
 
@@ -64,10 +76,19 @@ def faults_of(graph: Graph) -> list[Fault]:
         except ValueError:
             found.append(_fault(link, _("“%s” is not a range of addresses.") % link.cidr, _("Such as 10.0.0.0/29.")))
             continue
+        if network and _is_reserved(network):
+            message = _("No machine can have an address in %(cidr)s.") % {"cidr": network}
+            found.append(_fault(link, message, _("Such as 10.0.0.0/29.")))
+            continue
         if network:
             ranges.append((link, network))
         found += _address_faults(link, network)
     return [*found, *_overlaps(ranges)][:MOST_FAULTS]
+
+
+def _is_reserved(network: Network) -> bool:
+    start, size = int(network.network_address), network.max_prefixlen - network.prefixlen
+    return any(start <= last and first < start + (1 << size) for first, last in RESERVED[network.version])
 
 
 # Ranges ---------------------------------------------------------------------------------------------------------------

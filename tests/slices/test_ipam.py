@@ -169,3 +169,13 @@ def test_all_faults_at_once():
     assert "“two”" in told["three"][0]
     assert "/29" in told["small"][0]
     assert "n0, n1" in told["twice"][0]
+
+
+@pytest.mark.parametrize(
+    "cidr",
+    ["0.0.0.0/0", "127.0.0.0/8", "126.0.0.0/7", "169.254.7.0/24", "239.1.0.0/16", "::/0", "fe80::/64", "ff02::/64"],
+)
+def test_ranges_that_are_no_machines_are_refused(cidr):
+    graph = Graph("lab", nodes=(Node("a"), Node("b")), links=(Link("wire", (End("a"), End("b")), cidr=cidr),))
+    with pytest.raises(Invalid, match="No machine can have an address in"):
+        check_addresses(graph)
