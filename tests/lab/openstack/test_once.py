@@ -111,7 +111,8 @@ def test_a_server_that_comes_after_we_stopped_waiting_is_the_machine(project, ma
 def test_ports_that_a_dead_attempt_left_are_used(project, make, tmp_path, monkeypatch, home):
     patience = "IN_FLIGHT_SECONDS" if home == "here" else "CLAIM_SECONDS"
     monkeypatch.setattr(f"hypervisors.drivers.openstack.create.{patience}", 3.0)
-    spec, driver = project.spec(), make(created_power="on")
+    # Of a flavor that is the lab's: one made for a test may be taken away by another test in these three seconds.
+    spec, driver = project.spec(cpus=1, memory_mib=512, disk_gib=1), make(created_power="on")
     died = project.driver(tmp_path if home == "here" else tmp_path / "elsewhere")
     plan = died._creator.planner.plan(spec)
     left = died._creator.ports.make(spec.uid, plan.ports, "")
