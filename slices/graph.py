@@ -60,7 +60,7 @@ class Link:
     @property
     def talking(self) -> tuple[str, ...]:
         """Names of the nodes that it is there for."""
-        return tuple([end.node for end in self.ends if not end.card.get("bridge")])
+        return tuple([end.node for end in self.ends if not end.bridged])
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,8 @@ def number_of(link: Link) -> int | None:
 
 def crossing(graph: Graph, sites: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Link → its hypervisors, of links with nodes on several of them (node → its own); gateways count for none."""
+    if len(set(sites.values())) < 2:
+        return {}
     ours, found = gateways(graph), {}
     for link in graph.links:
         there = tuple(sorted({sites[name] for name in link.nodes if name in sites and name not in ours}))

@@ -49,6 +49,7 @@ def campus(transactional_db, settings, tmp_path, monkeypatch):
     assert made.sam.web
     assert made.ana.web
     assert made.probe
+    assert made.stranger
     yield made
     forget_gateways()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,34 +13,17 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import AnonymousUser
 
 from descriptors import actions as tree_actions
-from descriptors import tree
 from descriptors.feed import Feed
 from descriptors.models import Node
-from hypervisors.gateway import forget_gateways
-from olimpus.celery import app
 from slices import actions, consumers
 from slices.company import Round
 from slices.graph import Graph
 from slices.graph import Node as Machine
 from slices.models import Visit
+from tests.feed.test_consumer import campus as campus
 from tests.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def campus(transactional_db: None, settings: Any, tmp_path: Any, monkeypatch: Any) -> Iterator[World]:
-    """The world on committed rows."""
-    settings.OLIMPUS_HOME = tmp_path
-    monkeypatch.setattr(app, "send_task", lambda *_args, **_options: None)
-    if not Node.objects.filter(path="/").exists():
-        tree.plant()
-    made = World(tmp_path)
-    assert made.sam.web
-    assert made.ana.web
-    assert made.stranger
-    yield made
-    forget_gateways()
 
 
 @pytest.fixture
