@@ -48,10 +48,14 @@ class Builder:
         wrong |= {peer for plan in plans if plan.tag in wrong for peer in plan.peers}
         stale = wrong | {plan.tag for plan in plans if self._stamped(plan.tag)[1:] != [plan.digest]}
         new = self._found_together([plan for plan in plans if plan.tag in wrong])
+
+        def furnish(plan: NetworkPlan) -> None:
+            self._furnish(plan, new)
+
         for step, tags, abreast in (
             (self._found, wrong - new, 1),
             (self._link, wrong, 1),  # two networks make one link
-            (functools.partial(self._furnish, new=new), stale, ABREAST),
+            (furnish, stale, ABREAST),
             (self._people, {plan.tag for plan in plans}, 1),
         ):
             with ThreadPoolExecutor(abreast) as pool:  # each thread can be in a namespace of its own
@@ -141,7 +145,7 @@ class Builder:
             if name.startswith("to") and name not in plan.links.addresses:
                 run("ip", "-n", space, "link", "del", name, fine=(0, 1))
 
-    def _furnish(self, plan: NetworkPlan, new: Container[int] = ()) -> None:
+    def _furnish(self, plan: NetworkPlan, new: Container[int]) -> None:
         """Rules before addresses: nothing passes that shall not, not even for a moment. New ones have no addresses yet."""
         with inside(namespace(plan.tag)):
             run("nft", "-f", "-", data=plan.rules)
@@ -283,7 +287,7 @@ def _attempt(step: Any, plan: NetworkPlan, faults: dict[str, Refused]) -> None:
     except Refused as fault:
         faults[plan.key] = fault
     except OSError as error:
-        faults[plan.key] = Refused("failed", command=getattr(step, "__name__", "furnish").strip("_"), error=str(error))
+        faults[plan.key] = Refused("failed", command=step.__name__.strip("_"), error=str(error))
 
 
 def _port_words(tag: int, bridge: str) -> list[str]:
