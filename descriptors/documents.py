@@ -17,6 +17,8 @@ from olimpus.errors import Invalid, TooLarge
 from olimpus.words import gettext as _
 
 MAX_BYTES: Final = 5 * 1024 * 1024
+#: Half a character, as JSON escapes it; mostly, its other half follows.
+_HALF: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 Path = Sequence[str | int]
 
@@ -109,13 +111,12 @@ def _json(source: str, name: str) -> Any:
     """The data of a JSON document; ValueError or RecursionError if it is anything else. Raises Invalid if too many."""
     if source.lstrip()[:1] not in ("{", "[", '"'):
         raise ValueError("YAML, to judge by its start")
-    data = json.loads(source, parse_constant=_no_constant)
-    number, keys, texts = _measure(data)
-    if number > MAX_NODES:
+    data = json.loads(source, object_pairs_hook=_unique, parse_constant=_no_constant)
+    if _number_of_values(data) > MAX_NODES:
         raise Invalid(_("the document has more than %(limit)d values") % {"limit": MAX_NODES}, where=name)
-    # A colon stands behind each key, or in a text. Are there more of them, or spelled as escapes, a key may be there twice.
-    if source.count(":") != keys + texts.count(":") or "\\u003" in source:
-        json.loads(source, object_pairs_hook=_unique)
+    source.encode()  # half a character is a UnicodeEncodeError, which is a ValueError
+    if _HALF.search(source):
+        json.dumps(data, ensure_ascii=False).encode()
     return data
 
 
@@ -130,33 +131,26 @@ def _no_constant(text: str) -> Any:
     raise ValueError(text)
 
 
-def _measure(data: Any) -> tuple[int, int, str]:
-    """How many values there are, how many of them have a key, and all texts in one; ValueError for what YAML would refuse
-    too, of which a UnicodeEncodeError (half a character) is one.
-    """
-    number, keys, depth, level = 0, 0, 0, [data]
-    texts: list[str] = []
+def _number_of_values(data: Any) -> int:
+    """How many values there are; ValueError for those that YAML would refuse, too."""
+    number, depth, level = 0, 0, [data]
     while level:
         number += len(level)
         inner: list[Any] = []
         for value in level:
             kind = type(value)
-            if kind is str:
-                texts.append(value)
-            elif kind is dict:
-                keys += len(value)
-                texts += value
+            if kind is dict:
                 inner += value.values()
             elif kind is list:
                 inner += value
             elif kind is float and not math.isfinite(value):
                 raise ValueError("not finite")
-            if depth == MAX_DEPTH and kind in (dict, list):
+            else:
+                continue
+            if depth == MAX_DEPTH:
                 raise ValueError("too deep")
         depth, level = depth + 1, inner
-    together = "".join(texts)
-    together.encode()
-    return number, keys, together
+    return number
 
 
 def locate(invalid: Invalid, positions: Positions, prefix: Path = ()) -> Invalid:

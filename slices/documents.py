@@ -6,9 +6,10 @@ Point-to-point links are its `links`, shared networks its `networks`: a graph th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import chain, islice
+from typing import Any, Final, TypeVar
 
 from descriptors.definition import PARAMETERS, nearest, validate
 from descriptors.faults import Path, shown, unknown_parameter
@@ -127,6 +128,9 @@ def _given(**values: str) -> dict[str, Any]:
 
 # Reading --------------------------------------------------------------------------------------------------------------
 
+Part = TypeVar("Part")
+Made = TypeVar("Made")
+
 
 @dataclass(slots=True)
 class _Said:
@@ -144,7 +148,6 @@ class _Reader:
     def __init__(self, fields: Fields):
         self.fields = fields
         self._judged: dict[str, dict[str, Any]] = {}  # definitions that are valid, by what they say
-        self._ends = 0
 
     def graph(self, document: object) -> Graph:
         top = self.fields.mapping(document, ())
@@ -155,12 +158,13 @@ class _Reader:
         nodes, links, networks = (self.fields.listed(top.get(key, []), (key,)) for key in LISTS)
         self._bounds(len(nodes), len(links) + len(networks))
         said = self._named([*self._links(links), *self._networks(networks, nodes)])
+        self._bound_ends(said)
         graph = Graph(
             name=self.fields.name(top["name"], ("name",)) if top.get("name") else "",
             description=self.fields.text(top.get("description", ""), ("description",)),
             defaults=self._definition(top.get("defaults", {}), ("defaults",)),
-            nodes=tuple(self._node(given, ("nodes", index)) for index, given in enumerate(nodes)),
-            links=tuple([self._link(link) for link in said]),
+            nodes=self._all(self._made_nodes, list(enumerate(nodes))),
+            links=self._all(self._made_links, said),
             routed=self.fields.flag(top.get("routed", False), ("routed",)),
             parameters=asked(top.get("parameters", {}), ("parameters",), self.fields),
         )
@@ -187,23 +191,31 @@ class _Reader:
             self.fields.raise_if_any()
         return graph
 
+    def _all(self, read: Callable[[Sequence[Part]], list[Made]], parts: Sequence[Part]) -> tuple[Made, ...]:
+        """What `read` makes of all the parts at once; one by one if it finds faults, so that they are told in order."""
+        known = len(self.fields.found)
+        made = read(parts)
+        if len(self.fields.found) > known and len(parts) > 1:
+            del self.fields.found[known:]
+            made = [one for part in parts for one in read([part])]
+        return tuple(made)
+
     # Nodes
 
-    def _node(self, given: object, path: Path) -> Node:
-        said = self.fields.mapping(given, path)
-        if "name" not in said:
-            self.fields.missing(path, "name")
-        name = self.fields.name(said["name"], (*path, "name")) if "name" in said else ""
-        return Node(
-            name=name,
-            definition=self._definition(said, path, NODE_FIELDS),
-            critical="critical" in said and self.fields.flag(said["critical"], (*path, "critical")),
-            **self._drawn(said, path),
-            **{word: self.fields.word(said[word], (*path, word)) for word in WORDS if word in said},
-        )
+    def _made_nodes(self, given: Sequence[tuple[int, object]]) -> list[Node]:
+        """Nodes, each with its number."""
+        paths: list[Path] = [("nodes", number) for number, _said in given]
+        said = [self.fields.mapping(one, path) for (_number, one), path in zip(given, paths, strict=True)]
+        self.fields.needed("name", said, paths)
+        names = self.fields.names(_column(said, "name", "node"), _at(paths, "name"))
+        definitions = [self._definition(one, path, NODE_FIELDS) for one, path in zip(said, paths, strict=True)]
+        critical = self.fields.flags(_column(said, "critical", False), _at(paths, "critical"))
+        x, y = self._drawn(said, paths)
+        role, group, apart = (self.fields.words(_column(said, word), _at(paths, word)) for word in WORDS)
+        return list(map(Node, names, definitions, role, group, apart, critical, x, y))
 
-    def _drawn(self, said: Mapping[Any, Any], path: Path) -> dict[str, float | None]:
-        return {name: self.fields.pixels(said[name], (*path, name)) for name in ("x", "y") if name in said}
+    def _drawn(self, said: list[dict[Any, Any]], paths: list[Path]) -> Iterator[list[float | None]]:
+        return (self.fields.places(_column(said, key, None), _at(paths, key)) for key in ("x", "y"))
 
     def _definition(self, given: object, path: Path, beside: Collection[str] = ()) -> dict[str, Any]:
         """The definition in what is given, which says other things `beside` it."""
@@ -281,27 +293,41 @@ class _Reader:
                 taken.add(name)
         return links
 
-    def _link(self, link: _Said) -> Link:
-        said, path = link.entries, link.path
-        if link.shared and "name" not in said:
-            self.fields.missing(path, "name")
-        if "ends" not in said:
-            self.fields.missing(path, "ends")
-        name = self._link_name(link.name, (*path, "name"))
-        ends = self._all_ends(said.get("ends", []), (*path, "ends"))
-        cidr = self.fields.cidr(said["cidr"], (*path, "cidr")) if "cidr" in said else ""
-        if said.keys() <= _BARE_LINK:
-            return Link(name, ends, link.shared, cidr)
-        self.fields.known(said, NETWORK_FIELDS if link.shared else LINK_FIELDS, path)
-        drawn = self._drawn(said, path) if link.shared else {}
-        return Link(name, ends, link.shared, cidr, self._options(said, path), **drawn)
+    def _bound_ends(self, links: list[_Said]) -> None:
+        """Stops at once, as `_bounds` does."""
+        number = 0
+        for link in links:
+            ends = link.entries.get("ends")
+            number += len(ends) if isinstance(ends, list) else 0
+            if number > MOST_NODES * MOST_CARDS:
+                message = _("The machines of a slice have at most %(most)d cards together.")
+                self.fields.add((*link.path, "ends"), message % {"most": MOST_NODES * MOST_CARDS})
+                self.fields.raise_if_any()
 
-    def _link_name(self, value: object, path: Path) -> str:
-        name = self.fields.word(value, path)
-        if isinstance(value, str) and (not name or name != name.strip() or len(name) > LINK_NAME):
-            message = _("%(value)s is not a name of 1 to %(most)d characters without spaces around it")
-            self.fields.add(path, message % {"value": shown(value), "most": LINK_NAME})
-        return name
+    def _made_links(self, links: Sequence[_Said]) -> list[Link]:
+        said, paths, shared = ([getattr(link, name) for link in links] for name in ("entries", "path", "shared"))
+        for link in links:
+            if link.shared and "name" not in link.entries:
+                self.fields.missing(link.path, "name")
+        self.fields.needed("ends", said, paths)
+        names = self._link_names([link.name for link in links], paths)
+        ends = self._ends(links)
+        cidrs = self.fields.cidrs(_column(said, "cidr"), _at(paths, "cidr"))
+        if _BARE_LINK.issuperset(chain.from_iterable(said)):
+            return list(map(Link, names, ends, shared, cidrs))
+        for link in links:
+            self.fields.known(link.entries, NETWORK_FIELDS if link.shared else LINK_FIELDS, link.path)
+        x, y = self._drawn([link.entries if link.shared else {} for link in links], paths)
+        options = list(map(self._options, said, paths))
+        return list(map(Link, names, ends, shared, cidrs, options, x, y))
+
+    def _link_names(self, values: list[Any], paths: list[Path]) -> list[str]:
+        names = self.fields.words(values, _at(paths, "name"))
+        for value, name, path in zip(values, names, paths, strict=True):
+            if isinstance(value, str) and (not name or name != name.strip() or len(name) > LINK_NAME):
+                message = _("%(value)s is not a name of 1 to %(most)d characters without spaces around it")
+                self.fields.add((*path, "name"), message % {"value": shown(value), "most": LINK_NAME})
+        return names
 
     def _options(self, said: dict[Any, Any], path: Path) -> dict[str, Any]:
         """What is said besides, of what a definition may say of a network."""
@@ -309,27 +335,30 @@ class _Reader:
         judged = self._valid({"networks": {"": given}}, path, skip=2) if given else {}
         return dict(judged["networks"][""]) if judged else {}
 
-    def _all_ends(self, given: object, path: Path) -> tuple[End, ...]:
-        ends = self.fields.listed(given, path)
-        self._ends += len(ends)
-        if self._ends > MOST_NODES * MOST_CARDS:
-            message = _("The machines of a slice have at most %(most)d cards together.")
-            self.fields.add(path, message % {"most": MOST_NODES * MOST_CARDS})
-            self.fields.raise_if_any()
-        return tuple([self._end(end, (*path, index)) for index, end in enumerate(ends)])
+    def _ends(self, links: Sequence[_Said]) -> list[tuple[End, ...]]:
+        """The ends of each link."""
+        given = [self.fields.listed(link.entries.get("ends", []), (*link.path, "ends")) for link in links]
+        parts = [(link, *one) for link, ends in zip(links, given, strict=True) for one in enumerate(ends)]
+        made = iter(self._all(self._made_ends, parts))
+        return [tuple(islice(made, len(ends))) for ends in given]
 
-    def _end(self, said: object, path: Path) -> End:
-        if not isinstance(said, dict):
-            return End(self.fields.word(said, path))
-        if "node" not in said:
-            self.fields.missing(path, "node")
-        card = {} if said.keys() <= _BARE_END else self._card(said, path)
-        return End(
-            self.fields.word(said["node"], (*path, "node")) if "node" in said else "",
-            self.fields.ip(said["ip"], (*path, "ip")) if "ip" in said else "",
-            self.fields.word(said["name"], (*path, "name")) if "name" in said else "",
-            card,
+    def _made_ends(self, ends: Sequence[tuple[_Said, int, object]]) -> list[End]:
+        """Ends, each with its link and its place there."""
+
+        def paths() -> Iterator[Path]:
+            return ((*link.path, "ends", place) for link, place, _end in ends)
+
+        said = [end if isinstance(end, dict) else {"node": end} for _link, _place, end in ends]
+        self.fields.needed("node", said, paths())
+        bare = _BARE_END.issuperset(chain.from_iterable(said))
+        cards = [{} for _end in ends] if bare else list(map(self._card, said, paths()))
+        nodes = self.fields.words(
+            _column(said, "node"),
+            ((*path, "node") if isinstance(end[-1], dict) else path for path, end in zip(paths(), ends, strict=True)),
         )
+        ips = self.fields.ips(_column(said, "ip"), _at(paths(), "ip"))
+        names = self.fields.words(_column(said, "name"), _at(paths(), "name"))
+        return list(map(End, nodes, ips, names, cards))
 
     def _card(self, said: dict[Any, Any], path: Path) -> dict[str, Any]:
         """What is said besides, of what a definition may say of a card."""
@@ -337,6 +366,16 @@ class _Reader:
         given = {key: value for key, value in said.items() if key in CARD}
         judged = self._valid({"nics": [given]}, path, skip=2) if given else {}
         return dict(judged["nics"][0]) if judged else {}
+
+
+def _column(said: list[dict[Any, Any]], name: str, otherwise: object = "") -> list[Any]:
+    """What each of them says under the name."""
+    return [one.get(name, otherwise) for one in said]
+
+
+def _at(paths: Iterable[Path], name: str) -> Iterator[Path]:
+    """Where each of them says it."""
+    return ((*path, name) for path in paths)
 
 
 def _name(said: Mapping[Any, Any]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
-from collections.abc import Set
+from collections.abc import Callable, Iterable, Set
+from itertools import compress
 from typing import Any, Final
 
 from descriptors.canonical import canonical_cidr, canonical_ip, packed_ipv4
@@ -17,12 +17,17 @@ LONGEST_WORD: Final = 128
 LONGEST_TEXT: Final = 65_536
 #: Pixels from the middle, in which a drawing is a drawing.
 FARTHEST: Final = 1e6
+_PLACES: Final = frozenset({int, float, type(None)})
 #: NUL and halves of characters.
 _UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 
 
 class Fields(Faults):
-    """Reads values into their types; collects the faults of all of them."""
+    """Reads values into their types; collects the faults of all of them.
+
+    What a topology says thousands of times is read in lists, too: they are asked at once whether all of them are what
+    nearly all are. Only if not, they are read one by one.
+    """
 
     def wrong(self, path: Path, wanted: str, value: object, hint: str = "") -> None:
         """Keep that something else is wanted here."""
@@ -54,8 +59,6 @@ class Fields(Faults):
 
     def word(self, value: object, path: Path) -> str:
         """A short text on one line, in Unicode's NFC form."""
-        if isinstance(value, str) and len(value) <= LONGEST_WORD and value.isascii() and value.isprintable():
-            return value  # nearly every word of a topology of thousands
         text = self.text(value, path, LONGEST_WORD)
         if not text.isprintable():
             self.add(path, _("it contains a character that cannot be seen"))
@@ -93,7 +96,7 @@ class Fields(Faults):
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             self.wrong(path, _("a number"), value)
-        elif not math.isfinite(value) or abs(value) > FARTHEST:
+        elif not _is_near(value):
             self.add(path, _("%(value)s is not on the drawing") % {"value": str(value)[:40]})
         else:
             return value
@@ -111,11 +114,67 @@ class Fields(Faults):
 
     def ip(self, value: object, path: Path) -> str:
         """An address in its shortest form; "" where it waits for one."""
-        if isinstance(value, str) and packed_ipv4(value):
-            return value  # nearly every address of thousands
         text = self.word(value, path)
         try:
             return canonical_ip(text) if text and text != "auto" else ""
         except ValueError:
             self.add(path, _("%(value)s is not an IPv4 or IPv6 address") % {"value": shown(text)})
         return ""
+
+    # Lists of values
+
+    def needed(self, name: str, said: list[dict[Any, Any]], paths: Iterable[Path]) -> None:
+        """Each of these mappings says this."""
+        absent = [name not in one for one in said]
+        for path in compress(paths, absent) if any(absent) else ():
+            self.missing(path, name)
+
+    def words(self, values: list[Any], paths: Iterable[Path]) -> list[str]:
+        """Each as a `word`."""
+        return values if _plain(values) else self._each(self.word, values, paths)
+
+    def names(self, values: list[Any], paths: Iterable[Path]) -> list[str]:
+        """Each as a `name`."""
+        usual = _plain(values) and not any(map(fault_of, values))
+        return values if usual else self._each(self.name, values, paths)
+
+    def flags(self, values: list[Any], paths: Iterable[Path]) -> list[bool]:
+        """Each as a `flag`."""
+        return values if set(map(type, values)) <= {bool} else self._each(self.flag, values, paths)
+
+    def places(self, values: list[Any], paths: Iterable[Path]) -> list[float | None]:
+        """Each as `pixels`."""
+        usual = set(map(type, values)) <= _PLACES and all(map(_is_near, filter(None, values)))
+        return values if usual else self._each(self.pixels, values, paths)
+
+    def cidrs(self, values: list[Any], paths: Iterable[Path]) -> list[str]:
+        """Each as a `cidr`."""
+        return values if _plain(values) and _canonical(values) else self._each(self.cidr, values, paths)
+
+    def ips(self, values: list[Any], paths: Iterable[Path]) -> list[str]:
+        """Each as an `ip`."""
+        usual = _plain(values) and all(map(packed_ipv4, filter(None, values)))
+        return values if usual else self._each(self.ip, values, paths)
+
+    def _each(self, read: Callable[[Any, Path], Any], values: list[Any], paths: Iterable[Path]) -> list[Any]:
+        return list(map(read, values, paths))
+
+
+def _plain(values: list[Any]) -> bool:
+    """Whether all are words of ASCII."""
+    try:
+        together = "".join(values)
+    except TypeError:
+        return False
+    return together.isascii() and together.isprintable() and max(map(len, values), default=0) <= LONGEST_WORD
+
+
+def _is_near(pixels: float) -> bool:
+    return -FARTHEST <= pixels <= FARTHEST
+
+
+def _canonical(ranges: list[str]) -> bool:
+    try:
+        return all(canonical_cidr(text) == text for text in ranges if text)
+    except ValueError:
+        return False

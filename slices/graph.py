@@ -7,7 +7,7 @@ folder with its machines is made of it and read back as one. All of it is plain,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -60,7 +60,7 @@ class Link:
     @property
     def talking(self) -> tuple[str, ...]:
         """Names of the nodes that it is there for."""
-        return tuple([end.node for end in self.ends if not end.bridged])
+        return tuple([end.node for end in self.ends if not (end.card and end.bridged)])
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,13 @@ class Graph:
         """
         drawn = nx.Graph()
         drawn.add_nodes_from(node.name for node in self.nodes)
+        edges: list[tuple[Any, ...]] = []
         for link in self.links:
             if not link.shared and len(link.ends) == 2:
-                drawn.add_edge(*link.nodes)
+                edges.append(link.nodes)
             else:
-                drawn.add_edges_from((("link", link.name), name) for name in link.nodes)
+                edges += [(("link", link.name), name) for name in link.nodes]
+        drawn.add_edges_from(edges)
         return drawn
 
 
@@ -130,7 +132,7 @@ def check(graph: Graph) -> None:
 
     Addresses are judged by `ipam`, definitions by `descriptors.definition`.
     """
-    faults = [*_bounds(graph)] or [*_names(graph), *_ends(graph), *_twice(graph), *_crowded(graph)]
+    faults = [*_bounds(graph)] or [*_names(graph), *_joined(graph)]
     if faults:
         first = faults[0]
         raise Invalid(first["message"], where=first["where"], hint=first.get("hint", ""), errors=faults)
@@ -159,28 +161,40 @@ def _names(graph: Graph) -> Iterator[Fault]:
                 )
 
 
-def _ends(graph: Graph) -> Iterator[Fault]:
-    known = {node.name for node in graph.nodes}
-    for link in graph.links:
-        names = link.nodes
-        for name in () if known.issuperset(names) else dict.fromkeys(names):
-            if name not in known:
+def _joined(graph: Graph) -> Iterator[Fault]:
+    """How links and nodes fit together."""
+    cards = Counter([end.node for link in graph.links for end in link.ends])
+    strangers = cards.keys() - {node.name for node in graph.nodes}
+    wires = [(link, () if link.shared else link.talking) for link in graph.links]
+    yield from _ends(wires, strangers)
+    yield from _twice(wires)
+    yield from _crowded(cards)
+
+
+#: A link, and the nodes that it is there for if it is point-to-point.
+Wire = tuple[Link, tuple[str, ...]]
+
+
+def _ends(wires: list[Wire], strangers: set[str]) -> Iterator[Fault]:
+    for link, pair in wires:
+        for name in dict.fromkeys(link.nodes) if strangers else ():
+            if name in strangers:
                 yield _fault(f"links.{link.name}", _("There is no node “%s”.") % name)
         if link.shared:
             continue
-        if len(names := link.talking) != 2:
+        if len(pair) != 2:
             hint = _("Make it a shared network, or give it two ends.")
-            yield _fault(f"links.{link.name}", _("A point-to-point link has two ends, not %d.") % len(names), hint)
-        elif names[0] == names[1]:
-            message = _("“%s” would be linked to itself.") % names[0]
+            yield _fault(f"links.{link.name}", _("A point-to-point link has two ends, not %d.") % len(pair), hint)
+        elif pair[0] == pair[1]:
+            message = _("“%s” would be linked to itself.") % pair[0]
             yield _fault(f"links.{link.name}", message, _("Remove the link, or lead it to another node."))
 
 
-def _twice(graph: Graph) -> Iterator[Fault]:
+def _twice(wires: list[Wire]) -> Iterator[Fault]:
     """Two links between the same two nodes mean two cables; the second is refused unless it has a range of its own."""
     firsts: dict[frozenset[str], Link] = {}
-    for link in graph.links:
-        if link.shared or len(nodes := frozenset(link.talking)) != 2:
+    for link, pair in wires:
+        if len(nodes := frozenset(pair)) != 2:
             continue
         first = firsts.setdefault(nodes, link)
         if first is not link and not (link.cidr or first.cidr or any(end.name or end.ip for end in link.ends)):
@@ -190,9 +204,8 @@ def _twice(graph: Graph) -> Iterator[Fault]:
             yield _fault(f"links.{link.name}", message, hint)
 
 
-def _crowded(graph: Graph) -> Iterator[Fault]:
-    cards: Iterable[str] = (end.node for link in graph.links for end in link.ends)
-    for name, number in Counter(cards).items():
+def _crowded(cards: Mapping[str, int]) -> Iterator[Fault]:
+    for name, number in cards.items():
         if number > MOST_CARDS:
             message = _("A machine has at most %(most)d cards; this one would have %(number)d.")
             hint = _("Put neighbours into a shared network.")

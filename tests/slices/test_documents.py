@@ -130,6 +130,30 @@ def test_all_faults_at_once_with_their_places():
     }
 
 
+def test_faults_are_told_in_the_order_of_the_document():
+    ends = [{"node": "a", "name": 1, "ip": "x"}, {"node": 2}]
+    document = {
+        "nodes": [{"name": "a", "role": 1, "cpus": 0}, {"name": "", "x": "left"}, {"role": 2}],
+        "links": [{"ends": ends, "cidr": "x", "name": " "}, {"ends": [3, "a"], "mtuu": 1, "name": 4}],
+    }
+    assert list(told(document)) == [
+        "nodes[0].cpus",
+        "nodes[0].role",
+        "nodes[1].name",
+        "nodes[1].x",
+        "nodes[2]",
+        "nodes[2].role",
+        "links[0].name",
+        "links[0].ends[0].ip",
+        "links[0].ends[0].name",
+        "links[0].ends[1].node",
+        "links[0].cidr",
+        "links[1].name",
+        "links[1].ends[0]",
+        "links[1].mtuu",
+    ]
+
+
 def test_hints_name_what_was_meant():
     with pytest.raises(Invalid) as caught:
         read({"nodes": [{"name": "a", "rol": "router"}, {"name": "b", "flavour": "small"}]})
