@@ -16,6 +16,7 @@ SENTENCES: Final[Mapping[str, Any]] = {
     "flavor_said": _("“%(flavor)s” was asked for."),
     "flavor_default": _("“%(flavor)s” is what the slice gives its machines."),
     "flavor_kept": _("It has “%(flavor)s” already."),
+    "flavor_larger": _("It keeps “%(flavor)s”, the larger one that it has."),
     "sizes_said": _("These sizes were asked for."),
     "ordinary": _("“%(flavor)s”, as it says nothing of its size."),
     "critical_marked": _("“%(flavor)s”, as it is marked as critical."),

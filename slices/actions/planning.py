@@ -27,7 +27,7 @@ from slices.models import Draft, Plan
 from slices.plan import PINS, Refusal, Row, Running, Site, Wish
 from slices.plan import Plan as Planned
 from slices.plan import plan as planned
-from slices.plan.shape import CHANGE, KEEP
+from slices.plan.shape import ADD, CHANGE, KEEP
 from slices.treeform import Choices, Tree, chosen_in, differences, graph_of, tree_of
 
 Sites = Mapping[str, Site]
@@ -37,6 +37,8 @@ KEPT: Final = 20
 ASKED: Final = ("hypervisor", "hypervisors", "image", "flavor", "host", "availability_zone", "user_data", *RESOURCES)
 #: Why a flavor is as it is, when somebody has said so: the plan chooses nothing then.
 SAID: Final = frozenset({"flavor_said", "sizes_said", "flavor_default", "flavor_by_hand"})
+#: And when it stays what it is.
+KEPT_SIZE: Final = frozenset({"flavor_kept", "flavor_larger"})
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def plan(folder: Node, *, actor: User, asked: Asked | None = None) -> Plan:
     told = _told(graph, resolved)
     rows = tuple(_noted(row, standing, told.get(row.node)) for row in found.rows)
     found = replace(found, basis=standing.basis(document), rows=rows)
-    return _kept(folder, found, document, _choices(found, known, told))
+    return _kept(folder, found, document, _choices(found, standing, known, told))
 
 
 def shown(folder: Node, digest: str = "", *, actor: User) -> Plan:
@@ -206,7 +208,9 @@ def _running(standing: Standing, known: Sites) -> dict[str, Running]:
         worker = on in known and known[on].kind == "worker"
         place = (hosts.get(machine.uid) or machine.host) if worker else applied.get("availability_zone")
         sizes = {resource: getattr(size, resource) for resource in RESOURCES} if size else {}
-        found[name] = Running(on, str(place or ""), str(applied.get("flavor") or ""), **sizes)
+        chosen, node = "flavor" in chosen_in(machine.definition), machine.definition.get("node") or {}
+        how = {"chosen": chosen, "marked": bool(node.get("critical"))}
+        found[name] = Running(on, str(place or ""), str(applied.get("flavor") or ""), **sizes, **how)
     return found
 
 
@@ -283,16 +287,29 @@ def _told(graph: Graph, resolved: Graph) -> dict[str, dict[str, str]]:
     return {name: {"user_data": text} for name, text in guests.user_data(graph).items() if name not in said}
 
 
-def _choices(found: Planned, known: Sites, told: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
-    """What the plan chose for machines that are to be made."""
-    rows = [row for row in found.rows if row.change == "add"]
-    return {row.node: _chosen(row, known.get(row.hypervisor)) | dict(told.get(row.node, {})) for row in rows}
+def _choices(found: Planned, standing: Standing, known: Sites, told: Mapping[str, Mapping[str, str]]) -> Choices:
+    """What the plan chose for machines that are to be made, and how large those become that change."""
+    choices = {}
+    for row in found.rows:
+        machine = standing.machines.get(row.node)
+        before = chosen_in(machine.definition) if machine else {}
+        if row.change == CHANGE:
+            rest = {name: value for name, value in before.items() if name != "flavor"}
+            choices[row.node] = rest | _flavor(row, before)
+        elif row.change == ADD and not (machine and nodes.open_operation(machine)):  # else it is being made just now
+            choices[row.node] = _flavor(row, {}) | _place(row, known.get(row.hypervisor)) | told.get(row.node, {})
+    return choices
 
 
-def _chosen(row: Row, site: Site | None) -> dict[str, str]:
-    flavor = {} if row.flavor_reason.code in SAID or not row.flavor else {"flavor": row.flavor}
+def _flavor(row: Row, before: Mapping[str, str]) -> dict[str, str]:
+    if row.flavor_reason.code in KEPT_SIZE:
+        return {name: value for name, value in before.items() if name == "flavor"}
+    return {} if row.flavor_reason.code in SAID or not row.flavor else {"flavor": row.flavor}
+
+
+def _place(row: Row, site: Site | None) -> dict[str, str]:
     parameter = PINS.get(site.kind) if site else None
-    return flavor | ({parameter: row.place} if parameter and row.place else {})
+    return {parameter: row.place} if parameter and row.place else {}
 
 
 def _kept(folder: Node, found: Planned, document: dict[str, Any], choices: Choices) -> Plan:

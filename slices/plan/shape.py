@@ -41,7 +41,10 @@ class Site:
 
 @dataclass(frozen=True)
 class Running:
-    """A machine of the slice as it is on its hypervisor. Sizes count as used there: a site's free room is without them."""
+    """A machine of the slice as it is on its hypervisor. Sizes count as used there: a site's free room is without them.
+
+    `chosen`: a plan gave it its flavor; `marked`: somebody had marked it as critical then.
+    """
 
     hypervisor: str
     place: str = ""
@@ -50,6 +53,8 @@ class Running:
     memory_mib: float = 0
     disk_gib: float = 0
     room: str = ""
+    chosen: bool = False
+    marked: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from hypervisors.flavors import PREDEFINED
@@ -53,11 +53,34 @@ def _sized(node: Node, desk: _Desk, reason: Reason | None, wish: Wish) -> Sized:
     if desk.inherits_sizes:
         return desk.exactly(said)
     here = wish.running.get(node.name)
-    if here and not desk.default and here.hypervisor == desk.site.name and any(_sizes(here)):
-        return Sized(here.flavor, Size(*_sizes(here)), Reason("flavor_kept", {"flavor": here.flavor}))
-    # importance that is only worked out makes nothing larger that is there already: that would restart it
-    ordinary = here and here.flavor == desk.usual().flavor and not node.critical
-    return desk.larger(reason) if reason and not ordinary else desk.usual()
+    if here and here.hypervisor == desk.site.name:
+        if any(_sizes(here)):
+            return _of_running(node, here, desk, reason)
+        reason = reason if node.critical else None
+    return desk.larger(reason) if reason else desk.usual()
+
+
+def _of_running(node: Node, here: Running, desk: _Desk, reason: Reason | None) -> Sized:
+    """Another size would restart it: it gets one when somebody marks it, takes the mark off, or says what all machines get.
+
+    Importance that is only worked out makes it neither larger when it begins, nor smaller when it ends.
+    """
+    has = Sized(here.flavor, Size(*_sizes(here)), Reason("flavor_kept", {"flavor": here.flavor}))
+    now = desk.larger(reason) if reason else desk.usual()
+    if node.critical or here.marked or now.flavor == has.flavor:
+        return _kept(has) if node.critical and _is_larger(has, now) else now
+    if desk.default and (not here.chosen or _is_larger(desk.usual(), has)):
+        return desk.usual()
+    return _kept(has) if desk.default and _is_larger(has, desk.usual()) else has
+
+
+def _is_larger(one: Sized, other: Sized) -> bool:
+    return bool(one.size and other.size) and cost(one.size) > cost(other.size)
+
+
+def _kept(has: Sized) -> Sized:
+    """As it is, although it would get a smaller one now."""
+    return replace(has, reason=Reason("flavor_larger", has.reason.params))
 
 
 def _sizes(here: Running) -> tuple[float, ...]:

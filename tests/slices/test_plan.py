@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import networkx as nx
 import pytest
 
-from hypervisors.flavors import Flavor
-from hypervisors.placement import Place, Room, Size, Strategy
+from hypervisors.flavors import PREDEFINED, Flavor
+from hypervisors.placement import Place, Reason, Room, Size, Strategy
 from olimpus.errors import Invalid
 from slices.graph import Graph, Link, Node
 from slices.phrases import phrase
@@ -28,8 +28,9 @@ def drawn(graph: nx.Graph) -> Graph:
     return Graph("g", nodes=nodes, links=tuple(link(f"{a}-{b}", f"n{a}", f"n{b}") for a, b in graph.edges))
 
 
-def running(at: Place, flavor: str = "small", sizes: tuple[float, ...] = (1, 1536, 10)) -> Running:
-    return Running("lx", at.name, flavor, *sizes, room=at.name)
+def running(at: Place, flavor: str = "small", *, chosen: bool = False) -> Running:
+    sizes = astuple(PREDEFINED[flavor])[1:4]
+    return Running("lx", at.name, flavor, *sizes, room=at.name, chosen=chosen)
 
 
 # -- sizes -------------------------------------------------------------------------------------------------------------
@@ -306,6 +307,23 @@ def test_a_running_machine_grows_only_when_somebody_says_so():
     there = {name: running(w1) for name in ("hub", "marked", *leaves)}
     told = rows(plan(star, [site], Wish(optimise=True, running=there)))
     assert (told["hub"].flavor, told["marked"].flavor) == ("small", "medium")
+
+
+def test_a_running_machine_keeps_what_importance_gave_it_until_somebody_changes_it():
+    pair, site, w1 = (Node("hub"), Node("a")), workers(place("w1", 64, 99_999, 999)), place("w1")
+    large = running(w1, "medium", chosen=True)
+
+    def hub(default: str, node: Node, there: Running) -> tuple[str, str, str]:
+        graph = Graph("g", defaults={"flavor": default}, nodes=(node, pair[1]), links=(link("l", "hub", "a"),))
+        row = rows(plan(graph, [site], Wish(optimise=True, running={"hub": there})))["hub"]
+        return row.change, row.flavor, row.flavor_reason.code
+
+    assert hub("small", pair[0], large) == ("keep", "medium", "flavor_larger")
+    assert phrase(Reason("flavor_larger", {"flavor": "medium"})) == "It keeps “medium”, the larger one that it has."
+    assert hub("small", pair[0], replace(large, marked=True)) == ("change", "small", "flavor_default")  # mark taken off
+    assert hub("large", pair[0], large) == ("change", "large", "flavor_default")
+    assert hub("small", Node("hub", {"flavor": "nano"}), large) == ("change", "nano", "flavor_said")
+    assert hub("small", Node("hub", critical=True), running(w1, "large", chosen=True))[1:] == ("large", "flavor_larger")
 
 
 def test_what_runs_counts_for_the_new():
