@@ -72,7 +72,7 @@ def _show_effects(console: Console, effects: EditPlan) -> None:
     }
     lines = [f"{count} {words[name]}" for name, count in effects.counts.items() if count]
     _show_list(console, _("What the updates do"), lines)
-    _show_list(console, _("Could no longer be computed"), [f"{b['where']}: {b['message']}" for b in effects.broken])
+    _show_list(console, _("Could no longer be computed"), [f"{b['where']}: {b['message']}" for b in effects.faults])
 
 
 def fault_block(error: OlimpusError) -> str:

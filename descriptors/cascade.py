@@ -308,8 +308,20 @@ def facts_of(path: str) -> dict[str, str]:
 def _finished(merged: _Merged, facts: Mapping[str, str] | None) -> Computed:
     """Takes `merged` over as the result, its references filled in."""
     if facts is not None:
-        _fill_in(merged.values, facts)
+        try:
+            _fill_in(merged.values, facts)
+        except Invalid as error:
+            raise _traced(error, merged.origins, facts["path"]) from error
     return Computed(merged.values, merged.origins, merged.history or {})
+
+
+def _traced(error: Invalid, origins: Mapping[str, str], path: str) -> Invalid:
+    """The same error, saying also where the value comes from when that is not the node itself."""
+    origin = next((origins[part] for part in (error.where, *_heads(error.where)) if part in origins), path)
+    if origin == path:
+        return error
+    told = _("It comes from %(path)s; what is said nearer to the machine wins.") % {"path": origin}
+    return Invalid(error.message, where=error.where, hint=f"{error.hint} {told}".strip())
 
 
 def _fill_in(values: Values, facts: Mapping[str, str]) -> None:
@@ -336,15 +348,19 @@ def _filled(value: Any, facts: Mapping[str, str], path: str) -> Any:
 
 
 def _filled_text(text: str, facts: Mapping[str, str], path: str) -> str:
+    def hint(name: str) -> str:
+        if name == "student":
+            return _("Give the parameter “student”, or another “%(name)s”.") % {"name": path}
+        known = ", ".join(f"${{{fact}}}" for fact in facts)
+        return _("Known here: %(known)s. Write $${ for a plain ${.") % {"known": known}
+
     def fact(match: re.Match[str]) -> str:
         if match[0] == "$${":
             return "${"
         if not match[2]:
             raise Invalid(_("a reference ${ is not closed"), where=path, hint=_("Write $${ for a plain ${."))
         if match[1] not in facts:
-            known = ", ".join(f"${{{name}}}" for name in facts)
-            hint = _("Known here: %(known)s. Write $${ for a plain ${.") % {"known": known}
-            raise Invalid(_("unknown reference %(name)s") % {"name": match[0][:80]}, where=path, hint=hint)
+            raise Invalid(_("unknown reference %(name)s") % {"name": match[0][:80]}, where=path, hint=hint(match[1]))
         return facts[match[1]]
 
     return _REFERENCE.sub(fact, text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from posixpath import commonpath
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -57,10 +58,18 @@ class EditPlan:
         self.broken = [row if access.can("see", row["where"]) else veiled for row in self.broken]
         return self
 
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """What is broken, once for all machines with the same fault: then `where` is the folder that holds them."""
+        alike: dict[str, list[str]] = {}
+        for row in self.broken:
+            alike.setdefault(row["message"], []).append(row["where"])
+        return [_fault(message, paths) for message, paths in alike.items()]
+
     def refuse_if_broken(self) -> None:
         """Raise Invalid, naming the machines, when one cannot be computed that could be, or that is new."""
         if self.broken:
-            first = self.broken[0]
+            first, faults = self.broken[0], self.faults
             raise Invalid(
                 ngettext(
                     "%(count)d machine could not be computed: %(path)s: %(message)s",
@@ -68,9 +77,16 @@ class EditPlan:
                     len(self.broken),
                 )
                 % {"count": len(self.broken), "path": first["where"], "message": first["message"]},
-                where=first["where"],
-                errors=self.broken[:50],
+                where=faults[0]["where"],
+                errors=faults[:50],
             )
+
+
+def _fault(message: str, paths: list[str]) -> dict[str, str]:
+    if len(paths) == 1:
+        return {"where": paths[0], "message": message}
+    said = _("%(count)d machines: %(message)s") % {"count": len(paths), "message": message}
+    return {"where": commonpath(paths), "message": said}
 
 
 def machines_under(paths: Iterable[str]) -> list[Descriptor]:

@@ -110,7 +110,7 @@ def _summary(plans: Sequence[ShapePlan]) -> dict[str, Any]:
         "unchanged": sum(plan.effects.unchanged for plan in plans),
         "rows": rows[:LISTED],
         "more_rows": max(0, len(rows) - LISTED),
-        "broken": [row for plan in plans for row in plan.effects.broken][:LISTED],
+        "broken": [row for plan in plans for row in plan.effects.faults][:LISTED],
         "gained": sorted({share for plan in plans for share in plan.gained}, key=str),
         "lost": sorted({share for plan in plans for share in plan.lost}, key=str),
         "unseen_shares": max(plan.unseen_shares for plan in plans),

@@ -155,12 +155,25 @@ def test_two_dollars_escape_and_no_facts_leave_all_untouched():
     assert compute(layers).values["user_data"] == "echo $${HOME} ${name}"
 
 
-@pytest.mark.parametrize("text", ["${nobody}", "${student}", "${folder.9}", "${}", "${name"])
+@pytest.mark.parametrize("text", ["${nobody}", "${folder.9}", "${}", "${name"])
 def test_an_unknown_reference_names_the_parameter_and_what_is_known(text: str):
     with pytest.raises(Invalid) as caught:
         compute(chain({"nics": [{"network": text}]}), facts=facts_of("/a/vm"))
     assert caught.value.where == "nics[0].network"
     assert "$${" in caught.value.hint
+
+
+def test_a_student_who_is_nobody_is_told_with_the_folder_that_asks_for_one():
+    own, above = {"vm_name": "${student}"}, {"prototypes": {"web": {"nics": [{"network": "${student}"}]}}}
+    with pytest.raises(Invalid) as caught:
+        compute(chain(above, {"prototype": "web"}), facts=facts_of("/vm"))
+    assert caught.value.hint == (
+        "Give the parameter “student”, or another “nics[0].network”. "
+        "It comes from /#prototypes.web; what is said nearer to the machine wins."
+    )
+    with pytest.raises(Invalid) as caught:
+        compute([Layer("/", {}), Layer("/vm", own)], facts=facts_of("/vm"))
+    assert caught.value.hint == "Give the parameter “student”, or another “vm_name”."
 
 
 def test_facts_of_a_path():
