@@ -38,11 +38,12 @@ from slices.treeform import Tree, chosen_in, tree_of
 CREATE, AGAIN = {"start": True}, {"again": True}
 
 
-def deploy(folder: Node, *, actor: User, digest: str = "") -> Deployment:
+def deploy(folder: Node, *, actor: User, digest: str = "") -> Deployment | None:
     """Deploy exactly the plan of this digest ("": one made now): new machines, changes, removals, in one transaction.
 
-    Conflict: it does not fit; the slice or its draft has changed since it was planned; a machine that would change is
-    being worked on. Forbidden. Not repeatable: what was deployed is a change since the plan.
+    None: there was nothing to do, and nothing is recorded: the last deployment can still be undone. Conflict: it does not
+    fit; the slice or its draft has changed since it was planned; a machine that would change is being worked on.
+    Forbidden. A digest is good once: what was deployed is a change since the plan.
     """
     found = shown(folder, digest, actor=actor) if digest else plan(folder, actor=actor)
     return undone_on_errors(_deploy, folder, found, actor)
@@ -80,24 +81,28 @@ def teardown(folder: Node, *, actor: User) -> Deployment | None:
 # -- deploy ------------------------------------------------------------------------------------------------------------
 
 
-def _deploy(folder: Node, found: Plan, actor: User) -> Deployment:
+def _deploy(folder: Node, found: Plan, actor: User) -> Deployment | None:
     with shape.lock():
         folder = reread(folder)
         standing = stand(folder)
-        if standing.basis(found.document) != found.basis:
-            hint = _("Look at a new plan.")
-            raise Conflict(_("The slice has changed since it was planned."), where="digest", hint=hint)
-        if not found.shown["fits"]:
-            raise Conflict(_("It does not fit."), where=folder.path, errors=found.shown["refusals"])
+        _require_current(found, standing, folder)
         after = tree_of(documents.read(found.document), standing.tree, found.choices)
         touched = {row["node"] for row in found.shown["rows"] if row["change"] == "change"}
         change = Change(folder, actor, standing, after, touched)
-        wrote = change.write()
-        outdate(folder, actor=actor, document=None)
-        made = change.start()
-        if not wrote and not change.operations:
-            raise Conflict(_("There is nothing to deploy."), where=folder.path)
-        return change.kept(What.DEPLOY, plan=found.shown, made=made)
+        wrote, made = change.write(), change.start()
+        does_something = wrote or bool(change.operations)
+        if does_something or (standing.draft and standing.draft.document is not None):
+            outdate(folder, actor=actor, document=None)
+        return change.kept(What.DEPLOY, plan=found.shown, made=made) if does_something else None
+
+
+def _require_current(found: Plan, standing: Standing, folder: Node) -> None:
+    """Conflict unless the plan fits, and is of what there is now."""
+    if standing.basis(found.document) != found.basis:
+        hint = _("Look at a new plan.")
+        raise Conflict(_("The slice has changed since it was planned."), where="digest", hint=hint)
+    if not found.shown["fits"]:
+        raise Conflict(_("It does not fit."), where=folder.path, errors=found.shown["refusals"])
 
 
 @dataclass

@@ -131,8 +131,7 @@ class SliceViewSet(TreeViewSet):
     @extend_schema(operation_id="slices_destroy", responses={200: serializers.DEPLOYED, **BEGUN})
     def destroy(self, request: Request, pk: str) -> Response:
         """Tear down: destroy all machines, then delete the slice. 200 when nothing stood, 202 else."""
-        deployment = actions.teardown(self.slice(pk), actor=request.user)
-        return self._begun(deployment, 202 if deployment else 200)
+        return self._begun(actions.teardown(self.slice(pk), actor=request.user))
 
     # -- planned and deployed ------------------------------------------------------------------------------------------
 
@@ -159,10 +158,15 @@ class SliceViewSet(TreeViewSet):
         asked = Asked(Strategy(given["strategy"]), given["optimise"], given["pins"], given.get("document"))
         return Response(answers.plan_row(actions.plan(folder, actor=request.user, asked=asked), folder))
 
-    @extend_schema(operation_id="slices_deploy", request=serializers.DeployBodySerializer, responses=BEGUN)
+    @extend_schema(
+        operation_id="slices_deploy",
+        request=serializers.DeployBodySerializer,
+        responses={200: serializers.DEPLOYED, **BEGUN},
+    )
     @action(detail=True, methods=["post"])
     def deploy(self, request: Request, pk: str) -> Response:
-        """Deploy exactly the plan of this digest. 409 when the slice or its draft has changed since it was shown."""
+        """Deploy exactly the plan of this digest. 200, without a deployment, when there is nothing to do, 202 else; 409
+        when the slice or its draft has changed since it was shown."""
         return self._begun(actions.deploy(self.slice(pk), actor=request.user, digest=self.body(request)["digest"]))
 
     @extend_schema(operation_id="slices_resume", request=serializers.ResumeBodySerializer, responses=BEGUN)
@@ -281,9 +285,10 @@ class SliceViewSet(TreeViewSet):
         actions.remember(self.request.user, name, names)
         return {"unknown": found, "known": {kind: sorted(known[kind] or ()) if found[kind] else [] for kind in found}}
 
-    def _begun(self, deployment: Deployment | None, status: int = 202) -> Response:
+    def _begun(self, deployment: Deployment | None) -> Response:
+        """What was asked for; 200 when nothing had to be."""
         row = {
             "deployment": answers.deployment_row(deployment),
             "operations": answers.operation_rows(deployment, self.request.user),
         }
-        return Response(row, status=status)
+        return Response(row, status=202 if deployment else 200)

@@ -119,8 +119,23 @@ def test_exactly_what_was_shown_is_deployed_or_nothing(world, slices):
     assert slices.post(key, "deploy", {"digest": "0" * 64}).status_code == 404
     assert not Deployment.objects.exists()
     assert slices.deploy(key)["deployment"]["kind"] == "deploy"
-    again = slices.post(key, "deploy")
-    assert again.status_code == 409, again.content
+    assert slices.post(key, "deploy", {"digest": plan["digest"]}).status_code == 409  # of what was before
+
+
+def test_deploying_again_what_is_deployed_does_nothing(world, slices, effects):
+    key = slices.made()
+    first = slices.post(key, "deploy").json()["deployment"]["id"]
+    for version in (1, 1):  # while it is under way, and when it has ended
+        again = slices.post(key, "deploy")
+        assert (again.status_code, again.json()) == (200, {"deployment": None, "operations": []}), again.content
+        assert slices.get(key)["version"] == version
+        world.perform()
+    assert effects().count("create") == 4
+    assert slices.draw(key, description="").status_code == 200  # a draft in which nothing differs
+    assert slices.post(key, "deploy").status_code == 200
+    assert slices.get(key)["draft"] is None
+    assert slices.get(key, "/status")["deployment"]["id"] == first
+    assert slices.post(key, "undo").status_code == 202
 
 
 def test_what_ends_before_it_is_cancelled_is_in_nobodys_way(world, slices, monkeypatch):
@@ -234,6 +249,33 @@ def test_what_exists_is_neither_moved_nor_made_anew(world, slices):
     assert "image" in plan["refusals"][0]["message"]
 
 
+def test_a_running_machine_changes_its_size_by_hand_only(world, slices):
+    def drawn(leaves: int, **hub: Any) -> dict[str, Any]:
+        names = [f"h{number}" for number in range(leaves)]
+        return {"nodes": [{"name": "hub", **hub}, *({"name": name} for name in names)],
+                "links": [["hub", name] for name in names]}  # fmt: skip
+
+    def deployed() -> tuple[str, str, str]:
+        plan = slices.post(key, "plan").json()
+        assert slices.post(key, "deploy", {"digest": plan["digest"]}).status_code in (200, 202)
+        world.perform()
+        applied = Descriptor.objects.get(parent=key, name="hub").applied["flavor"]
+        row = next(row for row in plan["rows"] if row["node"] == "hub")
+        assert row["flavor"] == applied
+        return row["change"], applied, row["flavor_code"]
+
+    key = slices.made(defaults={"image": "debian-12", "flavor": "nano"})
+    slices.draw(key, **drawn(6))
+    assert deployed() == ("add", "medium", "critical_degree")
+    slices.draw(key, **drawn(1))
+    assert deployed() == ("change", "medium", "flavor_larger")  # for its cards
+    assert deployed() == ("keep", "medium", "flavor_larger")
+    for mark, size in ((True, "medium"), (False, "nano"), (True, "medium")):
+        slices.draw(key, **drawn(1, critical=mark))
+        assert deployed()[1] == size
+        assert deployed()[:2] == ("keep", size)
+
+
 def test_failures_leave_the_rest_running_and_resume_goes_on(world, slices, tune):
     key = slices.made()
     tune(images="debian-12, other")
@@ -330,6 +372,22 @@ def test_bad_bodies_name_the_field_and_make_nothing(slices, body, where):
     told = answer.json()
     assert where in (told.get("where", ""), *(fault["where"] for fault in told.get("errors", []))), told
     assert Node.objects.count() == before
+
+
+def test_what_all_machines_lack_is_told_once_with_the_folder_that_asks_for_it(world, slices):
+    named = {"vm_name": "TEL141-${student}-${name}"}
+    tree_actions.edit(world.courses, {**world.courses.definition, **named}, actor=world.root)
+    answer = slices.make(topology={"kind": "ring", "size": 30})
+    assert answer.status_code == 400
+    (fault,) = answer.json()["errors"]
+    assert (fault["where"], answer.json()["where"]) == ("/courses/ring", "/courses/ring")
+    assert fault["message"] == (
+        "30 machines: vm_name: unknown reference ${student}. Give the parameter “student”, or another “vm_name”. "
+        "It comes from /courses; what is said nearer to the machine wins."
+    )
+    defaults = {"image": "debian-12"}
+    assert slices.make(defaults=defaults | {"vm_name": "ring-${name}"}).status_code == 201
+    assert slices.make(name="other", defaults=defaults | {"student": "20261234"}).status_code == 201
 
 
 def test_another_hypervisor_is_refused_with_those_that_there_are(world, slices):

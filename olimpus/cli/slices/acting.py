@@ -112,7 +112,10 @@ def deploy(
     yes: Yes = False,
     output: Output = Format.TABLE,
 ) -> int:
-    """Show the plan of a slice, ask, and deploy exactly that; 7 when it has changed since a plan of this digest."""
+    """Show the plan of a slice, ask, and deploy exactly that; 7 when it has changed since a plan of this digest.
+
+    Where there is nothing to do that is said, and all is well.
+    """
     here = Context.of(ctx, output)
     row = found(here, path)
     if digest and (file or pins):
@@ -128,7 +131,29 @@ def deploy(
         raise Failure(_("It does not fit; nothing was changed."), Exit.REFUSED, where=row["path"], faults=faults)
     _agree(made, row["path"], yes=yes)
     answer = here.client.post(f"/slices/{row['id']}/deploy", {"digest": made["digest"]})
+    if answer["deployment"] is None:
+        here.out.done(_nothing(here, row["id"], row["path"]), answer)
+        return Exit.OK
     return begun(here, row["path"], answer, wait=wait, timeout=timeout)
+
+
+def _nothing(here: Context, key: int, path: str) -> str:
+    """Why nothing had to be asked for: all stands, or somebody has asked already."""
+    counts = here.client.get(f"/slices/{key}")["progress"]
+    number = counts["busy"] or counts["total"]
+    if counts["busy"]:
+        said = ngettext(
+            "%(path)s: nothing more to do, %(number)d of its machines is being worked on.",
+            "%(path)s: nothing more to do, %(number)d of its machines are being worked on.",
+            number,
+        )
+    else:
+        said = ngettext(
+            "%(path)s: nothing to do, its machine is as planned.",
+            "%(path)s: nothing to do, all %(number)d machines are as planned.",
+            number,
+        )
+    return said % {"path": path, "number": number}
 
 
 def _agree(made: planned.Plan, path: str, *, yes: bool) -> None:
