@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 from channels.auth import get_user
 from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.utils import translation
 from rest_framework_simplejwt.exceptions import TokenError
 
 from accounts import tokens
@@ -50,6 +52,13 @@ async def is_still_signed_in(scope: Scope) -> bool:
     store = import_module(settings.SESSION_ENGINE).SessionStore
     fresh = {"session": store(scope["session"].session_key)}
     return (await get_user(fresh)).is_authenticated
+
+
+def language(scope: Scope) -> str:
+    """The language of who opened this socket: as of a page that this browser asks for."""
+    accepted = dict(scope.get("headers", ())).get(b"accept-language", b"").decode("latin-1")
+    asking = SimpleNamespace(COOKIES=scope.get("cookies", {}), META={"HTTP_ACCEPT_LANGUAGE": accepted})
+    return translation.get_language_from_request(asking)  # type: ignore[arg-type]
 
 
 @database_sync_to_async

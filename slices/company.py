@@ -15,11 +15,14 @@ from typing import Final, Protocol
 from channels.db import database_sync_to_async
 from django.db import DatabaseError
 
+from accounts.models import User
 from slices import actions, selectors
 from slices.selectors import Company
 
 log = logging.getLogger(__name__)
 
+#: Windows that one person may have open in a process: with that many tabs nobody finds his own.
+MOST_WINDOWS: Final = 16
 #: Seconds between two looks, and between two renewals.
 TICK: Final = 1.0
 RENEWAL: Final = 15.0
@@ -28,6 +31,7 @@ RENEWAL: Final = 15.0
 class Window(Protocol):
     """An open drawing. `visit`: its row; None for who may only look."""
 
+    user: User
     folder: int
     visit: int | None
 
@@ -40,8 +44,16 @@ class Round:
     """One per process: works while there are windows."""
 
     windows: set[Window] = field(default_factory=set)
+    _admitted: set[Window] = field(default_factory=set)
     _task: asyncio.Task[None] | None = None
     _renewed: float = 0.0
+
+    def admit(self, window: Window) -> bool:
+        """Whether this person may have one more; until it leaves."""
+        if sum(other.user == window.user for other in self._admitted) >= MOST_WINDOWS:
+            return False
+        self._admitted.add(window)
+        return True
 
     async def join(self, window: Window) -> None:
         """Keep this window informed; it hears at once."""
@@ -52,6 +64,11 @@ class Round:
 
     def leave(self, window: Window) -> None:
         """It is closed; the last one stops the looking."""
+        self._admitted.discard(window)
+        self.drop(window)
+
+    def drop(self, window: Window) -> None:
+        """Tell it nothing more."""
         self.windows.discard(window)
 
     async def _run(self) -> None:
@@ -81,7 +98,7 @@ class Round:
             await message
         except Exception:  # whatever is wrong with one window must not silence the others
             log.exception("A window could not be told; it is dropped.")
-            self.leave(window)
+            self.drop(window)
 
 
 @database_sync_to_async

@@ -2,7 +2,8 @@
 
 Server → client, when it changes: `{"others": ["ana"], "version": 3, "by": "ana", "at": "…"}`: who else has the slice open
 to edit it (you again: in another window), and who saved or deployed it last. Nothing is heard from the client. Closed with
-4401: not, or no longer, signed in; with 4403: it is not there, or may no longer be seen.
+4401: not, or no longer, signed in; with 4403: it is not there, or may no longer be seen; with 4429, after
+`{"end": {"code", "message", "hint"}}`: this person has too many open.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import json
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.urls import path
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from accounts import sockets
 from accounts.models import User
@@ -20,10 +23,10 @@ from descriptors.feed import feed
 from descriptors.permissions import can
 from olimpus.errors import NotFound
 from slices import actions, selectors
-from slices.company import company
+from slices.company import MOST_WINDOWS, company
 from slices.selectors import Company
 
-NOT_SIGNED_IN, NOT_ALLOWED = 4401, 4403
+NOT_SIGNED_IN, NOT_ALLOWED, FULL = 4401, 4403, 4429
 
 
 class DrawingConsumer(AsyncWebsocketConsumer):
@@ -40,6 +43,8 @@ class DrawingConsumer(AsyncWebsocketConsumer):
         await self.accept()
         if not self.user.is_authenticated:
             await self.close(code=NOT_SIGNED_IN)
+        elif not company.admit(self):
+            await self._turn_away()
         elif await self._enter():
             await feed.join(self)
             await company.join(self)
@@ -52,7 +57,7 @@ class DrawingConsumer(AsyncWebsocketConsumer):
 
     async def meet(self, company: Company) -> None:
         """Who else is there, and what was saved last; told when it is news."""
-        others = [name for visit, name in company.visits.items() if visit != self.visit]
+        others = list(dict.fromkeys(name for visit, name in company.visits.items() if visit != self.visit))
         at = company.at.isoformat() if company.at else None
         text = json.dumps({"others": others, "version": company.version, "by": company.by, "at": at})
         if text != self.told:
@@ -74,6 +79,15 @@ class DrawingConsumer(AsyncWebsocketConsumer):
             await self.close(code=NOT_SIGNED_IN)
 
     # -- inside --------------------------------------------------------------------------------------------------------
+
+    async def _turn_away(self) -> None:
+        with translation.override(sockets.language(self.scope)):
+            message = _("You have %(n)d drawings open: this window is not told who else edits it.") % {
+                "n": MOST_WINDOWS
+            }
+            end = {"code": FULL, "message": message, "hint": _("Close one, and load this one again.")}
+        await self.send(json.dumps({"end": end}))
+        await self.close(code=FULL)
 
     async def _enter(self) -> bool:
         """Whether the slice may be seen; who may edit it is seen by the others."""

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from types import SimpleNamespace
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qs
 
@@ -106,7 +105,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
 
     async def _serve(self) -> None:
         """From the ticket to the end."""
-        with translation.override(_language(self.scope)):
+        with translation.override(sockets.language(self.scope)):
             try:
                 await self._open()
                 await self._pump()
@@ -231,7 +230,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
     async def recheck(self, access: Access) -> None:
         """Rights, or the place of the machine, have changed."""
         machine = await _fresh(self.node)
-        with translation.override(_language(self.scope)):
+        with translation.override(sockets.language(self.scope)):
             if machine is None:
                 await self.end(GONE, _("The machine was removed."))
             elif not self._may(access, machine.path):
@@ -248,7 +247,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if await sockets.is_still_signed_in(self.scope):
             await self.recheck(await feed.access(self.user))
             return
-        with translation.override(_language(self.scope)):
+        with translation.override(sockets.language(self.scope)):
             await self.end(NOT_SIGNED_IN, _("You have signed out."))
 
     # -- called by the keeper ---------------------------------------------------------------------------------------
@@ -257,7 +256,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         """Nobody pays a hypervisor's connection for a forgotten window."""
         minutes = settings.OLIMPUS_CONSOLE_IDLE_MINUTES
         if now - self.touched > 60 * minutes:
-            with translation.override(_language(self.scope)):
+            with translation.override(sockets.language(self.scope)):
                 told = _("Closed after %(n)g minutes in which nobody touched it.") % {"n": minutes}
                 await self.end(IDLE, told, _("Connect again whenever you like."))
 
@@ -278,13 +277,6 @@ def _code_of(error: OlimpusError) -> int:
     if isinstance(error, HypervisorError):
         return NO_ANSWER
     return FULL if isinstance(error, Conflict) else NOT_ALLOWED
-
-
-def _language(scope: dict[str, Any]) -> str:
-    """As of a page that this browser asks for."""
-    accepted = dict(scope.get("headers", ())).get(b"accept-language", b"").decode("latin-1")
-    asking = SimpleNamespace(COOKIES=scope.get("cookies", {}), META={"HTTP_ACCEPT_LANGUAGE": accepted})
-    return translation.get_language_from_request(asking)  # type: ignore[arg-type]
 
 
 # -- in threads --------------------------------------------------------------------------------------------------------

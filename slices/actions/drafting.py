@@ -36,7 +36,7 @@ def save_draft(folder: Node, document: object, *, version: int, actor: User) -> 
         raise TooLarge(_("The document is larger than %d MiB.") % (LARGEST // 1024**2), where="document")
     draft = Draft.objects.select_for_update().filter(folder=folder.pk).first()
     if version != (draft.version if draft else 0):
-        raise stale(draft)
+        raise stale(draft, actor)
     if draft is None or draft.document != document:
         draft = _write(folder, dict(document), version + 1, actor)
     return draft, faults_of(document)
@@ -61,13 +61,16 @@ def faults_of(document: object) -> list[dict[str, Any]]:
     return []
 
 
-def stale(draft: Draft | None) -> Conflict:
-    """Somebody else was quicker: who, when, and the version to read."""
+def stale(draft: Draft | None, actor: User) -> Conflict:
+    """Somebody was quicker, or this person himself elsewhere: who, when, and the version to read."""
     if draft is None:
         return Conflict(_("There is no draft of this version."), where="version", hint=_("Read it again."))
     by = draft.author.get_username() if draft.author else ""
     told = {"version": draft.version, "by": by, "at": draft.saved_at.isoformat()}
-    message = _("%(by)s has saved it meanwhile.") % {"by": by or _("Somebody else")}
+    if draft.author == actor:
+        message = _("You yourself have saved it meanwhile, elsewhere.")
+    else:
+        message = _("%(by)s has saved it meanwhile.") % {"by": by or _("Somebody else")}
     hint = _("Read it again and repeat your change.")
     return Conflict(message, where="version", hint=hint, errors=[{"where": "version", "message": message, **told}])
 
@@ -77,4 +80,4 @@ def _write(folder: Node, document: dict[str, Any], version: int, actor: User) ->
     try:
         return Draft.objects.update_or_create(folder_id=folder.pk, defaults=values)[0]
     except IntegrityError as error:  # two first saves at once
-        raise stale(None) from error
+        raise stale(None, actor) from error

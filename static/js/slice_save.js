@@ -78,20 +78,23 @@ export class Saving extends EventTarget {
     this.behind = { by, at }
     if (!this.editable) this.showTheirs()
     else if (this.dirty) this.conflict()
-    else if (!known) this.tell(page.wordTheyHave, [[page.wordTheirs, () => this.showTheirs()]], "info")
+    else if (!known) this.tell("TheyHave", [["Theirs", () => this.showTheirs()]], "info")
   }
 
   /** What is drawn here and what they saved differ: nothing more is sent until somebody has chosen. */
   conflict() {
     clearTimeout(this.timer)
     this.say(page.wordNotSaved)
-    if (!this.stuck) this.tell(page.wordConflict, [[page.wordTheirs, () => this.showTheirs()], [page.wordMine, () => this.keepMine(write(this.store.model))]])
+    if (!this.stuck) this.tell("Conflict", [["Theirs", () => this.showTheirs()], ["Mine", () => this.keepMine(write(this.store.model))]])
     this.stuck = true
   }
 
+  /** What is said, and by which buttons: in other words to who has saved it himself, in another window. */
   tell(text, choices, level) {
-    const { by, at } = this.behind
-    this.notices.replaceChildren(notice(text.replace("{who}", by || page.wordSomebody).replace("{when}", at ? age(at) : ""), choices, level))
+    const { by, at } = this.behind, own = by === page.me ? "Own" : ""
+    const word = name => page[`word${name}${own}`] ?? page[`word${name}`]
+    const told = word(text).replace("{who}", by || page.wordSomebody).replace("{when}", at ? age(at) : "")
+    this.notices.replaceChildren(notice(told, choices.map(([name, then]) => [word(name), then]), level))
   }
 
   /** Theirs is shown; what was drawn here can still be kept as a copy. */

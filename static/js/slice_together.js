@@ -2,7 +2,8 @@
 import { page } from "./slice_api.js"
 
 const AGAIN = 5000 // ms until a lost connection is tried again
-const FINAL = [4401, 4403] // signed out, or not allowed: the page's own feed says so
+const FULL = 4429 // too many windows: the last message says so
+const FINAL = [4401, 4403, FULL] // signed out, or not allowed: the page's own feed says so
 
 export class Together extends EventTarget {
   constructor(place) {
@@ -16,11 +17,12 @@ export class Together extends EventTarget {
     const scheme = location.protocol === "https:" ? "wss" : "ws"
     this.socket = new WebSocket(`${scheme}://${location.host}/ws/slices/${page.id}`)
     this.socket.onmessage = ({ data }) => this.take(JSON.parse(data))
-    this.socket.onclose = ({ code }) => { this.place.textContent = ""; if (!FINAL.includes(code)) setTimeout(() => this.open(), AGAIN) }
+    this.socket.onclose = ({ code }) => { if (code !== FULL) this.place.textContent = ""; if (!FINAL.includes(code)) setTimeout(() => this.open(), AGAIN) }
   }
 
-  take({ others, version, by, at }) {
-    const text = said([...new Set(others)])
+  take({ end, others, version, by, at }) {
+    if (end) return this.place.replaceChildren(`${end.message} ${end.hint}`)
+    const text = said(others)
     if (this.place.textContent !== text) this.place.textContent = text
     this.dispatchEvent(new CustomEvent("saved", { detail: { version, by, at, elsewhere: others.includes(page.me) } }))
   }

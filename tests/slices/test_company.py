@@ -15,7 +15,8 @@ from django.contrib.auth.models import AnonymousUser
 from descriptors import actions as tree_actions
 from descriptors.feed import Feed
 from descriptors.models import Node
-from slices import actions, consumers
+from olimpus.errors import Conflict
+from slices import actions, company, consumers
 from slices.company import Round
 from slices.graph import Graph
 from slices.graph import Node as Machine
@@ -80,6 +81,51 @@ async def test_who_may_only_look_is_not_seen_but_hears(campus: World, drawing: N
     assert told["others"] == [campus.root.username]
     for socket in (ana, root):
         await socket.disconnect()
+
+
+async def test_who_is_there_twice_is_one_person(campus: World, drawing: Node) -> None:
+    name = campus.sam.user.get_username()
+    root, one = await opened(campus.root, drawing.pk), await opened(campus.sam.user, drawing.pk)
+    other = await opened(campus.sam.user, drawing.pk)
+    assert (await other.receive_json_from(5))["others"] == [campus.root.username, name]
+    while (await one.receive_json_from(5))["others"] != [campus.root.username, name]:
+        pass
+    while (told := (await root.receive_json_from(5))["others"]) == []:
+        pass
+    assert told == [name]
+
+    save = sync_to_async(actions.save_draft)
+    await save(drawing, {"nodes": []}, version=0, actor=campus.sam.user)
+    told = await other.receive_json_from(5)
+    assert (told["by"], name in told["others"]) == (name, True)
+    with pytest.raises(Conflict, match="You yourself"):
+        await save(drawing, {"nodes": [{"name": "r9"}]}, version=0, actor=campus.sam.user)
+    with pytest.raises(Conflict, match=name):
+        await save(drawing, {"nodes": [{"name": "r9"}]}, version=0, actor=campus.root)
+    for socket in (root, one, other):
+        await socket.disconnect()
+
+
+async def test_nobody_has_too_many_windows(campus: World, drawing: Node, monkeypatch: Any) -> None:
+    monkeypatch.setattr(company, "MOST_WINDOWS", 2)
+    monkeypatch.setattr(consumers, "MOST_WINDOWS", 2)
+    here = [await opened(campus.sam.user, drawing.pk) for _each in range(2)]
+    more = await opened(campus.sam.user, drawing.pk)
+    end = (await more.receive_json_from(5))["end"]
+    assert (end["code"], end["message"]) == (
+        4429,
+        "You have 2 drawings open: this window is not told who else edits it.",
+    )
+    assert (await more.receive_output(5))["code"] == consumers.FULL
+    await more.disconnect()
+    others = await opened(campus.root, drawing.pk)
+    assert (await others.receive_json_from(5))["others"] == [campus.sam.user.get_username()]
+    await here.pop().disconnect()
+    here += [others, await opened(campus.sam.user, drawing.pk)]
+    assert "others" in await here[-1].receive_json_from(5)
+    for socket in here:
+        await socket.disconnect()
+    assert not await Visit.objects.aexists()
 
 
 async def test_who_loses_the_right_is_gone(campus: World, drawing: Node) -> None:
