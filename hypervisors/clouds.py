@@ -101,6 +101,11 @@ def required_with(kind: str, name: str = "") -> Hypervisor:
     return next(having, None) or required(name)
 
 
+def takes_any_image(hypervisor: Hypervisor) -> bool:
+    """Whether every name is one of an image there: on a mock whose settings name none."""
+    return hypervisor.driver == "mock" and not hypervisor.settings.get("images")
+
+
 def from_environment() -> Hypervisor | None:
     """A record for the OpenStack that the environment names, where there is none yet; None otherwise. May be repeated.
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from hypervisors import aliases, claims, inventory
+from hypervisors.clouds import takes_any_image
 from hypervisors.drivers.base import Capacity, Driver
 from hypervisors.flavors import PREDEFINED, Flavor
 from hypervisors.gateway import gateway_for
@@ -153,8 +154,8 @@ def _flavors(hypervisor: Hypervisor) -> tuple[Flavor, ...]:
 
 
 def _images(hypervisor: Hypervisor) -> frozenset[str] | None:
-    if hypervisor.driver == "mock" and not hypervisor.settings.get("images"):
-        return None  # every name is an image there
+    if takes_any_image(hypervisor):
+        return None
     answer = _read(hypervisor, "images")
     if answer is None:
         return None

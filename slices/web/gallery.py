@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -121,10 +121,11 @@ def cards(user: User, folders: Iterable[Node], *, counted: bool = True) -> list[
     return [Card(f.pk, f.path, graph, tallies.get(f.path)) for f, graph in zip(found, graphs, strict=True)]
 
 
-def outline(graph: Graph) -> dict[str, Sequence[Any]]:
-    """Places of the nodes, and which of them hang together; a shared network without a place is in the middle of its own.
+def outline(graph: Graph) -> dict[str, Any]:
+    """Places of the nodes, then those of `networks` many shared networks, and which of them hang together.
 
-    Without gateways: what joins two hypervisors is no part of the shape.
+    A network without a place is in the middle of its own. Without gateways: what joins two hypervisors is no part of the
+    shape.
     """
     graph = apart(graph)
     drawn = graph.nodes[:MOST_DRAWN]
@@ -139,7 +140,7 @@ def outline(graph: Graph) -> dict[str, Sequence[Any]]:
             middle = _mean(places[at][0] for at in inside), _mean(places[at][1] for at in inside)
             places.append((middle[0] if link.x is None else link.x, middle[1] if link.y is None else link.y))
             links += [(len(places) - 1, at) for at in inside]
-    return {"nodes": places, "links": links}
+    return {"nodes": places, "networks": len(places) - len(drawn), "links": links}
 
 
 def _place(at: int, x: float | None, y: float | None) -> tuple[float, float]:

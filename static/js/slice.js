@@ -4,11 +4,10 @@ import { Canvas } from "./slice_canvas.js"
 import { Connecting } from "./slice_connect.js"
 import { Deeds } from "./slice_deeds.js"
 import { Details } from "./slice_details.js"
-import { settle } from "./slice_elements.js"
 import { Faults } from "./slice_faults.js"
 import { loadIcons } from "./slice_icons.js"
 import { listen } from "./slice_keys.js"
-import { layOut } from "./slice_layout.js"
+import { show } from "./slice_layout.js"
 import { List } from "./slice_list.js"
 import { Live } from "./slice_live.js"
 import { SmallMap } from "./slice_map.js"
@@ -56,9 +55,7 @@ canvas.cy.on("tap select", () => deeds.showChosen())
 const { ok, told } = await ask(of())
 if (ok) {
   saving.take(told)
-  const model = read(told.draft?.document ?? told.document)
-  store.load(model)
-  if (settle(model)) { layOut(canvas, "force"); canvas.fit() }
+  show(canvas, read(told.draft?.document ?? told.document))
   deeds.allow(told.can)
   faults.set(saving.faults)
   if (!editable) one("saved").textContent = page.wordReadOnly

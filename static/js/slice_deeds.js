@@ -3,7 +3,7 @@ import { ask, of, page, sentence } from "./slice_api.js"
 import { copyChosen, paste } from "./slice_clip.js"
 import { connectChosen } from "./slice_connect.js"
 import { png, svg, download } from "./slice_export.js"
-import { align, distribute, layOut } from "./slice_layout.js"
+import { align, distribute, layOut, show } from "./slice_layout.js"
 import { addNode, changeAll, isNode, read, remove, unused } from "./slice_model.js"
 import { notice } from "./slice_save.js"
 import { openKeys } from "./keys.js"
@@ -135,6 +135,7 @@ export class Deeds {
     this.plan.clear()
     this.do_drawer()
     await this.again()
+    if (!told.deployment) this.saving.say(page.wordNothingToDo)
   }
 
   /** Go on with what failed: all of it, or one node. */
@@ -171,7 +172,7 @@ export class Deeds {
       this.saving.take(told)
       this.faults.set(this.saving.faults)
       const view = { zoom: this.canvas.cy.zoom(), pan: { ...this.canvas.cy.pan() } }
-      this.store.load(read(told.draft?.document ?? told.document))
+      show(this.canvas, read(told.draft?.document ?? told.document))
       this.canvas.cy.viewport(view)
       this.canvas.choose(this.store.model.nodes.filter(node => names.includes(node.name)).map(node => node.key))
       this.allow(told.can ?? [])

@@ -1,5 +1,6 @@
 // Automatic layouts, and aligning by hand: each is one edit that can be undone.
-import { place } from "./slice_model.js"
+import { settle } from "./slice_elements.js"
+import { inTheirPlaces, place } from "./slice_model.js"
 
 const GAP = 110
 const OPTIONS = {
@@ -10,8 +11,15 @@ const OPTIONS = {
   concentric: () => ({ name: "concentric", concentric: node => node.degree(), levelWidth: nodes => Math.max(1, nodes.maxDegree() / 4), minNodeSpacing: 60 }),
 }
 
-/** Lay out what is chosen (two nodes or more), or everything. */
-export function layOut(canvas, name) {
+/** Show a drawing that was loaded: nodes without a place stay where one of their name was drawn until now, or are laid out.
+ * Nobody has changed anything by that: the places are saved with the next edit. */
+export function show(canvas, model) {
+  canvas.store.load(inTheirPlaces(model, canvas.store.model))
+  if (settle(canvas.store.model)) layOut(canvas, "force", found => canvas.store.load(found))
+}
+
+/** Lay out what is chosen (two nodes or more), or everything; `take` is given the drawing that comes of it. */
+export function layOut(canvas, name, take = found => canvas.store.edit(found)) {
   const chosen = canvas.drawn.filter(":selected")
   const nodes = chosen.length > 1 ? chosen : canvas.drawn
   if (nodes.empty()) return
@@ -22,7 +30,7 @@ export function layOut(canvas, name) {
   layout.run()
   const after = nodes.boundingBox()
   const shift = chosen.length > 1 ? { x: (before.x1 + before.x2 - after.x1 - after.x2) / 2, y: (before.y1 + before.y2 - after.y1 - after.y2) / 2 } : { x: 0, y: 0 }
-  keep(canvas, nodes, at => ({ x: at.x + shift.x, y: at.y + shift.y }))
+  take(placed(canvas, nodes, at => ({ x: at.x + shift.x, y: at.y + shift.y })))
   if (nodes.length === canvas.drawn.length) canvas.fit()
 }
 
@@ -31,9 +39,9 @@ function box(nodes) {
   return { x1: -side / 2, y1: -side / 2, w: side, h: side }
 }
 
-function keep(canvas, nodes, at) {
-  canvas.store.edit(place(canvas.store.model, new Map(nodes.map(node => [node.id(), at(node.position())]))))
-}
+function keep(canvas, nodes, at) { canvas.store.edit(placed(canvas, nodes, at)) }
+
+const placed = (canvas, nodes, at) => place(canvas.store.model, new Map(nodes.map(node => [node.id(), at(node.position())])))
 
 const EDGE = {
   left: nodes => ["x", Math.min(...nodes.map(node => node.position("x")))],

@@ -130,6 +130,15 @@ export function place(model, places) {
   return { ...model, nodes: model.nodes.map(put), links: model.links.map(put) }
 }
 
+/** What has no place of its own where something of its name lies in another drawing. */
+export function inTheirPlaces(model, other) {
+  const put = rows => {
+    const known = new Map(rows.filter(row => row.x !== null).map(({ name, x, y }) => [name, { x, y }]))
+    return row => row.x === null && known.has(row.name) ? { ...row, ...known.get(row.name) } : row
+  }
+  return { ...model, nodes: model.nodes.map(put(other.nodes)), links: model.links.map(put(other.links)) }
+}
+
 /** Without these nodes and links; links lose the ends of what goes, point-to-point links go with them. */
 export function remove(model, keys) {
   const gone = new Set(keys)

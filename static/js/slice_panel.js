@@ -1,6 +1,7 @@
 // The side panel: fields of what is chosen. What is written here is one edit of the drawing.
 import { change, find, isNode } from "./slice_model.js"
 import { ask, page } from "./slice_api.js"
+import { roleIcon } from "./slice_icons.js"
 import { cardsOf, parametersOf, readCard, readValue } from "./slice_cards.js"
 
 export class Panel extends EventTarget {
@@ -41,6 +42,7 @@ export class Panel extends EventTarget {
     for (const [kind, form] of Object.entries(this.forms)) form.hidden = kind !== this.kind
     const one = this.keys.length === 1 ? find(model, this.keys[0]) : null
     this.slot("title", one?.name ?? page.wordChosen.replace("{n}", this.keys.length))
+    if (this.kind === "node") this.form.querySelector("h2 use").setAttribute("href", `${page.sprite}#${roleIcon(one.role)}`)
     this.fill(one, model)
     this.wrong()
     if (this.keys.join() !== before) this.dispatchEvent(new CustomEvent("chosen", { detail: one }))

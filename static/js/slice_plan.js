@@ -7,6 +7,7 @@ export class Plan extends EventTarget {
     super()
     Object.assign(this, { place, canvas, saving, faults, legend, tip, pins: {}, plan: null, verbs: [] })
     this.form = place.querySelector("[data-plan-form]")
+    this.heads = place.querySelectorAll("thead th")
     this.form.addEventListener("change", () => this.make())
     this.form.addEventListener("submit", event => event.preventDefault())
     place.querySelector("[data-rows]").addEventListener("change", event => this.pin(event.target))
@@ -61,7 +62,9 @@ export class Plan extends EventTarget {
     const place = document.createElement("td")
     place.append(mark(places.indexOf(placeOf(row))), this.choice(row), ...(row.place && row.hypervisor ? [Object.assign(document.createElement("small"), { textContent: row.hypervisor })] : []))
     const size = [row.cpus, row.memory_mib, row.disk_gib].map(value => cell("td", value ?? "", "number"))
-    line.append(cell("th", row.node), cell("td", [changeWord(row.change), row.restart ? page.wordRestart : ""].filter(Boolean).join(", "), `change-${row.change}`), place, cell("td", row.flavor), ...size, cell("td", [refused.get(row.node) ?? row.reason, row.flavor_reason, row.note].filter(Boolean).join(" "), "reason"))
+    const parts = [cell("th", row.node), cell("td", [changeWord(row.change), row.restart ? page.wordRestart : ""].filter(Boolean).join(", "), `change-${row.change}`), place, cell("td", row.flavor), ...size, cell("td", [refused.get(row.node) ?? row.reason, row.flavor_reason, row.note].filter(Boolean).join(" "), "reason")]
+    parts.forEach((part, at) => { part.dataset.label = this.heads[at].textContent }) // narrow screens show no head
+    line.append(...parts)
     return line
   }
 

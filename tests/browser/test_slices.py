@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,40 @@ def test_gateways_between_hypervisors(visitors: Visitors, api: Api, shots: Path)
     expect(page.locator("[data-pane=plan] tbody tr")).to_have_count(4)
 
 
+def test_opening_saves_nothing(visitors: Visitors, api: Api) -> None:
+    """Nodes that nobody has placed are laid out; where they lie is saved with what is drawn then."""
+    nodes = [{"name": "core", "role": "router"}, *({"name": f"h{number}"} for number in range(4))]
+    links = [["core", node["name"]] for node in nodes[1:]]
+    body = {"name": "unplaced", "folder": PLACE, "nodes": nodes, "links": links}
+    number = int(api.ask("POST", "slices", json=body)["slice"]["id"])
+    page = visitors.enter("irene")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    open_drawing(page, number)
+    assert len({(round(x), round(y)) for x, y, _state in page.evaluate(DRAWN).values()}) == 5
+    assert page.locator("[data-do=undo-edit]").is_disabled()
+    page.wait_for_timeout(1500)  # longer than an edit waits to be saved
+    assert "PATCH" not in asked
+    assert api.ask("GET", f"slices/{number}")["draft"] is None
+
+    before = {name: (x, y) for name, (x, y, _state) in page.evaluate(DRAWN).items()}
+    page.click("[data-found] button:has(b:text-is('core'))")
+    use = page.locator("form[data-for=node] h2 use")
+    expect(use).to_have_attribute("href", re.compile("#router$"))
+    page.fill("form[data-for=node] [name=role]", "database")
+    page.keyboard.press("Tab")
+    expect(use).to_have_attribute("href", re.compile("#database$"))
+    expect(page.locator("[data-saved]")).to_have_text("Saved")
+    saved = api.ask("GET", f"slices/{number}")["draft"]["document"]["nodes"]
+    assert all("x" in node and "y" in node for node in saved)
+    plan(page)
+    page.click("[data-do=deploy]")
+    expect(page.locator("[data-status]")).to_have_attribute("data-status", "running")
+    assert {name: (round(x), round(y)) for name, (x, y, _state) in page.evaluate(DRAWN).items()} == {
+        name: (round(x), round(y)) for name, (x, y) in before.items()
+    }
+
+
 def test_what_is_wrong_is_told_where_it_is(visitors: Visitors, api: Api) -> None:
     page = visitors.enter("irene", language="es")
     open_drawing(page, slice_of(api, "faulty"))
@@ -175,6 +210,26 @@ def test_two_people_draw_at_once(visitors: Visitors, api: Api, shots: Path) -> N
     draft = api.ask("GET", f"slices/{number}")["draft"]
     assert draft["by"] == "irene"
     assert [node["name"] for node in draft["document"]["nodes"]] == ["again", "r2", "r3", "r4"]
+
+
+def test_one_person_draws_in_two_windows(visitors: Visitors, api: Api, shots: Path) -> None:
+    number = slice_of(api, "twice")
+    one = visitors.enter("irene")
+    open_drawing(one, number)
+    other = one.context.new_page()
+    open_drawing(other, number)
+    for page in (one, other):
+        expect(page.locator("[data-together]")).to_have_text("You have it open in another window too.")
+    called(one, "r1", "first")
+    told = other.locator("[data-notices] .notice")
+    expect(told).to_contain_text("You saved this slice in another window")
+    expect(told).not_to_contain_text("irene")
+    look(other, shots / "slice-own-window-1440.png")
+    called(other, "r2", "mine")  # nothing is sent
+    expect(told).to_contain_text("was not written over it")
+    told.get_by_role("button", name="Show what I saved there").click()
+    expect(other.locator("[data-found]")).to_contain_text("first")
+    expect(one.locator("[data-notices] .notice")).to_have_count(0)
 
 
 def called(page: Page, name: str, other: str) -> None:
@@ -277,3 +332,24 @@ def test_on_a_small_screen_by_who_may_only_look(
     expect(page.locator("form[data-for=node]")).to_be_visible()
     expect(page.locator("form[data-for=node] [name=name]")).to_be_disabled()
     look(page, shots / f"slice-read-{width}.png")
+
+
+def test_a_plan_is_read_on_a_phone(visitors: Visitors, api: Api, shots: Path) -> None:
+    """Each reason stands below its row, within the width of the screen; a bus is no machine in its picture."""
+    number = slice_of(api, "pocket", kind="bus", size=3)
+    page = visitors.enter("irene", width=390)
+    page.goto("/slices/")
+    picture = page.locator(f".slice-gallery a[href='/slices/{number}/'] svg").first
+    expect(picture.locator("circle")).to_have_count(3)
+    expect(picture.locator("rect")).to_have_count(1)
+    look(page, shots / "slices-bus-390.png")
+    open_drawing(page, number)
+    plan(page)
+    for reason in page.locator("[data-pane=plan] td.reason").all():
+        box, row = reason.bounding_box(), reason.locator("xpath=..").bounding_box()
+        assert box
+        assert row
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+        assert box["y"] + box["height"] / 2 > row["y"] + row["height"] / 2
+    look(page, shots / "slice-plan-390.png")

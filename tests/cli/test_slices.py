@@ -104,8 +104,9 @@ def test_topologies_have_parameters(admin: Terminal, lab: str):
     ).data
     assert answer["slice"]["nodes"] == 4
     assert [row[:3] for row in admin("slice", "ls").table if row[0] == "/slices/tree"] == [
-        ["/slices/tree", "○ defined", "4"]
+        ["/slices/tree", "○ provisioned", "4"]
     ]
+    assert {row[1] for row in admin("slice", "status", "/slices/tree").table[1:]} == {"○ provisioned"}
     parts = ("-p", "a={kind: ring, size: 4}", "-p", "node_a=r1", "-p", "b={kind: tree, depth: 2}", "-p", "node_b=s1")
     assert "s1" in admin("slice", "new", "joined", "/slices/two", *parts, "-H", lab, code=7).err
     two = admin("slice", "new", "joined", "/slices/two", *parts[:-1], "node_b=r1", "-H", lab)
@@ -219,6 +220,15 @@ def test_without_waiting_it_is_said_where_to_look(admin: Terminal, ring: str):
     admin("slice", "rm", ring, "--yes")
 
 
+def test_deploying_again_is_harmless(admin: Terminal, ring: str):
+    admin("slice", "deploy", ring, "--wait")
+    again = admin("slice", "deploy", ring, "--wait")
+    assert again.out.endswith(f"{ring}: nothing to do, all 3 machines are as planned.\n")
+    answer = admin("slice", "deploy", ring, "-o", "json").data
+    assert answer == {"deployment": None, "operations": []}
+    admin("slice", "rm", ring, "--yes")
+
+
 def test_what_failed_is_told_and_gone_on_with(admin: Terminal, lab: str, ring: str):
     admin("hypervisor", "update", lab, "failure_rate=1", "failure_kind=fatal")
     told = admin("slice", "deploy", ring, "--yes", "--wait", code=1)
@@ -243,6 +253,16 @@ def test_a_draft_is_edited_as_a_document(admin: Terminal, ring: str, tmp_path: P
     assert kept.read_text() == "nodes: 7\n"
     kept.unlink()
     admin("slice", "rm", ring, "--yes")
+
+
+def test_a_mock_that_takes_any_image_says_so(admin: Terminal, lab: str):
+    admin("hypervisor", "create", "any", "-d", "mock")
+    told = admin("image", "ls", "-H", "any")
+    assert (told.out, told.err) == ("", "any is a mock whose settings name no images: it takes any name.\n")
+    assert admin("image", "ls", "-H", "any", "-o", "json").data == []
+    named = admin("image", "ls", "-H", lab)
+    assert ([row[0] for row in named.table[1:]], named.err) == (["debian-12", "ubuntu-24.04"], "")
+    admin("hypervisor", "delete", "any", "--yes")
 
 
 def test_a_folder_that_is_no_slice_is_told_as_such(admin: Terminal, lab: str):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import parsers
+from rest_framework import parsers, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,6 +18,8 @@ from hypervisors.api.openstack.catalogue import GONE
 from hypervisors.models import Hypervisor
 from olimpus.api import problem_responses, query
 from olimpus.errors import TooLarge
+
+ANY = serializers.BooleanField(required=False, help_text="Of a mock whose settings name no images: it takes any name.")
 
 
 class ImageViewSet(CloudViewSet):
@@ -38,13 +40,14 @@ class ImageViewSet(CloudViewSet):
         """The hypervisor that is meant."""
         return clouds.required_with("images", query(request, WhichQuery)["hypervisor"])
 
-    @extend_schema(parameters=[ListQuery], responses={200: envelope(shapes.ImageSerializer), **READ})
+    @extend_schema(parameters=[ListQuery], responses={200: envelope(shapes.ImageSerializer, any_name=ANY), **READ})
     def list(self, request: Request) -> Response:
         """By name."""
         refresh = query(request, ListQuery)["refresh"]
         cloud = self.which(request)
         answer = clouds.look(cloud, "images", actor=request.user, refresh=refresh)
-        return enveloped(cloud, answer, shapes.ImageSerializer, answer.data)
+        more = {"any_name": True} if clouds.takes_any_image(cloud) else {}
+        return enveloped(cloud, answer, shapes.ImageSerializer, answer.data, **more)
 
     @extend_schema(
         request={"multipart/form-data": bodies.NewImageSerializer},

@@ -57,7 +57,11 @@ def ls(
         Column(_("On"), lambda row: ", ".join(row.get("hosts") or ()), wide=True),
         Column(_("Id"), "id", wide=True),
     ]
-    show(here, columns, asked(here, "images", hypervisor, refresh=refresh))
+    answer = asked(here, "images", hypervisor, refresh=refresh)
+    show(here, columns, answer)
+    if answer.get("any_name") and here.out.for_people:
+        told = _("%(hypervisor)s is a mock whose settings name no images: it takes any name.")
+        here.out.note(told % answer)
 
 
 def _status(row: Mapping[str, Any]) -> Styled:

@@ -21,7 +21,7 @@ from olimpus.cli.words import gettext as _
 #: Status of a slice → (sign, colour, word).
 STATUSES: Final = {
     "empty": ("○", "dim", _("empty")),
-    "defined": ("○", "dim", _("defined")),
+    "defined": ("○", "dim", _("provisioned")),
     "deploying": ("↑", "blue", _("deploying")),
     "tearing_down": ("↓", "blue", _("tearing down")),
     "running": ("●", "green", _("running")),
