@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import networkx as nx
@@ -13,7 +14,7 @@ from descriptors.documents import load_with_lines
 from descriptors.faults import shown
 from olimpus.errors import Invalid
 from olimpus.words import gettext as _
-from slices.formats.report import Report
+from slices.formats.report import Note, Report
 from slices.formats.vertices import Drawing, Edge, Vertex, graph_of
 from slices.graph import Graph
 from slices.naming import spelled
@@ -48,11 +49,19 @@ class Source:
 
     def mapping(self, value: Any, *path: str | int) -> dict[str, Any]:
         """The mapping itself; none is an empty one. Invalid for anything else."""
-        return {} if value is None else self._of(dict, _("a mapping"), value, *path)
+        if isinstance(value, dict):
+            return value
+        if value is None:
+            return {}
+        raise self._unlike(_("a mapping"), value, *path)
 
     def listed(self, value: Any, *path: str | int) -> list[Any]:
         """The list itself; none is an empty one. Invalid for anything else."""
-        return [] if value is None else self._of(list, _("a list"), value, *path)
+        if isinstance(value, list):
+            return value
+        if value is None:
+            return []
+        raise self._unlike(_("a list"), value, *path)
 
     def text(self, value: Any, *path: str | int) -> str:
         """The text itself; numbers are texts, and none is "". Invalid for anything else."""
@@ -60,7 +69,13 @@ class Source:
             return value.strip()
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return str(value)
-        return "" if value is None else self._of(str, _("a text"), value, *path)
+        if value is None:
+            return ""
+        raise self._unlike(_("a text"), value, *path)
+
+    def texts(self, said: dict[str, Any], keys: Iterable[str], path: Sequence[str | int]) -> list[str]:
+        """What the mapping there says under each of the keys, as a `text`."""
+        return [self.text(said[key], *path, key) if key in said else "" for key in keys]
 
     def refuse(self, message: str, *path: str | int, hint: str = "") -> Invalid:
         """The error about this place."""
@@ -69,8 +84,7 @@ class Source:
     def ignore(self, names: Iterable[str], *path: str | int) -> None:
         """Tell of each of these entries that it is left out."""
         for name in names:
-            place = ".".join(str(key) for key in (*path, name))
-            self.report.ignore(_("“%(name)s” is left out.") % {"name": place[:120]}, self.line(*path, name))
+            self.report.ignore_what(partial(self._left_out, (*path, name)))
 
     def unmap(self, what: str, *path: str | int) -> None:
         """Tell what could not be kept as it was."""
@@ -82,6 +96,8 @@ class Source:
 
     def sized(self, said: dict[str, Any], names: dict[str, str], *path: str | int) -> dict[str, int]:
         """The sizes of a machine: `names` says what its CPUs and its memory are called in the file."""
+        if said.keys().isdisjoint(names.values()):
+            return {}
         found = {"cpus": _cpus(said.get(names["cpus"])), "memory_mib": _mib(said.get(names["memory_mib"]))}
         for ours, theirs in names.items():
             if said.get(theirs) is not None and found[ours] is None:
@@ -89,10 +105,12 @@ class Source:
                 self.unmap(_("%(value)s is no “%(name)s” of a machine.") % told, *path, theirs)
         return {ours: size for ours, size in found.items() if size is not None}
 
-    def _of(self, kind: type, wanted: str, value: Any, *path: str | int) -> Any:
-        if isinstance(value, kind):
-            return value
-        raise self.refuse(_("give %(wanted)s, not %(value)s") % {"wanted": wanted, "value": shown(value)}, *path)
+    def _left_out(self, path: Sequence[str | int]) -> Note:
+        place = ".".join(map(str, path))
+        return Note(_("“%(name)s” is left out.") % {"name": place[:120]}, self.line(*path))
+
+    def _unlike(self, wanted: str, value: Any, *path: str | int) -> Invalid:
+        return self.refuse(_("give %(wanted)s, not %(value)s") % {"wanted": wanted, "value": shown(value)}, *path)
 
 
 def _cpus(value: Any) -> int | None:
@@ -123,7 +141,7 @@ def _number(value: Any) -> float | None:
 def join_networks(drawing: Drawing, report: Report) -> None:
     """Make one network of those between which there is a cable: switches that are linked are one layer 2."""
     networks = {vertex.id: vertex for vertex in drawing.vertices if vertex.said.get("network") is True}
-    cables = [edge for edge in drawing.edges if edge.source in networks and edge.target in networks]
+    cables = [edge for edge in drawing.edges if edge.source in networks and edge.target in networks] if networks else []
     if not cables:
         return
     stands_for = _first_of_each([(edge.source, edge.target) for edge in cables], list(networks))

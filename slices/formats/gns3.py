@@ -64,7 +64,7 @@ class _Reader:
         join_networks(self._drawing, self._source.report)
 
     def _node(self, said: Said, path: tuple[str | int, ...]) -> None:
-        id_, label, kind = (self._source.text(said.get(key), *path, key) for key in ("node_id", "name", "node_type"))
+        id_, label, kind = self._source.texts(said, ("node_id", "name", "node_type"), path)
         if not id_:
             raise self._source.refuse(_('"%(name)s" is missing') % {"name": "node_id"}, *path)
         if id_ in self._known:
@@ -89,7 +89,7 @@ class _Reader:
 
     def _machine(self, kind: str, properties: Said, path: tuple[str | int, ...]) -> Said:
         here = (*path, "properties")
-        texts = (self._source.text(properties.get(key), *here, key) for key in _IMAGES)
+        texts = self._source.texts(properties, _IMAGES, here)
         image = next((re.split(r"[/\\]", text.rstrip("/\\"))[-1] for text in texts if text.strip("/\\")), kind)
         return ({"image": image} if image else {}) | self._source.sized(properties, _SIZES, *here)
 
@@ -118,9 +118,7 @@ class _Reader:
     def _end(self, end: Any, path: tuple[str | int, ...]) -> tuple[str, str]:
         """The node, and what the card is called."""
         said = self._source.mapping(end, *path)
-        node, adapter, port = (
-            self._source.text(said.get(key), *path, key) for key in ("node_id", "adapter_number", "port_number")
-        )
+        node, adapter, port = self._source.texts(said, ("node_id", "adapter_number", "port_number"), path)
         if node not in self._known:
             raise self._source.refuse(_("There is no node “%s”.") % node[:80], *path)
         label = said.get("label")

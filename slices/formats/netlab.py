@@ -22,12 +22,17 @@ NAME: Final = "netlab"
 _SIZES: Final = {"cpus": "cpu", "memory_mib": "memory"}
 _PROVIDERS: Final = ("clab", "libvirt", "virtualbox")
 _NODE: Final = frozenset({"name", "device", "image", "box", "role", *_SIZES.values()})
+#: What says what a node is made from.
+_IMAGED: Final = frozenset({"image", "box", *_PROVIDERS})
+_OF_NODE: Final = _NODE | _IMAGED
 _GROUP: Final = _NODE - {"name"} | {"members", "node_data", "_auto_create"}
 _LINK: Final = frozenset({"interfaces", "prefix", "type", "name", "mtu", "bridge", "disable"})
 _CARD: Final = frozenset({"node", "ipv4", "ipv6", "ifname"})
 #: Links that are no cables between machines.
 _NO_CABLES: Final = frozenset({"loopback", "tunnel", "vlan_member", "virtual_interface"})
 _SHARED: Final = frozenset({"lan", "stub"})
+#: How the keys begin that only groups of links and aggregated ones have.
+_IN_BUNDLES: Final = re.compile("members|group|lag").match
 #: Levels that a key with dots may have.
 _DOTS: Final = 8
 
@@ -114,10 +119,9 @@ class _Reader:
             yield name, (_members(names, groups), {**data, **said})
 
     def _node(self, name: str, given: Said, group: tuple[str, tuple[set[str], Said]] | None, path: Path) -> None:
-        self._source.ignore(sorted(given.keys() - _NODE - set(_PROVIDERS)), *path)
+        self._source.ignore(sorted(given.keys() - _OF_NODE), *path)
         said = {**(group[1][1] if group else {}), **given}
-        device = self._source.text(said.get("device", self._defaults.get("device")), *path, "device")
-        role = self._source.text(said.get("role"), *path, "role")
+        device, role = self._source.texts({"device": self._defaults.get("device"), **said}, ("device", "role"), path)
         if role == "bridge":
             self._bridges.add(name)
             self._drawing.vertices.append(Vertex(name, {"network": True, "name": self._names.take(name)}, path))
@@ -132,11 +136,8 @@ class _Reader:
         """What the node is made from, and otherwise what its device is."""
         devices = self._source.mapping(self._defaults.get("devices"), "defaults", "devices")
         of_device = devices.get(device)
-        for place in (said, of_device if isinstance(of_device, dict) else {}):
-            providers = (place.get(provider) for provider in _PROVIDERS)
-            holders = [place, *(said_of for said_of in providers if isinstance(said_of, dict))]
-            found = (holder.get(key) for holder in holders for key in ("image", "box"))
-            if image := next(filter(None, found), None):
+        for place in (said, of_device):
+            if isinstance(place, dict) and not _IMAGED.isdisjoint(place) and (image := _image_in(place)):
                 return self._source.text(image, *path)
         return "" if device == "none" else device
 
@@ -163,7 +164,7 @@ class _Reader:
                 continue
             for place, link in enumerate(self._source.listed(listed, *path)):
                 here = (*path, place)
-                bundle = _undotted(link) if isinstance(link, dict) else {}
+                bundle = _undotted(link) if isinstance(link, dict) and any(map(_IN_BUNDLES, link)) else {}
                 lag = bundle.get("lag")
                 if "members" in bundle and "group" in bundle:
                     yield from self._members(link, bundle["members"], here)
@@ -184,16 +185,18 @@ class _Reader:
         for name, _card in cards:
             if name not in self._nodes:
                 raise self._source.refuse(_("There is no node “%s”.") % name[:80], *path, hint=self._hint())
-        self._source.ignore(sorted(key for key in said if key not in _LINK and key not in self._nodes), *path)
-        kind = self._source.text(said.get("type"), *path, "type")
+        self._source.ignore(sorted([key for key in said if key not in _LINK and key not in self._nodes]), *path)
+        kind = self._source.text(said["type"], *path, "type") if "type" in said else ""
         if kind in _NO_CABLES or said.get("disable") is True:
             self._source.unmap(_("A link of the type “%s” is no cable: left out.") % (kind or "disable"), *path)
             return
         more = {"mtu": said["mtu"]} if said.get("mtu") is not None else {}
-        more |= self._range(said.get("prefix"), cards, path)
+        if "prefix" in said or any(card for _node, card in cards):
+            more |= self._range(said.get("prefix"), cards, path)
         for node, card in cards:
             self._cards_of[node] += 1
-            self._number(card, more, path)
+            if card:
+                self._number(card, more, path)
         if len(cards) == 2 and kind not in _SHARED:
             self._cable(cards, said, more, path)
         elif cards:
@@ -213,8 +216,8 @@ class _Reader:
         if "interfaces" in said:
             return [self._card(one, path) for one in self._source.listed(said["interfaces"], *path, "interfaces")]
         return [
-            self._card({"node": name, **self._source.mapping(said[name], *path, name)}, path)
-            for name in said
+            (name, {}) if card is None else self._card({"node": name, **self._source.mapping(card, *path, name)}, path)
+            for name, card in said.items()
             if name in self._nodes
         ]
 
@@ -229,14 +232,17 @@ class _Reader:
 
     def _cable(self, cards: list[Card], said: Said, more: Said, path: Path) -> None:
         (source, of_source), (target, of_target) = cards
-        if frozenset((source, target)) in self._cabled:  # one more cable has cards of its own: netlab numbers them
+        pair = frozenset((source, target))
+        if pair in self._cabled:  # one more cable has cards of its own: netlab numbers them
             for node, card in cards:
                 card.setdefault("name", f"eth{self._cards_of[node]}")
-        self._cabled.add(frozenset((source, target)))
-        ends = {f"source_{key}": value for key, value in of_source.items()}
-        ends |= {f"target_{key}": value for key, value in of_target.items()}
-        text = self._source.text(said.get("name"), *path, "name")
-        self._drawing.edges.append(Edge(source, target, ends | more | ({"description": text} if text else {}), path))
+        self._cabled.add(pair)
+        if of_source or of_target:
+            more |= {f"source_{key}": value for key, value in of_source.items()}
+            more |= {f"target_{key}": value for key, value in of_target.items()}
+        if "name" in said and (text := self._source.text(said["name"], *path, "name")):
+            more["description"] = text
+        self._drawing.edges.append(Edge(source, target, more, path))
 
     def _shared(self, cards: list[Card], said: Said, more: Said, path: Path) -> None:
         self._links += 1
@@ -289,6 +295,13 @@ class _Reader:
                 card["ip"] = address
             elif said is not None and not isinstance(said, bool):
                 self._source.unmap(_("%s is no address of a card in its network.") % shown(said), *path)
+
+
+def _image_in(place: Said) -> Any:
+    """The first that is said there, of all nodes or of those of a provider."""
+    providers = (place.get(provider) for provider in _PROVIDERS)
+    holders = [place, *(said for said in providers if isinstance(said, dict))]
+    return next(filter(None, (holder.get(key) for holder in holders for key in ("image", "box"))), None)
 
 
 def _address(said: Any, network: Any) -> str:

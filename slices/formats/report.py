@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from olimpus.words import gettext as _
@@ -31,20 +33,24 @@ class Report:
 
     def understand(self, what: str, line: int | None = None) -> None:
         """The file says this, and so does the slice."""
-        self._note("understood", what, line)
+        self._note("understood", partial(Note, what, line))
 
     def ignore(self, what: str, line: int | None = None) -> None:
         """The file says this; the slice does not."""
-        self._note("ignored", what, line)
+        self._note("ignored", partial(Note, what, line))
+
+    def ignore_what(self, note: Callable[[], Note]) -> None:
+        """As `ignore`; the note is made only if it is among those that are told."""
+        self._note("ignored", note)
 
     def unmap(self, what: str, line: int | None = None) -> None:
         """The slice says it otherwise, or somebody must say what stands for it."""
-        self._note("unmapped", what, line)
+        self._note("unmapped", partial(Note, what, line))
 
-    def _note(self, sort: str, what: str, line: int | None) -> None:
+    def _note(self, sort: str, note: Callable[[], Note]) -> None:
         notes: list[Note] = getattr(self, sort)
         if len(notes) < MOST:
-            notes.append(Note(what, line))
+            notes.append(note())
         else:
             self._more[sort] += 1
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,9 +44,10 @@ TOP: Final = frozenset({"name", "description", "defaults", "routed", "parameters
 _NODE: Final = (NODE_FIELDS - {"name", "networks"}) | (PARAMETERS.keys() - SAID_ELSEWHERE)
 _LINK: Final = LINK_FIELDS - {"ends"}
 _NETWORK: Final = NETWORK_FIELDS - {"ends"}
-_END: Final = {f"{side}_{name}": (side, name) for side in ("source", "target") for name in END_FIELDS - {"node"}}
+_SIDES: Final = ("source", "target")
+_END: Final = {f"{_SIDES[side]}_{name}": (side, name) for side in (0, 1) for name in END_FIELDS - {"node"}}
 _EDGE: Final = _LINK | _END.keys()
-_KINDS: Final = frozenset(NETWORK["properties"]["type"]["enum"])
+_KINDS: Final = tuple(NETWORK["properties"]["type"]["enum"])
 _PIXELS: Final = re.compile(r"-?[0-9]{1,7}(?:\.[0-9]{1,20})?")
 _WORDS: Final = ("role", "group", "apart")
 _OF_ALL: Final = gettext_noop("“%(name)s” of the whole.")
@@ -59,7 +60,7 @@ _OF_LINKS: Final = gettext_noop("“%(name)s” of links (%(number)d).")
 Line = int | tuple[str | int, ...] | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Vertex:
     """What is called `id` in its file; `label` is what people call it."""
 
@@ -69,7 +70,7 @@ class Vertex:
     label: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class Edge:
     """Between the vertices of two ids."""
 
@@ -182,7 +183,7 @@ class _Reader:
         nodes = list(self._nodes())
         links = list(self._links())
         top = {key: value for key, value in self._drawing.said.items() if key in TOP}
-        self._leave_out(_OF_ALL, self._drawing.said.keys() - TOP - {"olimpus"}, None)
+        self._leave_out(_OF_ALL, self._drawing.said, TOP | {"olimpus"}, None)
         for (what, name), number in self._unknown.items():
             told = {"name": name, "number": number}
             self._ignore(_(what) % told, self._first[what, name])
@@ -210,61 +211,59 @@ class _Reader:
             if name != label:
                 told = {"label": label[:80], "name": name}
                 self._report.unmap(_("“%(label)s” is called “%(name)s” here.") % told, self._drawing.line(vertex.line))
-            self._leave_out(_OF_NODES, vertex.said.keys() - _NODE, vertex.line)
+            self._leave_out(_OF_NODES, vertex.said, _NODE, vertex.line)
             self._lines["nodes"].append(vertex.line)
             yield {"name": name} | {key: _fit(key, said) for key, said in vertex.said.items() if key in _NODE}
 
     def _network(self, vertex: Vertex) -> None:
         said = {key: value for key, value in vertex.said.items() if key in _NETWORK}
         said.setdefault("name", (vertex.label or vertex.id)[:LINK_NAME])
-        self._leave_out(_OF_NETWORKS, vertex.said.keys() - _NETWORK - {"network"}, vertex.line)
+        self._leave_out(_OF_NETWORKS, vertex.said, _NETWORK | {"network"}, vertex.line)
         self._lines["networks"].append(vertex.line)
         self._networks[vertex.id] = said | {"ends": []}
 
     def _links(self) -> Iterator[Said]:
+        known = self._names.keys() | self._networks.keys()
         for edge in self._drawing.edges:
-            ends = self._ends(edge)
-            known = [end in self._names or end in self._networks for end in (edge.source, edge.target)]
-            if not all(known):
-                stranger = edge.target if known[0] else edge.source
-                raise Invalid(_("There is no node “%s”.") % stranger[:80], where=self._drawing.place(edge.line))
+            for end in (edge.source, edge.target):
+                if end not in known:
+                    raise Invalid(_("There is no node “%s”.") % end[:80], where=self._drawing.place(edge.line))
             if edge.source in self._networks or edge.target in self._networks:
-                self._join(edge, ends)
-            elif link := self._wire(edge, ends):
+                self._join(edge)
+            elif link := self._wire(edge):
                 self._lines["links"].append(edge.line)
                 yield link
 
-    def _ends(self, edge: Edge) -> list[Any]:
+    def _ends(self, edge: Edge) -> tuple[Said, Said]:
         """Both ends, with what is said of them."""
-        said: dict[str, Said] = {"source": {}, "target": {}}
+        ends: tuple[Said, Said] = ({"node": self._names.get(edge.source)}, {"node": self._names.get(edge.target)})
         for key, value in edge.said.items():
             if key in _END:
                 side, name = _END[key]
-                said[side][name] = value
-        names = (self._names.get(edge.source, ""), self._names.get(edge.target, ""))
-        return [{"node": name, **more} if more else name for name, more in zip(names, said.values(), strict=True)]
+                ends[side][name] = value
+        return ends
 
-    def _join(self, edge: Edge, ends: list[Any]) -> None:
+    def _join(self, edge: Edge) -> None:
         """A machine into a shared network."""
         if edge.source in self._networks and edge.target in self._networks:
             self._ignore(_("Two networks are not joined by a link; put a node between them."), edge.line)
             return
-        network, end = (edge.source, ends[1]) if edge.source in self._networks else (edge.target, ends[0])
+        source, target = self._ends(edge)
+        network, end = (edge.source, target) if edge.source in self._networks else (edge.target, source)
         self._networks[network]["ends"].append(end)
 
-    def _wire(self, edge: Edge, ends: list[Any]) -> Said | None:
+    def _wire(self, edge: Edge) -> Said | None:
         if edge.source == edge.target:
             told = {"node": self._names[edge.source]}
             self._ignore(_("“%(node)s” is linked to itself: left out.") % told, edge.line)
             return None
-        link = {key: value for key, value in edge.said.items() if key in _LINK} | {"ends": ends}
-        self._leave_out(_OF_LINKS, edge.said.keys() - _EDGE, edge.line)
+        link = {key: value for key, value in edge.said.items() if key in _LINK}
+        self._leave_out(_OF_LINKS, edge.said, _EDGE, edge.line)
         for key in ("type", "network_type"):
             if key in link and link[key] not in _KINDS:
-                self._leave_out(_OF_LINKS, [key], edge.line)
-                del link[key]
-        pair = frozenset((edge.source, edge.target))
-        first = self._wires.setdefault(pair, link)
+                self._leave_out(_OF_LINKS, {key: link.pop(key)}, frozenset(), edge.line)
+        link["ends"] = ends = list(self._ends(edge))
+        first = self._wires.setdefault(frozenset((edge.source, edge.target)), link)
         if first is not link and not (link.get("cidr") or first.get("cidr") or any(map(_addressed, ends))):
             told = {"nodes": " – ".join(self._names[name] for name in (edge.source, edge.target))}
             self._ignore(_("%(nodes)s are linked once more: left out.") % told, edge.line)
@@ -274,15 +273,16 @@ class _Reader:
     def _ignore(self, what: str, line: Line) -> None:
         self._report.ignore(what, self._drawing.line(line))
 
-    def _leave_out(self, what: str, names: Iterable[str], line: Line) -> None:
-        for name in sorted(names):
+    def _leave_out(self, what: str, said: Said, known: Set[str], line: Line) -> None:
+        """Count what is said and not known."""
+        for name in () if said.keys() <= known else sorted(said.keys() - known):
             self._unknown[what, name] += 1
             self._first.setdefault((what, name), line)
 
 
-def _addressed(end: Any) -> bool:
+def _addressed(end: Said) -> bool:
     """Whether it is the end of a cable of its own."""
-    return isinstance(end, dict) and bool(end.get("ip") or end.get("name"))
+    return bool(end.get("ip") or end.get("name"))
 
 
 def _fit(key: str, said: Any) -> Any:
