@@ -19,6 +19,7 @@ from hypervisors.drivers.linux.guests import Guests
 from hypervisors.drivers.linux.machines import Machines, WaysOf
 from hypervisors.drivers.linux.pool import Pool
 from hypervisors.drivers.linux.snapshots import SnapshotService
+from hypervisors.drivers.linux.starts import Starts
 from hypervisors.drivers.linux.workers import WorkerLine
 from olimpus.errors import HypervisorError, Rejected, Unreachable, VMNotFound
 from olimpus.words import gettext as _
@@ -38,6 +39,7 @@ class Member:
         self.worker = Worker(hypervisor, line, values, home)
         self.pool = Pool(self.worker, str(values["pool_path"]).rstrip("/"))
         self.machines = Machines(self.worker, ways_of)
+        self.starts = Starts()
         self.snapshots = SnapshotService(self.machines)
         self.guests = Guests(self.worker, self.machines)
         self._virt_type = "" if values["virt_type"] == "auto" else str(values["virt_type"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import socket
 import tempfile
@@ -26,8 +25,10 @@ Ask = Callable[[libvirt.virConnect], T]
 
 #: What carries libvirt's protocol from the SSH session to its daemon; comes with libvirt.
 HELPER: Final = ("virt-ssh-helper", "qemu:///system")
-#: Connections for what takes long (libvirt works on five calls of a connection at once), beside the one that looks.
-HANDS: Final = 2
+#: Connections for what takes long, beside the one that looks: libvirt works on so many calls of a connection at once, and
+#: on twenty in all. The next one is opened when those before have no room.
+HANDS: Final = 4
+AT_ONCE: Final = 5
 #: Seconds between two signs of life, and how many may be missed: of the one that looks, of those that work, which
 #: carry images over slow lines. A daemon that hangs is known after one interval more than these.
 LOOKING: Final = (5, 2)
@@ -53,7 +54,7 @@ class Worker:
         self._folder: tempfile.TemporaryDirectory[str] | None = None  # ends with the process, too
         self._eyes = Wire(self, LOOKING)
         self._hands = tuple(Wire(self, WORKING) for _number in range(HANDS))
-        self._turns = itertools.cycle(self._hands)
+        self._choosing = threading.Lock()
         self._voice = Wire(self, SPEAKING)
 
     def __repr__(self) -> str:
@@ -81,7 +82,14 @@ class Worker:
 
     def work(self, call: Ask[T]) -> T:
         """What `call` gets from libvirt, which may take its time: those who look do not wait for it."""
-        return next(self._turns).do(call)
+        with self._choosing:
+            wire = min(self._hands, key=lambda one: one.calls // AT_ONCE)
+            wire.calls += 1
+        try:
+            return wire.do(call)
+        finally:
+            with self._choosing:
+                wire.calls -= 1
 
     def speak(self, call: Ask[T]) -> T:
         """What `call` gets from libvirt, over the connection of serial lines: only they wait for a guest that does not take
@@ -146,6 +154,7 @@ class Wire:
         self.worker = worker
         self._keepalive = keepalive
         self.on_connect: list[Callable[[libvirt.virConnect], None]] = []
+        self.calls = 0  # of those who work, under way now
         self._lock = threading.Lock()
         self._connection: libvirt.virConnect | None = None
         self._fault: HypervisorError = Unreachable("")  # of the last attempt to connect that failed, and when it did

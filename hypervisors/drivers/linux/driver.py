@@ -39,6 +39,7 @@ from hypervisors.drivers.linux.gateway.served import serves
 from hypervisors.drivers.linux.gateway.settings import SETTINGS as GATEWAY_SETTINGS
 from hypervisors.drivers.linux.images import ImageStore
 from hypervisors.drivers.linux.settings import SETTINGS
+from hypervisors.drivers.linux.starts import go_on
 from hypervisors.drivers.linux.watch import Watch
 from hypervisors.drivers.linux.workers import hops_to_gateway, parse
 from hypervisors.drivers.locks import one_at_a_time
@@ -163,13 +164,8 @@ class LinuxDriver(Driver):
         self.maker.leave(spec.uid)
 
     def start(self, ref: str) -> VmInfo:
-        def act(domain: libvirt.virDomain) -> None:
-            if domain.isActive():
-                _go_on(domain)
-            else:
-                domain.create()
-
-        return self._act(ref, act)
+        member, uuid = self.cluster.of(ref)
+        return member.machines.act(uuid, member.starts.start)
 
     def stop(self, ref: str) -> VmInfo:
         return self._act(ref, _unless_off(libvirt.virDomain.shutdown))
@@ -189,7 +185,7 @@ class LinuxDriver(Driver):
         return self._switch(ref, Power.PAUSED, Power.ON, libvirt.virDomain.suspend)
 
     def resume(self, ref: str) -> VmInfo:
-        return self._switch(ref, Power.ON, Power.PAUSED, _go_on)
+        return self._switch(ref, Power.ON, Power.PAUSED, go_on)
 
     def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:
         member, uuid = self.cluster.of(ref)
@@ -290,15 +286,6 @@ class LinuxDriver(Driver):
         members = self.cluster.members.values()
         open_ones = [member for member in members if not member.line.maintenance] or list(members)
         return max(open_ones, key=lambda member: blake2b(f"{member.name} {uid}".encode()).digest())
-
-
-def _go_on(domain: libvirt.virDomain) -> None:
-    """Let a paused machine run; one that its guest has put to sleep must be woken."""
-    state, _reason = domain.state()
-    if state == libvirt.VIR_DOMAIN_PMSUSPENDED:
-        domain.pMWakeup()
-    elif state == libvirt.VIR_DOMAIN_PAUSED:
-        domain.resume()
 
 
 def _unless_off(act: Callable[[libvirt.virDomain], object]) -> Callable[[libvirt.virDomain], None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -22,6 +22,7 @@ from hypervisors.drivers.linux.connection import Worker
 from hypervisors.drivers.linux.facts import Facts, facts_of
 from hypervisors.drivers.linux.gateway.client import Way
 from hypervisors.drivers.linux.marks import NAMESPACE, Mark
+from hypervisors.drivers.linux.post import Post
 from olimpus.errors import HypervisorError, VMNotFound
 from olimpus.words import gettext as _
 
@@ -73,6 +74,7 @@ class Machines:
         self._since: dict[tuple[str, int], datetime] = {}
         self._watchers: list[Changed] = []
         self._listed = NEVER
+        self._power_ons: Post[None, dict[str, datetime]] = Post(self._asked_power_ons)
         worker.on_connect(self._listen)
 
     # -- looking ----------------------------------------------------------------------------------------------------
@@ -260,8 +262,13 @@ class Machines:
         if not wanted:
             return
         with contextlib.suppress(HypervisorError):  # the machines themselves are known
-            told = dict(_power_ons(self.worker.run(PID_FILES).out.decode(errors="replace")))
+            told = self._power_ons.ask(None)
             self._since.update({run: told[name] for name, run in wanted.items() if name in told})
+
+    def _asked_power_ons(self, asking: Sequence[None]) -> list[dict[str, datetime]]:
+        """One answer for all who ask."""
+        told = dict(_power_ons(self.worker.run(PID_FILES).out.decode(errors="replace")))
+        return [told] * len(asking)
 
 
 def _run_of(domain: libvirt.virDomain) -> tuple[str, int]:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from hypervisors.drivers.base import NicSpec, VmSpec
 from hypervisors.drivers.linux import faults, parcel
 from hypervisors.drivers.linux.gateway import client, program
 from hypervisors.drivers.linux.gateway.client import Gateway, Way
-from hypervisors.drivers.linux.gateway.post import Post
 from hypervisors.drivers.linux.gateway.refusals import REFUSALS, in_words
 from hypervisors.drivers.linux.gateway.wishes import enter_request
 from hypervisors.tunnels import Ended
@@ -163,33 +161,6 @@ class TestTending:
         gateway(Told(1, None, "sudo: a password is required"))._tend()
         assert "br-x" in caplog.records[0].message
         assert "root" in caplog.records[1].message
-
-
-class TestThePost:
-    def test_those_who_ask_at_once_travel_together_and_each_gets_his_answer(self) -> None:
-        parcels: list[int] = []
-
-        def send(requests: Sequence[Any]) -> list[Any]:
-            parcels.append(len(requests))
-            time.sleep(0.05)
-            return [{"said": request["number"]} for request in requests]
-
-        post = Post(send)
-        with ThreadPoolExecutor(30) as threads:
-            answers = list(threads.map(lambda number: post.ask({"number": number}), range(30)))
-        assert answers == [{"said": number} for number in range(30)]
-        assert sum(parcels) == 30
-        assert len(parcels) < 8
-
-    def test_what_is_lost_is_lost_for_all_in_it(self) -> None:
-        def send(requests: Sequence[Any]) -> list[Any]:
-            time.sleep(0.01)
-            raise Transient("lost")
-
-        post = Post(send)
-        with ThreadPoolExecutor(8) as threads:
-            asked = [threads.submit(post.ask, {}) for _ in range(8)]
-        assert all(isinstance(one.exception(), Transient) for one in asked)
 
 
 class TestErrors:

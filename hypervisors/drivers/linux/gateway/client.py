@@ -12,10 +12,10 @@ from typing import Any, Final
 from hypervisors.drivers.base import VmSpec
 from hypervisors.drivers.linux import parcel
 from hypervisors.drivers.linux.gateway import program
-from hypervisors.drivers.linux.gateway.post import Post
 from hypervisors.drivers.linux.gateway.refusals import in_words
 from hypervisors.drivers.linux.gateway.settings import SETTINGS
 from hypervisors.drivers.linux.gateway.wishes import enter_request
+from hypervisors.drivers.linux.post import Post
 from hypervisors.drivers.ways import ssh
 from olimpus.errors import HypervisorError
 
@@ -87,7 +87,7 @@ class Gateway:
         self.where = where
         self.settings = {one.name: settings.get(one.name, one.default) for one in SETTINGS}
         self.sudo = () if settings.get("headnode_user") == "root" else parcel.SUDO
-        self._post = Post(self._send)
+        self._post: Post[Json, Json] = Post(self._send)
         self._clock = threading.Lock()
         self._tend_at = time.monotonic() + TEND_SECONDS
         self._known_ways: dict[str, tuple[Way, ...]] = {}

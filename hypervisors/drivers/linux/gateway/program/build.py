@@ -27,7 +27,7 @@ from hypervisors.drivers.linux.gateway.program.texts import no_rules
 #: Number of the routing protocol that marks our routes.
 PROTOCOL = "199"
 #: So many new or needless networks are worth commands for all of them; so many threads furnish them.
-TOGETHER, ABREAST = 2, 4
+TOGETHER, ABREAST = 2, 8
 
 
 class Builder:
@@ -111,8 +111,7 @@ class Builder:
     def _switch_on(self, plan: NetworkPlan) -> None:
         with inside(namespace(plan.tag)):
             system.switch_on("net/ipv4/ip_forward")
-            # OVS' userspace datapath leaves sums unfinished that the kernel would leave to a card.
-            run("ethtool", "-K", port(plan.tag), "tx", "off", fine=(0, 1))
+            system.finish_sums(port(plan.tag))  # OVS' userspace datapath would leave them to a card that is not there
 
     def _plug(self, plan: NetworkPlan) -> None:
         """The port: OVS makes it beside the other devices of the gateway, and makes it again there when it restarts."""

@@ -25,7 +25,7 @@ from hypervisors.drivers.linux.gateway.program.wishes import entered, held, left
 Json = dict[str, Any]
 #: Tells the tags of each port of the bridge.
 Ports = Callable[[], Mapping[str, Sequence[int]]]
-TOOLS = ("ip", "ovs-vsctl", "nft", "dnsmasq", "ethtool")
+TOOLS = ("ip", "ovs-vsctl", "nft", "dnsmasq")
 
 
 def answers(requests: Sequence[Mapping[str, Any]]) -> list[Json]:
