@@ -168,9 +168,21 @@ def _resolved(folder: Node, graph: Graph, standing: Standing) -> Graph:
     cascade = _cascade(folder, tree_of(graph, standing.tree))
     above = {folder.path, *nodes.parents(folder.path)}
     inherited = {name: value for name, value in cascade.of_folder(folder.path).values.items() if name in ASKED}
-    computed = {node.name: cascade.of(folder.path, node.name, node.definition) for node in graph.nodes}
+    begun = {name: _begun(machine) for name, machine in standing.machines.items()}
+    said = {node.name: {**begun.get(node.name, {}), **node.definition} for node in graph.nodes}
+    computed = {name: cascade.of(folder.path, name, own) for name, own in said.items()}
     machines = [replace(node, definition=_own(computed[node.name], above)) for node in graph.nodes]
     return replace(graph, defaults=inherited, nodes=tuple(machines))
+
+
+def _begun(machine: Descriptor) -> dict[str, str]:
+    """What was chosen for a machine that is being made just now: that is where it lands, whatever is planned meanwhile."""
+    chosen = chosen_in(machine.definition) if _is_being_made(machine) else {}
+    return {name: value for name, value in chosen.items() if name != "user_data"}
+
+
+def _is_being_made(machine: Descriptor) -> bool:
+    return not stands(machine) and nodes.open_operation(machine) is not None
 
 
 def _cascade(folder: Node, tree: Tree) -> Cascade:
@@ -296,7 +308,7 @@ def _choices(found: Planned, standing: Standing, known: Sites, told: Mapping[str
         if row.change == CHANGE:
             rest = {name: value for name, value in before.items() if name != "flavor"}
             choices[row.node] = rest | _flavor(row, before)
-        elif row.change == ADD and not (machine and nodes.open_operation(machine)):  # else it is being made just now
+        elif row.change == ADD and not (machine and _is_being_made(machine)):
             choices[row.node] = _flavor(row, {}) | _place(row, known.get(row.hypervisor)) | told.get(row.node, {})
     return choices
 

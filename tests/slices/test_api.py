@@ -200,6 +200,20 @@ def test_workers_are_chosen_in_the_plan_and_written(world, slices, tune):
     assert "host" not in Descriptor.objects.get(parent=copy, name="r2").definition
 
 
+def test_what_is_being_made_is_planned_where_it_was_sent(world, slices, tune):
+    tune(workers="w1 16 16384 200\nw2 16 16384 200", latency=0)
+    key = slices.made()
+    first = slices.post(key, "plan", {"strategy": "spread"}).json()
+    assert slices.post(key, "deploy", {"digest": first["digest"]}).status_code == 202
+    second = slices.post(key, "plan", {"strategy": "pack"}).json()
+    places = [{row["node"]: (row["place"], row["flavor"]) for row in plan["rows"]} for plan in (first, second)]
+    assert places[0] == places[1]
+    assert slices.post(key, "deploy", {"digest": second["digest"]}).status_code == 200
+    world.perform()
+    kept = slices.post(key, "plan").json()["rows"]
+    assert {row["node"]: (row["place"], row["flavor"]) for row in kept} == places[0]
+
+
 def test_all_that_does_not_fit_is_told_at_once(world, slices, tune):
     tune(workers="w1 2 4096 40", images="debian-12")
     key = slices.made(defaults={"image": "nowhere", "flavor": "large"})
