@@ -134,7 +134,8 @@ async def test_a_command_is_answered_and_all_is_in_the_journal(campus):
     (came,), (went,) = await journal_of("console.open"), await journal_of("console.close")
     assert (came.actor_name, came.path) == ("sam", campus.sam.web.path)
     assert came.data == {"kind": "serial", "mode": "drive"}
-    assert went.data == {"kind": "serial", "mode": "drive", "seconds": 0, "reason": "left"}
+    assert went.data == {"kind": "serial", "mode": "drive", "seconds": went.data["seconds"], "reason": "left"}
+    assert 0 <= went.data["seconds"] < 60  # on a busy machine more than none
     assert await sync_to_async(ConsoleSession.objects.count)() == 0
 
 
