@@ -10,7 +10,7 @@ import contextlib
 import functools
 import shutil
 import signal
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -211,8 +211,9 @@ class Builder:
         gone = sorted(self.leftovers(thorough=thorough) - wanted)
         if len(gone) >= TOGETHER:
             self._empty_together(gone)
+        ports = self._ports() if gone else ()
         for tag in gone:
-            self._remove(tag)
+            self._remove(tag, ports)
 
     def _empty_together(self, tags: Sequence[int]) -> None:
         """What takes long, of many networks at once; where it does not work, each is seen to by itself."""
@@ -236,11 +237,11 @@ class Builder:
         names = [*system.namespaces(), *_devices(), *self._ports()]
         return {tag for name in names if (tag := tag_of(name)) is not None}
 
-    def _remove(self, tag: int) -> None:
+    def _remove(self, tag: int, ports: Collection[str]) -> None:
         """Everything of a network; its folder goes last, as it tells that there may be something."""
         self._stamp(str(tag)).unlink(missing_ok=True)
         system.end_processes(_conf_argument(self.settings, tag))
-        if port(tag) in self._ports():
+        if port(tag) in ports:
             run("ovs-vsctl", "--timeout=20", "--if-exists", "del-port", port(tag))
         system.remove_namespace(namespace(tag))
         _remove_device(root_link(tag))
