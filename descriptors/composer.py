@@ -36,10 +36,6 @@ MAX_LINES: Final = 200_000  # of YAML: reading a line costs more than reading a 
 MAX_TAG: Final = 1024
 
 
-Keys = dict[str, tuple[int, int]]
-_NO_KEYS: Final[Keys] = {}
-
-
 class Node:
     """One value of the document: what it is, where it stands, and how much it is once its aliases are expanded."""
 
@@ -51,13 +47,12 @@ class Node:
         self.column = column
         self.count = 1
         self.height = 0
-        self.keys = _NO_KEYS  # where the key of each entry of a mapping stands
+        self.keys: dict[str, tuple[int, int]] = {}  # where the key of each entry of a mapping stands
 
-    def measure(self) -> None:
-        """Count what is in it, as soon as all of it is there."""
-        inner = list(self.value.values()) if isinstance(self.value, dict) else self.value
-        self.count = 1 + sum([node.count for node in inner])
-        self.height = 1 + max([node.height for node in inner], default=-1)
+    def take(self, child: Node) -> None:
+        self.count += child.count
+        if child.height >= self.height:
+            self.height = child.height + 1
 
     def plain(self) -> Any:
         """The value as data of its own; the height is bounded, hence the recursion."""
@@ -76,8 +71,8 @@ _SCALARS: Final = (
     (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text, 16)),
     (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"), float),
 )
-#: How all that is no text begins, and nothing at all.
-_NO_TEXT: Final = "-+.0123456789~nNtTfFI"
+#: How all that is no text begins.
+_NO_TEXT: Final = re.compile(r"[-+.0-9~nNtTfFI]|\Z")
 _LEADING_ZERO: Final = re.compile(r"[-+]?0[0-9]+")
 _NOT_FINITE: Final = re.compile(r"[-+]?(?:\.inf|\.Inf|\.INF|Infinity)|\.nan|\.NaN|\.NAN|NaN")
 _YAML_TAG: Final = "tag:yaml.org,2002:"
@@ -130,6 +125,7 @@ class Composer:
         self._merges: list[list[Node]] = []  # for each open mapping what its << entries bring
         self._root: Node | None = None
         self._count = 0
+        self._scalars: dict[str, Any] = {}  # what is written without quotes → its value
 
     def compose(self) -> Node:
         if self._text.count("\n") > MAX_LINES or self._text.count("\r") > MAX_LINES:
@@ -186,11 +182,9 @@ class Composer:
 
     def _read(self, event: Any) -> None:
         kind = _EVENTS.get(type(event), type(event))
-        if kind is ScalarEvent:
-            self._scalar(event)
-        elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            self._begin(event, kind)
-        elif kind is MappingEndEvent or kind is SequenceEndEvent:
+        if kind in _TAGS:
+            self._node(event, kind)
+        elif kind in (SequenceEndEvent, MappingEndEvent):
             self._close()
         elif kind is AliasEvent:
             self._attach(self._aliased(event))
@@ -200,7 +194,7 @@ class Composer:
     def _at(self, event: Event, message: str, hint: str = "") -> Invalid:
         return self._fault(message, event.start_mark.line + 1, event.start_mark.column + 1, hint)
 
-    def _node(self, event: Any, kind: type[Event]) -> Node:
+    def _node(self, event: Any, kind: type[Event]) -> None:
         tag, mark = event.tag, event.start_mark
         if tag is not None and str(tag) not in _TAGS[kind]:
             raise self._at(event, _("the tag %(tag)s is not allowed") % {"tag": tag}, _("Write plain data."))
@@ -208,23 +202,18 @@ class Composer:
         self._grow(1, node.line, node.column)
         if event.anchor is not None:
             self._anchors[event.anchor] = node
-        return node
-
-    def _begin(self, event: Any, kind: type[Event]) -> None:
-        node = self._node(event, kind)
+        if kind is ScalarEvent:
+            plain = event.style is None or event.style == ""
+            as_text = not plain or tag is not None or (self._bare_keys and self._at_key())
+            node.value = self._text_of(event) if as_text else self._scalar(event)
+            self._attach(node, merge=plain and event.value == "<<")
+            return
         if len(self._open) >= MAX_DEPTH:
             raise self._at(event, self._too_deep())
-        node.value, node.keys = ({}, {}) if kind is MappingStartEvent else ([], _NO_KEYS)
+        node.value = {} if kind is MappingStartEvent else []
         self._open.append(node)
         self._keys.append(None)
         self._merges.append([])
-
-    def _scalar(self, event: Any) -> None:
-        node = self._node(event, ScalarEvent)
-        plain = not event.style
-        as_text = not plain or event.tag is not None or (self._bare_keys and self._at_key())
-        node.value = self._text_of(event) if as_text else self._plain(event)
-        self._attach(node, merge=plain and event.value == "<<")
 
     def _at_key(self) -> bool:
         return bool(self._keys) and self._keys[-1] is None and isinstance(self._open[-1].value, dict)
@@ -238,10 +227,16 @@ class Composer:
         except UnicodeDecodeError:
             raise self._at(event, _("a text contains half a surrogate pair, which is no character")) from None
 
-    def _plain(self, event: ScalarEvent) -> Any:
+    def _scalar(self, event: ScalarEvent) -> Any:
+        """The value of a plain scalar, found once for all that are written alike."""
+        if event.value not in self._scalars:
+            self._scalars[event.value] = self._constructed(event)
+        return self._scalars[event.value]
+
+    def _constructed(self, event: ScalarEvent) -> Any:
         """The value of a plain scalar by the core schema of YAML 1.2, less what it leaves in doubt."""
         text = event.value
-        if text[:1] not in _NO_TEXT:
+        if not _NO_TEXT.match(text):
             return self._text_of(event)
         if _LEADING_ZERO.fullmatch(text):
             message = _("%(value)s may be a text or a number") % {"value": text[:40]}
@@ -286,6 +281,7 @@ class Composer:
             self._root = node
         elif isinstance(self._open[-1].value, list):
             self._open[-1].value.append(node)
+            self._open[-1].take(node)
         elif self._keys[-1] is None:
             self._keys[-1] = self._key(node, merge=merge)
         else:
@@ -311,6 +307,7 @@ class Composer:
             return
         mapping.value[key.value] = node
         mapping.keys[key.value] = (key.line, key.column)
+        mapping.take(node)
 
     def _merged_mappings(self, node: Node) -> list[Node]:
         mappings = node.value if isinstance(node.value, list) else [node]
@@ -327,7 +324,7 @@ class Composer:
                     self._grow(child.count, node.line, node.column)
                     node.value[key] = child
                     node.keys[key] = source.keys[key]
-        node.measure()
+                    node.take(child)
         if len(self._open) + node.height >= MAX_DEPTH + 1:
             raise self._fault(self._too_deep(), node.line, node.column)
         self._attach(node)

@@ -9,7 +9,7 @@ from olimpus.errors import Invalid
 from olimpus.words import gettext as _
 from slices import joins
 from slices.formats import containerlab, gns3, graphml, heat, netlab, nodelink, own, terraform
-from slices.formats.base import MOST_BYTES, Format, bounded, head
+from slices.formats.base import MOST_BYTES, Format, bounded, head, uncollected
 from slices.formats.report import Report
 from slices.graph import Graph
 
@@ -41,7 +41,8 @@ def read(text: str | bytes, format_name: str = "") -> tuple[Graph, Report]:
     known = _known(format_name) if format_name else sniffed(text)
     if known.read is None:
         raise Invalid(_("Slices are not read from %s.") % known.title, where="format", hint=_readable())
-    return known.read(text)
+    with uncollected():
+        return known.read(text)
 
 
 def write(graph: Graph, format_name: str) -> str:

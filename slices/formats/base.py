@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,3 +55,18 @@ def head(text: str | bytes) -> str:
     if "\0" in start:
         raise Invalid(_("This is no text."), where="format", hint=_("Give a file that describes a topology."))
     return start.removeprefix("\ufeff").lstrip()
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No search for rubbish meanwhile: a reading leaves none, and makes so much that it would be searched many times.
+
+    Whoever found the search on puts it on again, so that several threads may read at once.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from olimpus.words import gettext as _
@@ -18,9 +19,11 @@ NAME: Final = "gns3"
 _FIRST: Final = 5
 _SWITCHES: Final = frozenset({"ethernet_switch", "ethernet_hub", "frame_relay_switch", "atm_switch"})
 _CLOUDS: Final = frozenset({"cloud", "nat"})
+_NETWORKS: Final = _SWITCHES | _CLOUDS
 _SIZES: Final = {"cpus": "cpus", "memory_mib": "ram"}
 #: Where the kinds of nodes say what they are made from.
 _IMAGES: Final = ("hda_disk_image", "image", "path", "vmname", "vmx_path")
+_MACHINE: Final = frozenset({*_IMAGES, *_SIZES.values()})
 _PARTS: Final = frozenset({"name", "topology", "project_id", "revision", "type", "version"})
 _NODE: Final = frozenset({"node_id", "name", "node_type", "properties", "x", "y"})
 #: How GNS3 draws a node and reaches it on its own machine.
@@ -72,18 +75,15 @@ class _Reader:
         self._known.add(id_)
         properties = self._source.mapping(said.get("properties"), *path, "properties")
         place = {key: said[key] for key in ("x", "y") if said.get(key) is not None}
-        if kind in _SWITCHES | _CLOUDS:
+        if kind in _NETWORKS:
             self._drawing.vertices.append(self._network(id_, label or kind, kind, place, path))
             self._tell_vlans(properties, label, path)
             return
         vertex = Vertex(id_, self._machine(kind, properties, path) | place, path, label)
         role = _role(self._source.text(said.get("symbol"), *path, "symbol"))
         vertex.said |= {"role": role} if role else {}
-        taken = {*_IMAGES, *_SIZES.values()}
-        unknown = {f"properties.{key}": value for key, value in properties.items() if key not in taken and value}
-        unknown |= {
-            f"node.{key}": value for key, value in said.items() if key not in _NODE and not _LOOKS.fullmatch(key)
-        }
+        unknown = {f"properties.{key}": value for key, value in properties.items() if value and key not in _MACHINE}
+        unknown |= {f"node.{key}": said[key] for key in said.keys() - _NODE if not _is_look(key)}
         vertex.said |= unknown
         self._drawing.vertices.append(vertex)
 
@@ -111,9 +111,10 @@ class _Reader:
         if len(ends) != 2:
             raise self._source.refuse(_("A point-to-point link has two ends, not %d.") % len(ends), *path)
         self._source.ignore([key for key in ("filters", "suspend") if said.get(key)], *path)
-        cards = [self._end(end, (*path, "nodes", place)) for place, end in enumerate(ends)]
-        names = {f"{side}_name": name for side, (_node, name) in zip(("source", "target"), cards, strict=True) if name}
-        self._drawing.edges.append(Edge(cards[0][0], cards[1][0], names, path))
+        source, source_name = self._end(ends[0], (*path, "nodes", 0))
+        target, target_name = self._end(ends[1], (*path, "nodes", 1))
+        names = {key: name for key, name in (("source_name", source_name), ("target_name", target_name)) if name}
+        self._drawing.edges.append(Edge(source, target, names, path))
 
     def _end(self, end: Any, path: tuple[str | int, ...]) -> tuple[str, str]:
         """The node, and what the card is called."""
@@ -123,9 +124,16 @@ class _Reader:
             raise self._source.refuse(_("There is no node “%s”.") % node[:80], *path)
         label = said.get("label")
         text = label.get("text") if isinstance(label, dict) else ""
-        return node, text.strip() if isinstance(text, str) and text.strip() else "/".join(filter(None, (adapter, port)))
+        name = text.strip() if isinstance(text, str) else ""
+        return node, name or "/".join(filter(None, (adapter, port)))
 
 
+@lru_cache(256)
+def _is_look(key: str) -> bool:
+    return bool(_LOOKS.fullmatch(key))
+
+
+@lru_cache(256)
 def _role(symbol: str) -> str:
     """What the node's picture shows."""
     picture = symbol.rpartition("/")[2].lower()

@@ -312,7 +312,7 @@ def _address(said: Any, network: Any) -> str:
         if isinstance(said, int):
             return str(network[said]) if 0 < said < network.num_addresses - 1 else ""
         address = ipaddress.ip_interface(said).ip if isinstance(said, str) else None
-        return str(address) if address in network else ""
+        return str(address) if address and address in network else ""
     except (ValueError, TypeError):
         return ""
 

@@ -195,9 +195,9 @@ class _Reader:
         return type(error)(error.message, where=faults[0]["where"], hint=error.hint, errors=faults)
 
     def _where(self, fault: Mapping[str, Any]) -> str:
-        path = fault.get("path", [])
-        lines = self._lines.get(path[0], []) if path else []
-        place = self._drawing.place(lines[path[1]] if len(path) > 1 and path[1] < len(lines) else None)
+        part, number = [*fault.get("path", ()), "", None][:2]
+        lines = self._lines.get(part, [])
+        place = self._drawing.place(lines[number] if isinstance(number, int) and number < len(lines) else None)
         return f"{place}: {fault['where']}" if fault["where"] else place
 
     def _nodes(self) -> Iterator[Said]:

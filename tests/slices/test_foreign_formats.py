@@ -140,6 +140,15 @@ def test_netlab_as_its_examples_have_it(text, links):
     assert ["-".join(sorted(link.nodes)) for link in read(text)[0].links] == links
 
 
+@pytest.mark.parametrize("said", ["[1]", "1.5", "x", "10.9.9.9", "900"])
+def test_what_is_no_address_is_told(said):
+    graph, report = read(
+        f"nodes: [a, b]\nlinks:\n- prefix: 10.0.0.0/29\n  a: {{ipv4: {said}}}\n  b: {{ipv4: 2}}\n", "netlab"
+    )
+    assert [end.ip for end in graph.links[0].ends] == ["", "10.0.0.2"]
+    assert [note.line for note in report.unmapped] == [3]
+
+
 def test_members_of_netlab_s_groups_by_a_pattern():
     graph = read("provider: clab\nnodes: [r1, r2, h1]\ngroups: {g: {members: r*, device: eos}, h: {members: h1}}\n")[0]
     assert [(node.group, node.definition.get("image")) for node in graph.nodes] == [

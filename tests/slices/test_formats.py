@@ -167,6 +167,7 @@ BOMB = '<!DOCTYPE g [<!ENTITY a "aaaaaaaaaa">' + "".join(
         ('{"nodes": [{"id": 1},\n{"source": 2}], "edges": []}', "nodelink:2:1"),
         ('{"directed": false, "nodes": [{"id": "a",\n "cpus": 0}], "edges": []}', "nodelink:1: nodes[0].cpus"),
         ('{"directed": false, "nodes": [{"id": "a"}],\n "links": [{"source": "a", "target": "z"}]}', "nodelink:2"),
+        ('{"directed": false, "graph": {"defaults": {"cpus": 0}}, "nodes": []}', "nodelink: defaults.cpus"),
         ('{"directed": false, "nodes": {}}', "nodelink"),
         ("nodes:\n  - name: a\n    rol: router\n", "slice:3:5: nodes[0].rol"),
         ("nodes:\n  - name: a\nlinks:\n  - [a, a]\n", "slice:4:5: links[0]"),
@@ -211,6 +212,13 @@ def test_self_loops_and_links_twice_are_left_out_and_told():
     text = graphml("<edge source='a' target='a'/>\n<edge source='a' target='b'/>\n<edge source='b' target='a'/>\n")
     assert [link.nodes for link in read(text)[0].links] == [("a", "b")]
     assert lines(text)["ignored"] == {5, 7}
+
+
+def test_what_is_no_type_of_a_network_is_left_out_and_told():
+    edge = {"source": "a", "target": "b", "type": ["nat"]}
+    graph, report = read(json.dumps({"nodes": [{"id": "a"}, {"id": "b"}], "edges": [edge]}))
+    assert graph.links[0].options == {}
+    assert [note.what for note in report.ignored] == ["“type” of links (1)."]
 
 
 def test_formats_are_described_and_unknown_ones_refused():
