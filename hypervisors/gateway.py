@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -203,9 +204,19 @@ class Gateway:
         info = self._call_if(Capability.PAUSE, self.driver.resume, ref)
         return self._until({Power.ON}, info, timeout, should_stop)
 
-    def destroy(self, ref: str, timeout: float = POWER_SECONDS, should_stop: ShouldStop | None = None) -> None:
-        """Remove the VM and verify that it is gone; a missing one succeeds quietly."""
-        self._call(self.driver.destroy, ref)
+    def destroy(
+        self,
+        ref: str,
+        timeout: float = POWER_SECONDS,
+        should_stop: ShouldStop | None = None,
+        *,
+        spare_held: bool = False,
+    ) -> None:
+        """Remove the VM and verify that it is gone; a missing one succeeds quietly.
+
+        With `spare_held` the address outside that was reserved for it stays: it is about to be made anew.
+        """
+        self._call(partial(self.driver.destroy, spare_held=spare_held), ref, name="destroy")
         try:
             self._until({Power.ABSENT}, self.observe(ref), timeout, should_stop)
         except VMNotFound:
@@ -215,9 +226,12 @@ class Gateway:
         """The floating address that a machine has or will have, reserved from now on until it is destroyed or tidied."""
         return self._call(self.driver.outside, spec)
 
-    def tidy(self, spec: VmSpec) -> None:
-        """Remove what was made for a machine that is gone, by itself or with others, unless something uses it."""
-        self._call(self.driver.tidy, spec)
+    def tidy(self, spec: VmSpec, *, spare_held: bool = False) -> None:
+        """Remove what was made for a machine that is gone, by itself or with others, unless something uses it.
+
+        `spare_held` as with `destroy`.
+        """
+        self._call(partial(self.driver.tidy, spare_held=spare_held), spec, name="tidy")
 
     def reconfigure(self, ref: str, spec: VmSpec) -> VmInfo:
         """Write the run parameters of a VM that is off."""

@@ -378,14 +378,17 @@ class Driver(ABC):
     def outside(self, spec: VmSpec) -> str:
         """The floating address of the first card that asks for one, reserved before the VM is there. Repeatable by `uid`.
 
-        `create` uses the same one, and it stays until `destroy` or `tidy`. `Rejected` when no card asks for one,
+        `create` uses the same one, and it stays until `destroy` or `tidy`, unless these are told to spare it: then the VM
+        is made anew, and who knows it finds it there again. `Rejected` when no card asks for one,
         `CapacityExceeded` when none is left; `Unsupported` by a technology that has none.
         """
         message = _("%(driver)s gives machines no floating addresses.") % {"driver": _(self.label)}
         raise Unsupported(message, where=self.hypervisor)
 
-    def tidy(self, spec: VmSpec) -> None:  # noqa: B027 - most technologies make nothing for several machines together
+    def tidy(self, spec: VmSpec, *, spare_held: bool = False) -> None:  # noqa: B027 - most make nothing beside the VM
         """Remove what `create` made beside the VM, for it (cards, disks) or with others (networks), unless it is in use.
+
+        With `spare_held` the address that `outside` has reserved stays.
 
         Called when the VM is gone: after `destroy`, or when somebody else removed it; may be repeated.
         """
@@ -403,8 +406,11 @@ class Driver(ABC):
         """Cut the power; fine when already off. `VMNotFound`."""
 
     @abstractmethod
-    def destroy(self, ref: str) -> None:
-        """Remove the VM, its disks and snapshots, whatever its power. A missing VM succeeds quietly."""
+    def destroy(self, ref: str, *, spare_held: bool = False) -> None:
+        """Remove the VM, its disks and snapshots, whatever its power. A missing VM succeeds quietly.
+
+        With `spare_held` the address that `outside` has reserved stays.
+        """
 
     # -- what only some technologies can do: overridden together with the capability ---------------------------------
 

@@ -384,7 +384,11 @@ class DriverContract:
         assert [way["address"] for way in vm.extra["ways"] if way["kind"] == "floating"] == [address]
         assert driver.get(vm.ref) == vm
         assert driver.outside(spec) == address
-        driver.destroy(vm.ref)
+        driver.destroy(vm.ref, spare_held=True)
+        driver.tidy(spec, spare_held=True)
+        again = driver.create(spec)
+        assert [way["address"] for way in again.extra["ways"] if way["kind"] == "floating"] == [address]
+        driver.destroy(again.ref)
 
     def test_a_floating_address_that_was_reserved_is_let_go_without_a_machine(self, driver):
         spec = self.floating_spec()

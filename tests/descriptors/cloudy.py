@@ -49,7 +49,7 @@ class Cloudy(MockDriver):
     def networks(self, project=""):
         return [Network("net-1", "campus")]
 
-    def tidy(self, spec):
+    def tidy(self, spec, *, spare_held=False):
         if self.untidy:
             raise self.untidy
         self.tidied.append((spec.name, tuple(nic.network for nic in spec.nics)))

@@ -97,7 +97,7 @@ class CountingDriver(MockDriver):
         self.now = self.most = 0
         self.lock = threading.Lock()
 
-    def destroy(self, ref: str) -> None:
+    def destroy(self, ref: str, *, spare_held: bool = False) -> None:
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)

@@ -113,7 +113,7 @@ class Maker:
         self._drop_disks(site, facts, disks)
         return info
 
-    def destroy(self, site: Site, uuid: str) -> None:
+    def destroy(self, site: Site, uuid: str, *, spare_held: bool = False) -> None:
         """The machine, whatever its power, its disks, and its place in the networks; what is gone already is fine."""
         try:
             facts = site.machines.facts(uuid)
@@ -125,7 +125,7 @@ class Maker:
             site.machines.forget(uuid)
             site.pool.remove_all(_own_volumes(site, facts))
         self._remove_volumes(site, uuid)
-        self.leave(facts.uid if facts and facts.uid else uuid)
+        self.leave(facts.uid if facts and facts.uid else uuid, spare_held=spare_held)
 
     def tidy(self, site: Site, uid: str) -> None:
         """Remove the volumes of a machine that is gone. (The gateway is asked once, not for each worker.)"""
@@ -137,7 +137,7 @@ class Maker:
         return self._known_gateway().hold(spec)
 
     def leave(self, uid: str, *, spare_held: bool = False) -> None:
-        """Take a machine that is gone out of the networks."""
+        """Take a machine that is gone out of the networks, unless it is held and such ones are spared."""
         if self.gateway:
             self.gateway.leave(uid, spare_held=spare_held)
 

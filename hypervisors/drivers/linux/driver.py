@@ -159,9 +159,9 @@ class LinuxDriver(Driver):
     def outside(self, spec: VmSpec) -> str:
         return self.maker.outside(spec)
 
-    def tidy(self, spec: VmSpec) -> None:
+    def tidy(self, spec: VmSpec, *, spare_held: bool = False) -> None:
         self.cluster.each(lambda member: self.maker.tidy(member.site, spec.uid))
-        self.maker.leave(spec.uid)
+        self.maker.leave(spec.uid, spare_held=spare_held)
 
     def start(self, ref: str) -> VmInfo:
         member, uuid = self.cluster.of(ref)
@@ -173,13 +173,13 @@ class LinuxDriver(Driver):
     def force_off(self, ref: str) -> VmInfo:
         return self._act(ref, _unless_off(libvirt.virDomain.destroy))
 
-    def destroy(self, ref: str) -> None:
+    def destroy(self, ref: str, *, spare_held: bool = False) -> None:
         try:
             member, uuid = self.cluster.of(ref)
         except VMNotFound:
             return
         with one_at_a_time(self.home, self.hypervisor, uuid):
-            self.maker.destroy(member.site, uuid)
+            self.maker.destroy(member.site, uuid, spare_held=spare_held)
 
     def pause(self, ref: str) -> VmInfo:
         return self._switch(ref, Power.PAUSED, Power.ON, libvirt.virDomain.suspend)

@@ -214,7 +214,8 @@ class MockDriver(Driver):
             self._require_power(vm, Power.PAUSED)
             return self._switch(db, ref, "resume", Power.ON)
 
-    def destroy(self, ref: str) -> None:
+    def destroy(self, ref: str, *, spare_held: bool = False) -> None:
+        """(Floating addresses are worked out of the uid: nothing is to be spared.)"""
         with self._effect() as db:
             vm = store.vm_by(db, "ref", ref)
             if vm:

@@ -199,24 +199,24 @@ class Creator:
 
     # -- removing ---------------------------------------------------------------------------------------------------
 
-    def destroy(self, ref: str) -> None:
+    def destroy(self, ref: str, *, spare_held: bool = False) -> None:
         """Remove the machine with its ports, addresses and volumes; what is gone already is fine."""
         ports = [port for port in self.ports.of_server(ref) if port["name"].startswith(memory.TAG)]
         for name in {port["name"] for port in ports}:  # first, as who is killed now finds the ports again
-            self.ports.floating.remove(name.removeprefix(memory.TAG))
+            self.ports.floating.remove(name.removeprefix(memory.TAG), spare_held=spare_held)
         if self.servers.delete(ref, DELETE_SECONDS):
             self.ports.remove(ports)
         else:
             self._sweep()
 
-    def tidy(self, spec: VmSpec) -> None:
+    def tidy(self, spec: VmSpec, *, spare_held: bool = False) -> None:
         """Take away what a machine left whose server somebody deleted on the cloud; nothing while there is one."""
         with one_at_a_time(self.servers.session.home, self.servers.where, "create", spec.uid):
             floating = self.ports.floating.of_uid(spec.uid)
             left = any(not port["device_id"] for port in self.ports.of_uid(spec.uid)) or floating or spec.disks
             if left and not self.servers.by_uid(spec.uid):
                 self._clear("", spec)
-                self.ports.floating.remove(spec.uid)
+                self.ports.floating.remove(spec.uid, spare_held=spare_held)
 
     def _sweep(self) -> None:
         """Remove ports that a destroy which died left without their server; those of machines in the making stay."""

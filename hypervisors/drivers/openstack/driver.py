@@ -131,13 +131,13 @@ class OpenStackDriver(Driver):
         server = self._reconfigurer.settled(self.servers.get(ref))
         return self._info(self.servers.power_off(server, POWER_SECONDS))
 
-    def destroy(self, ref: str) -> None:
+    def destroy(self, ref: str, *, spare_held: bool = False) -> None:
         self._snapshots.remove_all(ref)
-        self._creator.destroy(ref)
+        self._creator.destroy(ref, spare_held=spare_held)
 
-    def tidy(self, spec: VmSpec) -> None:
+    def tidy(self, spec: VmSpec, *, spare_held: bool = False) -> None:
         """What a server that was deleted on the cloud left; networks made for a branch go with the last machine on them."""
-        self._creator.tidy(spec)
+        self._creator.tidy(spec, spare_held=spare_held)
         self._ports.tidy(spec, {nic.network for nic in spec.nics})
 
     def pause(self, ref: str) -> VmInfo:
