@@ -237,6 +237,14 @@ class Descriptor(Node):
         """After a failure the hypervisor is asked what is really there."""
 
     @transition(
+        state,
+        source=[State.CREATED, State.STOPPED, State.FAILED, State.RUNNING, State.PAUSED],
+        target=State.STARTING,
+    )
+    def begin_recover_by_force(self) -> None:
+        """… or another one is made in the place of whatever is there."""
+
+    @transition(
         state, source=State.FAILED, target=RETURN_VALUE(State.PROVISIONED, State.STOPPED, State.RUNNING, State.PAUSED)
     )
     def finish_recover(self, landed: State) -> State:

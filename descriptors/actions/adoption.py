@@ -15,8 +15,8 @@ from accounts.models import User
 from descriptors import selectors, tree
 from descriptors.actions.cards import give_cards
 from descriptors.actions.shaping import create_descriptor
+from descriptors.jobs import LANDING
 from descriptors.models import Descriptor, Node, Unowned
-from descriptors.verbs import LANDING
 from hypervisors.drivers.base import VmInfo
 from hypervisors.gateway import gateway_for
 from olimpus.errors import Forbidden, HypervisorError, VMNotFound

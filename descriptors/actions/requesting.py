@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -218,7 +219,7 @@ def faults_of(skipped: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _check(candidates: Sequence[Candidate], rule: Verb, actor: User, arguments: Mapping[str, Any]) -> None:
     """Set `error` on every candidate that cannot begin, `hypervisor` on the others; a constant number of queries."""
     access = access_of(actor)
-    needed = [rule.permission, *(rule.options[name] for name in rule.options if arguments.get(name))]
+    needed = [rule.permission, *chain.from_iterable(rule.options[name] for name in rule.options if arguments.get(name))]
     for candidate in candidates:
         allowed = all(access.can(operation, candidate.descriptor.path) for operation in needed)
         candidate.error = _refusal(candidate.descriptor, rule, allowed=allowed)

@@ -21,9 +21,11 @@ from descriptors import selectors
 from descriptors.actions.cards import cards_of
 from descriptors.cascade import Computed
 from descriptors.definition import Size, kind_of
+from descriptors.jobs import Job, Peer
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.nics import Card, joined
-from descriptors.verbs import VERBS, Job, Peer, makes, rewrites
+from descriptors.peers import peers_in
+from descriptors.verbs import VERBS, makes, rewrites
 from descriptors.worker import life
 from descriptors.worker.peers import hypervisors_of, is_there, peers_of, require_reserving, with_macs
 from hypervisors import aliases
@@ -154,9 +156,8 @@ def _task(
         values = _values(operation, machine, known)
         job, gateway = _job(operation, machine, values, should_stop), gateway_for(machine.hypervisor)
         if machine.pk in known.peers:
-            job = replace(
-                job, peers=(Peer(machine.name, job.spec, gateway), *_peers(operation, known.peers[machine.pk], known))
-            )
+            others = _peers(operation, known.peers[machine.pk], peers_in(values), known)
+            job = replace(job, peers=(Peer(machine.name, job.spec, gateway), *others))
         return Task(operation, job, gateway, values)
     except OlimpusError as error:
         return Task(operation, error=error)
@@ -181,12 +182,12 @@ def _values(operation: Operation, machine: Descriptor, known: Known) -> dict[str
     return joined(values, known.cards.get(machine.pk, {}))
 
 
-def _peers(operation: Operation, rows: Iterable[Descriptor], known: Known) -> Iterable[Peer]:
+def _peers(operation: Operation, rows: Iterable[Descriptor], wanted: Collection[str], known: Known) -> Iterable[Peer]:
     """Who must be known to make the machine; to remove it, those who were reserved an address and never made."""
     making = makes(operation.verb, operation.arguments)
     removing = not making and operation.verb in ("destroy", "recover")
     for row in rows:
-        if making:
+        if making and row.name in wanted:
             require_reserving(operation.actor, row, _computed(row, known), known.hypervisors)
             yield _peer(row, known)
         elif removing and not is_there(row):
@@ -235,7 +236,14 @@ def _job(operation: Operation, machine: Descriptor, values: dict[str, Any], shou
         # The circuit may have opened in the middle: what it refused counts as no attempt.
         resumed=operation.attempts > 1 or operation.error is not None,
         should_stop=should_stop,
+        before=_made_as(machine) if makes(operation.verb, operation.arguments) else None,
     )
+
+
+def _made_as(machine: Descriptor) -> VmSpec | None:
+    """What it was made as; None of one that was not made by us, or of which nobody knows."""
+    made = machine.applied
+    return spec_of(machine, _as_called_there(machine.hypervisor, made), NO_SIZE) if made else None
 
 
 def wants_reapply(machine: Descriptor, values: Mapping[str, Any]) -> bool:
@@ -279,9 +287,9 @@ def _nic(nic: Mapping[str, Any]) -> NicSpec:
     )
 
 
-def written(machine: Descriptor, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the VM has been given after its run parameters were written: creation parameters stay as they were."""
-    if machine.applied is None:
+def written(machine: Descriptor, values: Mapping[str, Any], *, anew: bool) -> dict[str, Any]:
+    """What the VM has been given after its run parameters were written: creation parameters stay, unless it was made."""
+    if machine.applied is None or anew:
         return dict(values)
     kept = {name: value for name, value in machine.applied.items() if kind_of(name) == "creation"}
     return kept | {name: value for name, value in values.items() if kind_of(name) != "creation"}

@@ -20,9 +20,10 @@ from descriptors import selectors
 from descriptors.actions import publishing, shaping
 from descriptors.actions.cancelling import close_parents
 from descriptors.actions.requesting import summary
+from descriptors.jobs import Outcome
 from descriptors.models import Descriptor, Kind, Node, Operation, Status
 from descriptors.states import State
-from descriptors.verbs import VERBS, Outcome
+from descriptors.verbs import VERBS
 from descriptors.worker import placing
 from descriptors.worker.claims import Task, unexpected, written
 from hypervisors import metrics
@@ -184,7 +185,7 @@ def _succeed(result: Result, operation: Operation, machine: Descriptor, outcome:
     if machine.state == State.PROVISIONED:
         machine.vm_ref, machine.applied, machine.hypervisor_id = "", None, None
     elif outcome.applied:
-        machine.applied, machine.drifted = written(machine, result.task.values or {}), False
+        machine.applied, machine.drifted = written(machine, result.task.values or {}, anew=outcome.made), False
     _end(operation, machine, before, Status.SUCCEEDED)
     machine.reason = ""
     operation.error, operation.result = None, {**outcome.result, **placing.told(result.task, outcome)} or None

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from django.utils import timezone
 
+from descriptors.jobs import Outcome
 from descriptors.models import Descriptor, Operation, Status
 from descriptors.states import State
-from descriptors.verbs import Outcome, makes, rewrites
+from descriptors.verbs import makes, rewrites
 from descriptors.worker.claims import Task, unexpected
 from hypervisors import claims, inventory, standing
 from hypervisors.claims import Wish

@@ -15,12 +15,13 @@ from typing import Any
 from descriptors.cascade import Layer, compute, facts_of
 from descriptors.definition import at, schema_document
 from descriptors.documents import load
+from descriptors.jobs import Outcome
 from descriptors.models import Descriptor
 from descriptors.parameters import DRIVERS
 from descriptors.permissions import DEFAULTS, OPERATIONS
 from descriptors.selectors import sources
 from descriptors.states import CHOICES, ON_THE_WAY
-from descriptors.verbs import VERBS, Outcome
+from descriptors.verbs import VERBS
 from hypervisors.drivers.base import Setting
 from hypervisors.drivers.openstack.settings import SETTINGS
 from slices.formats import described
@@ -123,7 +124,7 @@ def _targets(target: Any) -> list[str]:
 def _label(method: str, source: str) -> str:
     if method.startswith("finish_") and source in ON_THE_WAY:
         return "confirmed"
-    return method.removeprefix("begin_").removeprefix("finish_")
+    return method.removeprefix("begin_").removeprefix("finish_").replace("_by_force", " by force")
 
 
 def verbs() -> str:

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from descriptors import actions
+from descriptors.jobs import Outcome
 from descriptors.models import OPEN, Descriptor, Node, Operation, Status
-from descriptors.verbs import Outcome
 from descriptors.worker import outcomes
 from descriptors.worker.claims import claim, prepare
 from hypervisors.retries import Interrupted

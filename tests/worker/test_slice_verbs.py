@@ -45,6 +45,46 @@ def test_going_on_needs_the_right_to_create(world):
         actions.request("recover", fresh(world.sam.web), actor=world.sam.user, arguments={"again": True})
 
 
+@pytest.mark.parametrize("path", [["create"], ["create", "start"], ["create", "start", "pause"]])
+def test_by_force_another_one_is_made_in_its_place(world, driver, effects, path):
+    for verb in path:
+        world.do(verb, world.sam.web)
+    actions.edit(world.tel141, {"image": "debian-13", "cpus": 3}, actor=world.root)
+    before = fresh(world.sam.web)
+    world.do("recover", before, force=True)
+    web = fresh(before)
+    (there,) = driver.list()
+    assert (web.state, web.vm_ref, web.applied["image"], web.applied["cpus"]) == (
+        State.RUNNING,
+        there.ref,
+        "debian-13",
+        3,
+    )
+    assert (there.image, there.cpus, [nic.mac for nic in there.nics]) == (
+        "debian-13",
+        3,
+        [web.applied["nics"][0]["mac"]],
+    )
+    assert web.applied["nics"] == before.applied["nics"]
+    assert effects()[-3:] == ["destroy", "create", "power_on"]
+
+
+@pytest.mark.parametrize("denied", ["create", "destroy"])
+def test_by_force_needs_the_rights_to_create_and_to_destroy(world, denied):
+    world.do("create", world.sam.web)
+    actions.edit(world.tel141, {"rights": {"user": {denied: False}}}, actor=world.root)
+    with pytest.raises(actions.requesting.Forbidden):
+        actions.request("recover", fresh(world.sam.web), actor=world.sam.user, arguments={"force": True})
+
+
+def test_by_force_is_cancelled_before_anybody_began(world, driver):
+    world.do("create", world.sam.web, start=True)
+    operation = begin(world, "recover", fresh(world.sam.web), force=True)
+    assert fresh(world.sam.web).state == State.STARTING
+    actions.cancel(operation, actor=world.root)
+    assert fresh(world.sam.web).state == State.RUNNING
+
+
 def test_a_restart_writes_what_is_pending(world, driver, effects):
     world.do("create", world.sam.web, start=True)
     actions.edit(world.tel141, {"cpus": 3}, actor=world.root)
