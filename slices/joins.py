@@ -84,6 +84,36 @@ def ways_out(graph: Graph) -> dict[str, str]:
     return {end.node: end.ip for link in graph.links for end in link.ends if end.node in ours and not end.bridged}
 
 
+@dataclass(frozen=True)
+class Told:
+    """What a gateway was told when it was made: who its peers are, and its address in the network by which it comes out.
+
+    (Among others, where more of its cards have floating addresses.)
+    """
+
+    peers: frozenset[str]
+    ways_out: frozenset[str]
+
+
+def outdated(graph: Graph, told: Mapping[str, Told], renewed: Collection[str] = ()) -> set[str]:
+    """Gateways that exist, as `told`, and do not know what they must: these have to be made anew.
+
+    `renewed` are gateways that get another address outside than they had: whoever knew them knows the old one.
+    """
+    outside = ways_out(graph) if told else {}
+
+    def knows(name: str, others: Sequence[str]) -> bool:
+        same = told[name].peers == set(others) and outside.get(name) in told[name].ways_out
+        return same and not set(others) & set(renewed)
+
+    return {name for name, others in peers(graph).items() if name in told and not knows(name, others)}
+
+
+def joined_by(graph: Graph, gateway: str) -> list[str]:
+    """The links that the gateway joins with others of their hypervisors."""
+    return [link.name for link in graph.links if any(end.node == gateway and end.bridged for end in link.ends)]
+
+
 def apart(graph: Graph, but: Collection[str] = ()) -> Graph:
     """The graph without its gateways, but for these, and without the networks by which they come out."""
     gone = gateways(graph) - set(but)

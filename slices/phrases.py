@@ -40,9 +40,11 @@ SENTENCES: Final[Mapping[str, Any]] = {
         "Nothing can be joined with %(hypervisor)s: it gives machines no floating addresses. Set them up there, or put "
         "the ends of each link on one hypervisor."
     ),
+    "tunnels_anew": _(
+        "Its tunnels change: it is made anew. Meanwhile nothing passes from one hypervisor to another in %(links)s."
+    ),
     "gateway_anew": _(
-        "It exists and knows %(known)s; from now on it would have to know %(names)s, which it is told only when it is made. "
-        "Destroy %(gateways)s and plan again: they are made anew."
+        "It is made anew, as this changes: %(names)s. Meanwhile nothing passes from one hypervisor to another in %(links)s."
     ),
     "join_range": _("“%(link)s” cannot be joined with another hypervisor: it has no range of IPv4. Give it a “cidr”."),
     "join_number": _(

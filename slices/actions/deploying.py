@@ -5,6 +5,7 @@ From there on the workers go on by themselves, whoever is killed; how far they a
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ from descriptors.actions.effects import machines_under
 from descriptors.actions.effects import plan as effects_of
 from descriptors.actions.requesting import faults_of
 from descriptors.actions.shaping import insert, remove, remove_machines, reread
+from descriptors.definition import changed
 from descriptors.models import Descriptor, Kind, Node, Operation
 from descriptors.names import join
+from descriptors.peers import peers_in
 from descriptors.permissions import require
 from descriptors.states import OFF, State
 from olimpus.errors import Conflict, Invalid
@@ -33,9 +36,10 @@ from slices.actions.drafting import outdate
 from slices.actions.planning import Standing, plan, shown, stand, stands
 from slices.models import Deployment, Plan
 from slices.models import Kind as What
+from slices.plan.shape import ANEW, CHANGE
 from slices.treeform import Tree, chosen_in, tree_of
 
-CREATE, AGAIN = {"start": True}, {"again": True}
+CREATE, AGAIN, BY_FORCE = {"start": True}, {"again": True}, {"force": True}
 
 
 def deploy(folder: Node, *, actor: User, digest: str = "") -> Deployment | None:
@@ -87,8 +91,10 @@ def _deploy(folder: Node, found: Plan, actor: User) -> Deployment | None:
         standing = stand(folder)
         _require_current(found, standing, folder)
         after = tree_of(documents.read(found.document), standing.tree, found.choices)
-        touched = {row["node"] for row in found.shown["rows"] if row["change"] == "change"}
-        change = Change(folder, actor, standing, after, touched)
+        nodes_of = defaultdict(set)
+        for row in found.shown["rows"]:
+            nodes_of[row["change"]].add(row["node"])
+        change = Change(folder, actor, standing, after, touched=nodes_of[CHANGE], anew=nodes_of[ANEW])
         wrote, made = change.write(), change.start()
         does_something = wrote or bool(change.operations)
         if does_something or (standing.draft and standing.draft.document is not None):
@@ -117,6 +123,8 @@ class Change:
     touched: Collection[str] = ()
     #: Nodes whose machines are destroyed.
     doomed: Collection[str] = ()
+    #: Nodes whose machines are destroyed and made again.
+    anew: Collection[str] = ()
     operations: list[Operation] = field(default_factory=list)
 
     def write(self) -> bool:
@@ -134,14 +142,25 @@ class Change:
         return bool(gone or changes or new)
 
     def start(self) -> list[str]:
-        """Ask that what is to run be made, and what runs with other cards be rewritten; the uids of what is made."""
+        """Ask that what is to run be made, and what is there be rewritten or made anew; the uids of what is made."""
         rows = {row.name: row for row in selectors.machines(self.folder) if row.name in self.after.machines}
         new = [row for row in rows.values() if row.state == State.PROVISIONED and not _busy(row)]
-        failed = [row for row in rows.values() if row.state == State.FAILED and not _busy(row)]
+        failed = [r for n, r in rows.items() if r.state == State.FAILED and not _busy(r) and n not in self.anew]
         self.ask("create", new, CREATE)
-        self.ask("recover", failed, AGAIN)
+        self.recover(failed)
+        self.make_anew(rows)
         self.rewrite([row for name, row in rows.items() if name in self.touched])
         return [str(row.uid) for row in (*new, *failed)]
+
+    def recover(self, failed: Sequence[Descriptor]) -> None:
+        """Have them run. Gateways are made anew: what failed attempts left there may know others than they must."""
+        gateways = [machine for machine in failed if peers_in(machine.definition)]
+        self.ask("recover", [machine for machine in failed if machine not in gateways], AGAIN)
+        self.ask("recover", gateways, BY_FORCE)
+
+    def make_anew(self, machines: Mapping[str, Descriptor]) -> None:
+        """Have those of these machines that must be told something else be made again."""
+        self.ask("recover", [machines[name] for name in self.anew], BY_FORCE)
 
     def rewrite(self, machines: Iterable[Descriptor]) -> None:
         """Have machines that exist take what was written; one that is paused takes it when it is started next."""
@@ -199,7 +218,7 @@ class Change:
         """Machines that are rewritten, and those that are made anew or not at all, by path."""
         found = {}
         for name, machine in self.standing.machines.items():
-            if name in self.doomed or not stands(machine):
+            if name in self.doomed or name in self.anew or not stands(machine):
                 found[machine.path] = {"creation", "run"}
             elif name in self.touched:
                 found[machine.path] = {"run"}
@@ -240,7 +259,7 @@ def _resume(folder: Node, names: Collection[str], actor: User) -> Deployment:
         idle = [m for n, m in standing.machines.items() if (not names or n in names) and not _busy(m)]
         by_state = {state: [m for m in idle if m.state == state] for state in State}
         change.ask("create", by_state[State.PROVISIONED], CREATE)
-        change.ask("recover", by_state[State.FAILED], AGAIN)
+        change.recover(by_state[State.FAILED])
         change.ask("start", by_state[State.CREATED], {})
         if not change.operations:
             raise Conflict(_("Nothing of it failed, and nothing waits to begin."), where=folder.path)
@@ -256,15 +275,24 @@ def _undo(folder: Node, last: Deployment, actor: User) -> Deployment:
         made = {name: machine for name, machine in standing.machines.items() if str(machine.uid) in set(last.made)}
         since = {name: own for name, own in standing.tree.machines.items() if name not in made}
         before = Tree(last.before["folder"], since | last.before["machines"])
-        touched = {name for name in since if _cards(before, name) != _cards(standing.tree, name)}
-        change = Change(folder, actor, standing, before, touched, made)
+        anew = {n for n in since if stands(standing.machines[n]) and _is_retold(before, standing.tree, n)}
+        touched = {n for n in since if _cards(before, n) != _cards(standing.tree, n)} - anew
+        change = Change(folder, actor, standing, before, touched, made, anew)
         change.write()
         stays = [machine for name, machine in made.items() if name in before.machines]
         change.ask("destroy", [machine for machine in stays if machine.state != State.PROVISIONED], {"force": True})
+        change.make_anew(standing.machines)
         change.rewrite([standing.machines[name] for name in touched])
         Deployment.objects.filter(pk=last.pk).update(undone=True)
         outdate(folder, actor=actor)
         return change.kept(What.UNDO)
+
+
+def _is_retold(before: Tree, after: Tree, name: str) -> bool:
+    """Whether it is a gateway that is made of something else by now, or told so."""
+    pair = before.machines.get(name, {}), after.machines.get(name, {})
+    peers = [peers_in(definition) for definition in pair]
+    return any(peers) and (peers[0] != peers[1] or bool(changed(*pair)["creation"]))
 
 
 def _cards(tree: Tree, name: str) -> tuple[Any, ...]:

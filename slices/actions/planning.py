@@ -16,6 +16,7 @@ from descriptors import selectors as nodes
 from descriptors.cascade import Cascade, Computed
 from descriptors.definition import changed
 from descriptors.models import Descriptor, Node
+from descriptors.peers import names_in, peers_in
 from descriptors.permissions import require
 from descriptors.states import State
 from hypervisors.models import Claim
@@ -27,7 +28,7 @@ from slices.models import Draft, Plan
 from slices.plan import PINS, Refusal, Row, Running, Site, Wish
 from slices.plan import Plan as Planned
 from slices.plan import plan as planned
-from slices.plan.shape import ADD, CHANGE, KEEP
+from slices.plan.shape import ADD, ANEW, CHANGE, KEEP
 from slices.treeform import Choices, Tree, chosen_in, differences, graph_of, tree_of
 
 Sites = Mapping[str, Site]
@@ -125,19 +126,21 @@ def wanted(folder: Node, standing: Standing, document: object = None) -> Graph:
 def _planned(folder: Node, graph: Graph, resolved: Graph, standing: Standing, known: Sites, asked: Asked) -> Planned:
     before = graph_of(folder.name, standing.tree)
     difference, running = differences(before, graph), _running(standing, known)
+    recreated = dict(_recreated(folder, graph, standing, difference.changed))
+    anew = _anew(before, graph, standing, recreated)
     wish = Wish(
         strategy=asked.strategy,
         optimise=asked.optimise,
         running=running,
         changed=frozenset(difference.changed),
+        anew=anew,
         networks={link.name: link.cidr for link in before.links if any(name in running for name in link.nodes)},
     )
     found = planned(resolved, known.values(), wish)
     at = {row.node: row.hypervisor for row in found.rows}
     more = [
-        *_unchangeable(folder, graph, standing, difference.changed),
+        *_unchangeable(standing, {name: names for name, names in recreated.items() if name not in anew}),
         *_moved(found.rows, running),
-        *_outgrown(graph, standing),
         *sites.unserved(graph, at),
     ]
     return replace(found, refusals=(*found.refusals, *more))
@@ -235,8 +238,8 @@ def _on(machine: Descriptor) -> str:
     return machine.hypervisor.name if machine.hypervisor else ""
 
 
-def _unchangeable(folder: Node, graph: Graph, standing: Standing, names: Iterable[str]) -> Iterable[Refusal]:
-    """Machines that exist and would have to be made anew."""
+def _recreated(folder: Node, graph: Graph, standing: Standing, names: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
+    """(machine that exists and would have to be made anew, because of these parameters) of these nodes."""
     tree = tree_of(graph, standing.tree)
     before, after = _cascade(folder, standing.tree), _cascade(folder, tree)
     for name in names:
@@ -246,7 +249,34 @@ def _unchangeable(folder: Node, graph: Graph, standing: Standing, names: Iterabl
         old = before.of(folder.path, name, standing.tree.machines[name]).values
         creation = changed(old, after.of(folder.path, name, tree.machines[name]).values)["creation"]
         if creation := creation - set(PINS.values()):
-            yield Refusal(name, _on(machine), Reason("recreate", {"names": sorted(creation)}))
+            yield name, sorted(creation)
+
+
+def _unchangeable(standing: Standing, recreated: Mapping[str, list[str]]) -> Iterable[Refusal]:
+    """Machines are not made anew: what is on their disks is somebody's."""
+    for name, names in recreated.items():
+        yield Refusal(name, _on(standing.machines[name]), Reason("recreate", {"names": names}))
+
+
+def _anew(before: Graph, graph: Graph, standing: Standing, recreated: Mapping[str, list[str]]) -> dict[str, Reason]:
+    """Gateways that are made anew, and why: nothing on their disks is anybody's."""
+    machines = {name: standing.machines.get(name) for name in joins.gateways(graph)}
+    renewed = {name for name, machine in machines.items() if _is_to_come(machine)}
+    told = {name: _was_told(machine) for name, machine in machines.items() if machine and stands(machine)}
+    found = {name: Reason("gateway_anew", {"names": recreated[name]}) for name in told.keys() & recreated.keys()}
+    found |= {name: Reason("tunnels_anew") for name in joins.outdated(graph, told, renewed)}
+    return {
+        name: replace(reason, params={**reason.params, "links": joins.joined_by(before, name)})
+        for name, reason in found.items()
+    }
+
+
+def _was_told(machine: Descriptor) -> joins.Told:
+    """What the gateway was told when it was made."""
+    made = machine.applied or machine.definition
+    names = names_in(str(made.get("user_data") or "")) or peers_in(made)
+    floating = (str(nic.get("ip") or "") for nic in made.get("nics") or [] if nic.get("floating"))
+    return joins.Told(frozenset(names), frozenset(floating))
 
 
 def _noted(row: Row, standing: Standing, told: Mapping[str, str] | None) -> Row:
@@ -263,24 +293,8 @@ def _moved(rows: Iterable[Row], running: Mapping[str, Running]) -> Iterable[Refu
     """Machines that exist do not move."""
     for row in rows:
         here = running.get(row.node)
-        if here and row.change == "change" and here.place and row.place and row.place != here.place:
+        if here and row.change in (CHANGE, ANEW) and here.place and row.place and row.place != here.place:
             yield Refusal(row.node, row.hypervisor, Reason("moves", {"here": here.place, "place": row.place}))
-
-
-def _outgrown(graph: Graph, standing: Standing) -> Iterable[Refusal]:
-    """Gateways that exist and were told of others than there will be: of new ones, or of those that have gone since."""
-    peers, outside = joins.peers(graph), joins.ways_out(graph)
-    for name, others in peers.items():
-        machine = standing.machines.get(name)
-        if machine is None or not stands(machine):
-            continue
-        made = machine.applied or machine.definition
-        known = sorted((made.get("node") or {}).get("peers") or [])
-        if outside[name] not in [nic.get("ip") for nic in made.get("nics") or [] if nic.get("floating")]:
-            yield Refusal(name, _on(machine), Reason("recreate", {"names": ["user_data"]}))
-        elif known != list(others) or any(_is_to_come(standing.machines.get(other)) for other in others):
-            told = {"known": known, "names": list(others), "gateways": [name, *others]}
-            yield Refusal(name, _on(machine), Reason("gateway_anew", told))
 
 
 def _is_to_come(machine: Descriptor | None) -> bool:
@@ -300,14 +314,15 @@ def _told(graph: Graph, resolved: Graph) -> dict[str, dict[str, str]]:
 
 
 def _choices(found: Planned, standing: Standing, known: Sites, told: Mapping[str, Mapping[str, str]]) -> Choices:
-    """What the plan chose for machines that are to be made, and how large those become that change."""
+    """What the plan chose for machines that are to be made or made anew, and how large those become that change."""
     choices = {}
     for row in found.rows:
         machine = standing.machines.get(row.node)
         before = chosen_in(machine.definition) if machine else {}
-        if row.change == CHANGE:
+        if row.change in (CHANGE, ANEW):
             rest = {name: value for name, value in before.items() if name != "flavor"}
-            choices[row.node] = rest | _flavor(row, before)
+            again = told.get(row.node, {}) if row.change == ANEW else {}
+            choices[row.node] = rest | _flavor(row, before) | again
         elif row.change == ADD and not (machine and _is_being_made(machine)):
             choices[row.node] = _flavor(row, {}) | _place(row, known.get(row.hypervisor)) | told.get(row.node, {})
     return choices

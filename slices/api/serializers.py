@@ -160,7 +160,7 @@ class DigestQuery(serializers.Serializer[Any]):
 
 STATUSES = ("empty", "defined", "deploying", "tearing_down", "running", "stopped", "partial", "degraded", "failed")
 HEALTHS = selectors.HEALTHS
-CHANGES = ("add", "change", "keep", "remove")
+CHANGES = ("add", "anew", "change", "keep", "remove")
 
 
 class SliceSerializer(serializers.Serializer[Any]):
@@ -219,7 +219,9 @@ ROW = inline_serializer(
         "code": serializers.CharField(),
         "flavor_reason": serializers.CharField(),
         "flavor_code": serializers.CharField(),
-        "note": serializers.CharField(help_text="What to know besides: routes that a machine keeps, say."),
+        "note": serializers.CharField(
+            help_text="What to know besides: routes that a machine keeps, why a gateway is made anew."
+        ),
         "restart": serializers.BooleanField(help_text="It runs, and is restarted by the change."),
     },
     many=True,

@@ -13,6 +13,7 @@ from slices.plan import checks, joining
 from slices.plan.placing import here, place_all
 from slices.plan.shape import (
     ADD,
+    ANEW,
     CHANGE,
     KEEP,
     PINS,
@@ -47,14 +48,14 @@ def plan(graph: Graph, sites: Iterable[Site], wish: Wish | None = None) -> Plan:
     sizes = size_all(graph, at, wish)
     placements = _placements(graph, at, sizes, wish)
     rows = [*(_row(node, at, sizes, placements, wish) for node in graph.nodes if node.name in at), *_gone(graph, wish)]
+    networks, tunnels = tuple(_networks(graph, wish)), tuple(joining.tunnels(graph, at))
     refusals = [
         *checks.unknown_sites(named, known),
         *_unplaced(graph, at, sizes, placements),
         *checks.missing_images(graph, at),
         *checks.lacking_quota(graph, at, sizes, wish),
-        *joining.refusals(graph, at),
+        *joining.refusals(graph, at, tunnels),
     ]
-    networks, tunnels = tuple(_networks(graph, wish)), tuple(joining.tunnels(graph, at))
     told = tuple(joining.explained(rows, tunnels))
     return Plan(told, tuple(refusals), networks, _totals(rows), tunnels, wish.basis)
 
@@ -80,12 +81,15 @@ def _row(
     size, change = sized.size or Size(), _change(node, site, sized, found, wish)
     place, room, reason = (found.place or "", found.room, found.reason) if found else ("", "", sized.reason)
     measures = size.cpus, size.memory_mib, size.disk_gib
-    return Row(node.name, change, site.name, place, room, sized.flavor, *measures, reason, sized.reason)
+    note = wish.anew.get(node.name)
+    return Row(node.name, change, site.name, place, room, sized.flavor, *measures, reason, sized.reason, note)
 
 
 def _change(node: Node, site: Site, sized: Sized, found: Placement | None, wish: Wish) -> str:
     if node.name not in wish.running:
         return ADD
+    if node.name in wish.anew:
+        return ANEW
     running = here(node.name, site, wish)
     if running is None or found is None or node.name in wish.changed:
         return CHANGE

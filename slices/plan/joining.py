@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from hypervisors.placement import Reason
@@ -14,7 +14,8 @@ from slices.plan.shape import REMOVE, Refusal, Row, Site, Tunnel
 
 def tunnels(graph: Graph, at: Mapping[str, Site]) -> Iterator[Tunnel]:
     """The links with nodes (node → its site) on several hypervisors, and the gateways that join their parts."""
-    ours, needs = joins.gateways(graph), _crossing(graph, at)
+    needs = joins.crossing(graph, {name: site.name for name, site in at.items()})
+    ours = joins.gateways(graph) if needs else set()
     for link in graph.links:
         if link.name in needs:
             joining = tuple(end.node for end in link.ends if end.bridged and end.node in ours)
@@ -34,9 +35,10 @@ def explained(rows: Iterable[Row], found: Iterable[Tunnel]) -> Iterator[Row]:
         yield replace(row, reason=Reason("joins", told)) if joined else row
 
 
-def refusals(graph: Graph, at: Mapping[str, Site]) -> Iterator[Refusal]:
-    """Why parts of links cannot be joined, told of the gateways."""
-    needs = _crossing(graph, at)
+def refusals(graph: Graph, at: Mapping[str, Site], found: Sequence[Tunnel]) -> Iterator[Refusal]:
+    """Why the parts of these links cannot be joined, told of the gateways."""
+    needs = {tunnel.link: tunnel.hypervisors for tunnel in found}
+    ours = {name for tunnel in found for name in tunnel.gateways}
     sites = {site.name: site for site in at.values()}
     for name in sorted({name for there in needs.values() for name in there}):
         gateway = joins.name_at(name)
@@ -44,14 +46,14 @@ def refusals(graph: Graph, at: Mapping[str, Site]) -> Iterator[Refusal]:
             yield Refusal(gateway, name, Reason("gateway_taken", {"name": stranger, "hypervisor": name}))
         elif gateway in at and not sites[name].floats:
             yield Refusal(gateway, name, Reason("gateway_floats", {"hypervisor": name}))
-    yield from _crowded(graph, at)
+    yield from _crowded(graph, at, ours)
     yield from _unjoinable([link for link in graph.links if link.name in needs], needs)
 
 
-def _crowded(graph: Graph, at: Mapping[str, Site]) -> Iterator[Refusal]:
-    """What is too large with the gateways."""
-    ours, cards = joins.gateways(graph), Counter(end.node for link in graph.links for end in link.ends)
-    for name in sorted(ours & at.keys()):
+def _crowded(graph: Graph, at: Mapping[str, Site], ours: Collection[str]) -> Iterator[Refusal]:
+    """What is too large with these gateways."""
+    cards = Counter(end.node for link in graph.links for end in link.ends if end.node in ours)
+    for name in sorted(cards.keys() & at.keys()):
         if cards[name] > MOST_CARDS:
             yield Refusal(name, at[name].name, Reason("join_cards", {"number": cards[name], "most": MOST_CARDS}))
     sizes = ("join_nodes", len(graph.nodes), MOST_NODES), ("join_links", len(graph.links), MOST_LINKS)
@@ -73,7 +75,3 @@ def _unjoinable(links: Iterable[Link], needs: Mapping[str, tuple[str, ...]]) -> 
             yield Refusal(joins.name_at(first), first, Reason("join_number", told | {"other": other}))
         elif full := [end.node for end in link.ends if end.bridged and not end.ip]:
             yield Refusal(full[0], first, Reason("join_room", told | {"number": len(full)}))
-
-
-def _crossing(graph: Graph, at: Mapping[str, Site]) -> dict[str, tuple[str, ...]]:
-    return joins.crossing(graph, {name: site.name for name, site in at.items()})

@@ -15,7 +15,7 @@ from hypervisors.placement import Named, Place, Reason, Strategy
 Json = dict[str, Any]
 #: Kind of a site's places → the parameter of a definition that pins a machine to one.
 PINS: Final = {"worker": "host", "zone": "availability_zone"}
-ADD, REMOVE, CHANGE, KEEP = "add", "remove", "change", "keep"
+ADD, REMOVE, CHANGE, ANEW, KEEP = "add", "remove", "change", "anew", "keep"
 
 
 # -- what is given -----------------------------------------------------------------------------------------------------
@@ -63,8 +63,9 @@ class Wish:
 
     `pins` (node → place) and `flavors` (node → flavor) are set by hand and win over all else. `shown` is a plan whose
     nodes go where it says, or are refused. `running` machines and `networks` (name → range) are there already;
-    `changed` are those whose definition or cards are no longer what they run with. `basis` names the state of the tree
-    that the plan was made of, and goes into its digest.
+    `changed` are those whose definition or cards are no longer what they run with; those in `anew` are destroyed and
+    made again where they are, and why. `basis` names the state of the tree that the plan was made of, and goes into its
+    digest.
     """
 
     strategy: Strategy = Strategy.SPREAD
@@ -74,6 +75,7 @@ class Wish:
     shown: Plan | None = None
     running: Mapping[str, Running] = field(default_factory=dict)
     changed: Collection[str] = frozenset()
+    anew: Mapping[str, Reason] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
     basis: str = ""
 

@@ -134,7 +134,7 @@ export class Plan extends EventTarget {
 }
 
 const placeOf = row => row.place || row.hypervisor
-const changeWord = change => ({ add: page.wordAdd, remove: page.wordRemove, change: page.wordChange, keep: page.wordKeep })[change] ?? change ?? ""
+const changeWord = change => ({ add: page.wordAdd, remove: page.wordRemove, change: page.wordChange, anew: page.wordAnew, keep: page.wordKeep })[change] ?? change ?? ""
 
 /** Whether more than the places of what is drawn has changed. */
 function differ(before, model) {

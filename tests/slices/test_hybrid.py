@@ -8,96 +8,16 @@ import pytest
 
 from descriptors import actions as tree_actions
 from descriptors.actions import request
-from descriptors.models import Descriptor, Node, Operation
-from descriptors.worker.engine import Engine
+from descriptors.models import Node, Operation
 from hypervisors.drivers import mock
 from hypervisors.models import Hypervisor
 from olimpus.errors import Unreachable
 from slices import formats, selectors
-from tests import factories
-from tests.slices.conftest import Slices, names
+from tests.slices.conftest import names
+from tests.slices.hybrids import GATEWAYS, HYBRID, Hybrid
+from tests.slices.hybrids import hybrid as hybrid
+from tests.slices.hybrids import watched as watched
 from tests.worker.conftest import make_due
-
-HYBRID: dict[str, Any] = {
-    "name": "hybrid",
-    "folder": "/courses",
-    "nodes": [
-        {"name": "a1"},
-        {"name": "a2", "x": 10, "y": 20},
-        {"name": "b1", "hypervisor": "far"},
-        {"name": "b2", "hypervisor": "far"},
-    ],
-    "links": [["a1", "a2"], ["a2", "b1"]],
-    "networks": [{"name": "lan", "ends": ["a1", "b2"]}],
-}
-GATEWAYS = ["gw-far", "gw-mock-1"]
-
-
-class Hybrid(Slices):
-    """Slices on mock-1, where /courses is, and on another mock."""
-
-    def __init__(self, world: Any):
-        super().__init__(world, world.root)
-        self.hypervisors = [world.hypervisor, factories.hypervisor(world.root, "far")]
-
-    def make(self, **changes: Any) -> Any:
-        return self.client.post("/api/slices", {**HYBRID, **changes}, format="json")
-
-    def work(self) -> None:
-        Engine(name="test").drain([one.pk for one in self.hypervisors])
-
-    def plan(self, key: int, **body: Any) -> Any:
-        answer = self.post(key, "plan", body)
-        assert answer.status_code == 200, answer.content
-        return answer.json()
-
-    def deploy(self, key: int, **body: Any) -> Any:
-        plan = self.plan(key, **body)
-        answer = self.post(key, "deploy", {"digest": plan["digest"]})
-        assert answer.status_code == 202, (answer.content, plan["refusals"])
-        self.work()
-        return answer.json()
-
-    def machine(self, key: int, name: str) -> Descriptor:
-        return Descriptor.objects.select_related("hypervisor").get(parent=key, name=name)
-
-    def running(self, key: int) -> int:
-        return int(self.get(key, "/status")["progress"]["running"])
-
-
-@pytest.fixture
-def hybrid(world):
-    assert world.courses
-    return Hybrid(world)
-
-
-class Watched:
-    """What was asked of the mocks: user data of what was made, addresses that are kept for machines."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch):
-        self.made: dict[str, str] = {}
-        self.kept: dict[str, str] = {}
-        real = {name: getattr(mock.MockDriver, name) for name in ("create", "outside", "tidy")}
-
-        def create(driver: Any, spec: Any) -> Any:
-            self.made[spec.name] = str(spec.parameters.get("user_data") or "")
-            return real["create"](driver, spec)
-
-        def outside(driver: Any, spec: Any) -> Any:
-            self.kept[spec.uid] = real["outside"](driver, spec)
-            return self.kept[spec.uid]
-
-        def tidy(driver: Any, spec: Any) -> None:
-            self.kept.pop(spec.uid, None)
-            real["tidy"](driver, spec)
-
-        for name, instead in (("create", create), ("outside", outside), ("tidy", tidy)):
-            monkeypatch.setattr(mock.MockDriver, name, instead)
-
-
-@pytest.fixture
-def watched(monkeypatch):
-    return Watched(monkeypatch)
 
 
 def addresses(slice_: Any) -> dict[tuple[str, str], str]:
@@ -186,40 +106,6 @@ def test_one_more_link_is_one_more_card(hybrid, watched):
     assert (len(after["nics"]), after["nics"][:3], after["user_data"]) == (4, before["nics"], before["user_data"])
 
 
-def test_a_third_hypervisor_wants_gateways_made_anew(hybrid, watched):
-    key = hybrid.made()
-    hybrid.deploy(key)
-    third = factories.hypervisor(hybrid.world.root, "third")
-    hybrid.hypervisors.append(third)
-    document = hybrid.get(key)["document"]
-    nodes = [*document["nodes"], {"name": "c1", "hypervisor": "third"}]
-    lan, *others = document["networks"]
-    hybrid.draw(key, nodes=nodes, networks=[{**lan, "ends": [*lan["ends"], "c1"]}, *others])
-    plan = hybrid.plan(key)
-    assert {(refusal["node"], refusal["code"]) for refusal in plan["refusals"]} == {
-        (n, "gateway_anew") for n in GATEWAYS
-    }
-    assert {row["note"] for row in plan["rows"]} == {""}
-    for name in GATEWAYS:
-        request("destroy", hybrid.machine(key, name), actor=hybrid.world.root, arguments={"force": True})
-    hybrid.work()
-    hybrid.deploy(key)
-    assert hybrid.running(key) == 8
-    assert watched.made["hybrid-gw-third"].count("203.0.113.") == 2
-    assert set(hybrid.machine(key, "gw-far").definition["node"]["peers"]) == {"gw-mock-1", "gw-third"}
-
-
-def test_a_gateway_alone_is_not_made_anew(hybrid):
-    """The others know its old address."""
-    key = hybrid.made()
-    hybrid.deploy(key)
-    request("destroy", hybrid.machine(key, "gw-far"), actor=hybrid.world.root, arguments={"force": True})
-    hybrid.work()
-    assert [(refusal["node"], refusal["code"]) for refusal in hybrid.plan(key)["refusals"]] == [
-        ("gw-mock-1", "gateway_anew")
-    ]
-
-
 def test_a_copy_has_gateways_of_its_own(hybrid, watched):
     """They are peers by their names in the folder, wherever it is."""
     key = hybrid.made()
@@ -290,10 +176,10 @@ def test_a_silent_hypervisor_keeps_no_gateway_of_others(hybrid, monkeypatch):
     hybrid.work()
     tidy = mock.MockDriver.tidy
 
-    def silent(driver: Any, spec: Any) -> None:
+    def silent(driver: Any, spec: Any, **options: Any) -> None:
         if driver.hypervisor == "far":
             raise Unreachable("Nobody answers.", where="far")
-        tidy(driver, spec)
+        tidy(driver, spec, **options)
 
     monkeypatch.setattr(mock.MockDriver, "tidy", silent)
     operation = request("destroy", near, actor=hybrid.world.root, arguments={"force": True})

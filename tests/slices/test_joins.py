@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hypervisors.placement import Place, Reason
 from slices import documents, joins, routing
 from slices.graph import End, Graph, Link, Node, check
 from slices.ipam import addressed, check_addresses
-from slices.joins import apart, crossing, gateways, joined, peers
-from slices.plan import Site, Tunnel, joining, plan
+from slices.joins import Told, apart, crossing, gateways, joined, peers
+from slices.plan import Running, Site, Tunnel, Wish, joining, plan
 from slices.treeform import Tree, graph_of, tree_of
 from tests.slices.plans import codes, graphs, link, rows
 
@@ -209,3 +210,66 @@ def test_cards_of_a_gateway_that_is_written_by_hand():
     graph = Graph("g", nodes=nodes, links=(Link("ab", ends),))
     check(graph)
     assert apart(graph).links[0].nodes == ("a", "b")
+
+
+# -- while they run ----------------------------------------------------------------------------------------------------
+
+
+def told_of(graph: Graph) -> dict[str, Told]:
+    """What the gateways of this graph were told if they were made by it."""
+    out = joins.ways_out(graph)
+    return {name: Told(frozenset(others), frozenset({out[name]})) for name, others in peers(graph).items()}
+
+
+def test_who_knows_what_it_must_stays_as_it_is():
+    graph, sites = hybrid(link("ac", *"ac"))
+    told = told_of(whole(graph, sites))
+    more = replace(graph, links=(*graph.links, link("bd", *"bd")))
+    assert joins.outdated(whole(addressed(more), sites), told) == set()
+    assert joins.outdated(graph, told) == set()
+    assert joins.outdated(whole(graph, sites), {}) == set()
+
+
+@pytest.mark.parametrize(
+    ("links", "anew"),
+    [
+        (["ab", "bc", "ac"], {"gw-x", "gw-z"}),  # the one between them knows both already
+        (["abc"], {"gw-x", "gw-z"}),
+        (["ab"], {"gw-y"}),  # and the third one goes
+        (["ac"], {"gw-x", "gw-z"}),
+    ],
+)
+def test_who_must_know_others_is_made_anew(links: list[str], anew: set[str]):
+    def slice_of(*names: str) -> Graph:
+        wanted = tuple(link(name, *name, shared=True) for name in names)
+        return whole(Graph("g", nodes=tuple(map(Node, "abc")), links=wanted), dict(zip("abc", SITES, strict=True)))
+
+    before, after = slice_of("ab", "bc"), slice_of(*links)
+    out = frozenset(joins.ways_out(after).values())
+    told = {name: replace(one, ways_out=out) for name, one in told_of(before).items()}
+    assert joins.outdated(after, told) == anew
+
+
+def test_who_knew_an_old_address_is_made_anew():
+    """Another one's outside, or its own where it comes out."""
+    graph, sites = hybrid(link("ac", *"ac"))
+    graph = whole(graph, sites)
+    told = told_of(graph)
+    assert joins.outdated(graph, told, {"gw-y"}) == {"gw-x"}
+    moved = told | {"gw-x": replace(told["gw-x"], ways_out=frozenset({"10.9.9.9"}))}
+    assert joins.outdated(graph, moved) == {"gw-x"}
+
+
+def test_the_plan_shows_who_is_made_anew_where_it_is():
+    graph, sites = hybrid(link("ac", *"ac"))
+    graph = whole(graph, sites)
+    places = [Site(name, "worker", [Place("w1"), Place("w2")], floats=True) for name in ("x", "y")]
+    there = {node.name: Running(node.definition["hypervisor"], "w2", "small", 1, 1536, 10) for node in graph.nodes}
+    why = Reason("tunnels_anew", {"links": joins.joined_by(graph, "gw-x")})
+    before, after = (plan(graph, places, Wish(running=there, anew=anew)) for anew in ({}, {"gw-x": why}))
+    row = rows(after)["gw-x"]
+    assert (row.change, row.place, row.note, row.reason.code) == ("anew", "w2", why, "joins")
+    assert why.params == {"links": ["ac"]}
+    assert {row.change for name, row in rows(after).items() if name != "gw-x"} == {"keep"}
+    assert before.digest != after.digest
+    assert type(after).from_json(after.to_json()) == after

@@ -17,6 +17,7 @@ Plan = Mapping[str, Any]
 CHANGES: Final = {
     "add": ("+", "green", _("new")),
     "change": ("~", "yellow", _("changes")),
+    "anew": ("±", "yellow", _("made anew")),
     "remove": ("−", "red", _("goes")),
     "keep": ("=", "dim", _("stays")),
 }
@@ -80,5 +81,5 @@ def lost(plan: Plan) -> list[str]:
 
 
 def disturbed(plan: Plan) -> list[str]:
-    """Nodes that run and are restarted."""
-    return [str(row["node"]) for row in plan["rows"] if row["restart"]]
+    """Nodes that run and are restarted, or made anew."""
+    return [str(row["node"]) for row in plan["rows"] if row["restart"] or row["change"] == "anew"]
