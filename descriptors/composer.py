@@ -91,9 +91,12 @@ _EVENTS: Final = {
     yaml.AliasEvent: AliasEvent,
     yaml.DocumentStartEvent: DocumentStartEvent,
 }
+_ODD: Final = "\t\x85\u2028\u2029\ufeff"
 #: What libyaml lets pass or takes otherwise: tabs, line ends of Unicode, directives, comments that touch something, odd
-#: names of anchors.
-_OTHERWISE: Final = re.compile("[\t\x85\u2028\u2029\ufeff]|^%|[|>][-+0-9]*#|[&*][\\w-]*[^\\s\\w,\\]}-]", re.MULTILINE)
+#: names of anchors. All of it begins with one of a few characters, which is looked for first: that is quick.
+_OTHERWISE: Final = re.compile(
+    f"[{_ODD}%|>&*](?:(?<=[{_ODD}])|(?<=^%)|(?<=[|>])[-+0-9]*#|(?<=[&*])[\\w-]*[^\\s\\w,\\]}}-])", re.MULTILINE
+)
 
 
 _MERGE: Final = object()

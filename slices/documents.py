@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
@@ -205,10 +206,10 @@ class _Reader:
     def _made_nodes(self, given: Sequence[tuple[int, object]]) -> list[Node]:
         """Nodes, each with its number."""
         paths: list[Path] = [("nodes", number) for number, _said in given]
-        said = [self.fields.mapping(one, path) for (_number, one), path in zip(given, paths, strict=True)]
+        said = self.fields.mappings([one for _number, one in given], paths)
         self.fields.needed("name", said, paths)
         names = self.fields.names(_column(said, "name", "node"), _at(paths, "name"))
-        definitions = [self._definition(one, path, NODE_FIELDS) for one, path in zip(said, paths, strict=True)]
+        definitions = list(map(partial(self._definition, beside=NODE_FIELDS), said, paths))
         critical = self.fields.flags(_column(said, "critical", False), _at(paths, "critical"))
         x, y = self._drawn(said, paths)
         role, group, apart = (self.fields.words(_column(said, word), _at(paths, word)) for word in WORDS)
@@ -337,7 +338,9 @@ class _Reader:
 
     def _ends(self, links: Sequence[_Said]) -> list[tuple[End, ...]]:
         """The ends of each link."""
-        given = [self.fields.listed(link.entries.get("ends", []), (*link.path, "ends")) for link in links]
+        given = self.fields.lists(
+            [link.entries.get("ends", []) for link in links], _at([link.path for link in links], "ends")
+        )
         parts = [(link, *one) for link, ends in zip(links, given, strict=True) for one in enumerate(ends)]
         made = iter(self._all(self._made_ends, parts))
         return [tuple(islice(made, len(ends))) for ends in given]

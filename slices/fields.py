@@ -123,6 +123,14 @@ class Fields(Faults):
 
     # Lists of values
 
+    def mappings(self, values: list[Any], paths: Iterable[Path]) -> list[dict[Any, Any]]:
+        """Each as a `mapping`."""
+        return values if set(map(type, values)) <= {dict} else self._each(self.mapping, values, paths)
+
+    def lists(self, values: list[Any], paths: Iterable[Path]) -> list[list[Any]]:
+        """Each as `listed`."""
+        return values if set(map(type, values)) <= {list} else self._each(self.listed, values, paths)
+
     def needed(self, name: str, said: list[dict[Any, Any]], paths: Iterable[Path]) -> None:
         """Each of these mappings says this."""
         absent = [name not in one for one in said]

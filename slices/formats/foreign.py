@@ -65,17 +65,18 @@ class Source:
 
     def text(self, value: Any, *path: str | int) -> str:
         """The text itself; numbers are texts, and none is "". Invalid for anything else."""
-        if isinstance(value, str):
-            return value.strip()
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return str(value)
-        if value is None:
-            return ""
-        raise self._unlike(_("a text"), value, *path)
+        text = _text(value)
+        if text is None:
+            raise self._unlike(_("a text"), value, *path)
+        return text
 
-    def texts(self, said: dict[str, Any], keys: Iterable[str], path: Sequence[str | int]) -> list[str]:
+    def texts(self, said: dict[str, Any], keys: tuple[str, ...], path: Sequence[str | int]) -> list[Any]:
         """What the mapping there says under each of the keys, as a `text`."""
-        return [self.text(said[key], *path, key) if key in said else "" for key in keys]
+        found = [_text(said.get(key)) for key in keys]
+        if None in found:
+            key = keys[found.index(None)]
+            raise self._unlike(_("a text"), said[key], *path, key)
+        return found
 
     def refuse(self, message: str, *path: str | int, hint: str = "") -> Invalid:
         """The error about this place."""
@@ -111,6 +112,15 @@ class Source:
 
     def _unlike(self, wanted: str, value: Any, *path: str | int) -> Invalid:
         return self.refuse(_("give %(wanted)s, not %(value)s") % {"wanted": wanted, "value": shown(value)}, *path)
+
+
+def _text(value: Any) -> str | None:
+    """The text that is said; None for what is no text."""
+    if isinstance(value, str):
+        return value.strip()
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _cpus(value: Any) -> int | None:

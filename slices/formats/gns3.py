@@ -90,7 +90,8 @@ class _Reader:
     def _machine(self, kind: str, properties: Said, path: tuple[str | int, ...]) -> Said:
         here = (*path, "properties")
         texts = self._source.texts(properties, _IMAGES, here)
-        image = next((re.split(r"[/\\]", text.rstrip("/\\"))[-1] for text in texts if text.strip("/\\")), kind)
+        paths = (text.replace("\\", "/").rstrip("/") for text in texts)
+        image = next((there.rpartition("/")[2] for there in paths if there), kind)
         return ({"image": image} if image else {}) | self._source.sized(properties, _SIZES, *here)
 
     def _network(self, id_: str, label: str, kind: str, place: Said, path: tuple[str | int, ...]) -> Vertex:

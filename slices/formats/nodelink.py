@@ -17,6 +17,10 @@ from slices.graph import Graph
 NAME: Final = "nodelink"
 _EDGES: Final = re.compile(r'"(?:source|directed|multigraph)"\s*:')
 _LABELS: Final = ("label", "name")
+#: What says which one it is, and what people call it.
+_OF_NETWORK: Final = frozenset({"id", "label"})
+_OF_NODE: Final = frozenset({"id", "label", "name"})
+_OF_EDGE: Final = frozenset({"source", "target", "key"})
 #: What says how the file is meant, and nothing of a machine.
 _HOW: Final = frozenset({"directed", "multigraph", "graph", "nodes", "edges", "links"})
 
@@ -60,25 +64,24 @@ def read(text: str | bytes) -> tuple[Graph, Report]:
 
 def _vertex(given: Any, positions: Positions, *path: str | int) -> Vertex:
     said = _mapping(given, positions, *path)
-    name = _id(said, "id" if "id" in said else "name", positions, *path)
+    name = _id(said, "id" if "id" in said else "name", positions, path)
     label = next((said[key] for key in _LABELS if isinstance(said.get(key), str)), "")
-    network = said.get("network") is True
-    rest = {key: value for key, value in said.items() if key not in ("id", "label", *(() if network else ("name",)))}
-    return Vertex(name, rest, path, label)
+    called = _OF_NETWORK if said.get("network") is True else _OF_NODE
+    return Vertex(name, {key: value for key, value in said.items() if key not in called}, path, label)
 
 
 def _edge(given: Any, positions: Positions, *path: str | int) -> Edge:
     said = _mapping(given, positions, *path)
-    source, target = (_id(said, key, positions, *path) for key in ("source", "target"))
-    rest = {key: value for key, value in said.items() if key not in ("source", "target", "key")}
-    return Edge(source, target, rest, path)
+    rest = {key: value for key, value in said.items() if key not in _OF_EDGE}
+    return Edge(_id(said, "source", positions, path), _id(said, "target", positions, path), rest, path)
 
 
-def _id(said: dict[str, Any], key: str, positions: Positions, *path: str | int) -> str:
+def _id(said: dict[str, Any], key: str, positions: Positions, path: tuple[str | int, ...]) -> str:
     """What networkx takes for an id: text, number, or a list of them."""
-    if said.get(key) is None or isinstance(said[key], dict):
+    id_ = said.get(key)
+    if id_ is None or isinstance(id_, dict):
         raise Invalid(_('"%(name)s" is missing') % {"name": key}, where=positions.where(path))
-    return str(said[key])
+    return str(id_)
 
 
 def _mapping(given: Any, positions: Positions, *path: str | int) -> dict[str, Any]:
