@@ -56,6 +56,12 @@ def get(user: User, key: int) -> Node:
     return node
 
 
+def hold(folder: Node) -> None:
+    """Nobody removes it before this transaction ends. NotFound when somebody has."""
+    if not Node.objects.select_for_update().filter(pk=folder.pk).exists():
+        raise NotFound(_("It was removed meanwhile."), where=folder.path)
+
+
 def is_slice(node: Node) -> bool:
     """Whether the folder's own definition says that it is one."""
     return node.is_folder and isinstance(node.definition.get("slice"), dict)

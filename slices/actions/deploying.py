@@ -91,6 +91,7 @@ def _deploy(folder: Node, found: Plan, actor: User) -> Deployment | None:
         standing = stand(folder)
         _require_current(found, standing, folder)
         after = tree_of(documents.read(found.document), standing.tree, found.choices)
+        _require_none_goes(standing, after, folder)
         nodes_of = defaultdict(set)
         for row in found.shown["rows"]:
             nodes_of[row["change"]].add(row["node"])
@@ -109,6 +110,18 @@ def _require_current(found: Plan, standing: Standing, folder: Node) -> None:
         raise Conflict(_("The slice has changed since it was planned."), where="digest", hint=hint)
     if not found.shown["fits"]:
         raise Conflict(_("It does not fit."), where=folder.path, errors=found.shown["refusals"])
+
+
+def _require_none_goes(standing: Standing, after: Tree, folder: Node) -> None:
+    """Conflict while one of the machines that shall be there is being destroyed: nothing would be made of it."""
+    staying = [machine for name, machine in standing.machines.items() if name in after.machines]
+    under_way = {machine.path: nodes.open_operation(machine) for machine in staying}
+    going = [path for path, operation in under_way.items() if operation and operation.verb == "destroy"]
+    if going:
+        message = _("%(number)d of its machines are being destroyed.") % {"number": len(going)}
+        faults = [{"where": path, "message": _("It is being destroyed.")} for path in going]
+        hint = _("Wait until that is done, and deploy again.")
+        raise Conflict(message, where=folder.path, hint=hint, errors=faults)
 
 
 @dataclass

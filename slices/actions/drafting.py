@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,7 +14,7 @@ from descriptors.models import Node
 from descriptors.permissions import require
 from olimpus.db import retry_on_deadlock
 from olimpus.errors import Conflict, Invalid, TooLarge
-from slices import documents
+from slices import documents, selectors
 from slices.models import Draft
 
 #: Bytes of a document as JSON.
@@ -34,6 +33,7 @@ def save_draft(folder: Node, document: object, *, version: int, actor: User) -> 
         raise Invalid(_("A mapping is needed."), where="document")
     if len(json.dumps(document)) > LARGEST:
         raise TooLarge(_("The document is larger than %d MiB.") % (LARGEST // 1024**2), where="document")
+    selectors.hold(folder)
     draft = Draft.objects.select_for_update().filter(folder=folder.pk).first()
     if version != (draft.version if draft else 0):
         raise stale(draft, actor)
@@ -77,7 +77,4 @@ def stale(draft: Draft | None, actor: User) -> Conflict:
 
 def _write(folder: Node, document: dict[str, Any], version: int, actor: User) -> Draft:
     values = {"document": document, "version": version, "author": actor, "saved_at": timezone.now()}
-    try:
-        return Draft.objects.update_or_create(folder_id=folder.pk, defaults=values)[0]
-    except IntegrityError as error:  # two first saves at once
-        raise stale(None, actor) from error
+    return Draft.objects.update_or_create(folder_id=folder.pk, defaults=values)[0]

@@ -21,6 +21,7 @@ from descriptors.permissions import require
 from descriptors.states import State
 from hypervisors.models import Claim
 from hypervisors.placement import RESOURCES, Reason, Strategy
+from olimpus.db import retry_on_deadlock
 from olimpus.errors import Invalid, NotFound
 from slices import documents, guests, ipam, joins, selectors, sites
 from slices.graph import Graph
@@ -339,7 +340,9 @@ def _place(row: Row, site: Site | None) -> dict[str, str]:
     return {parameter: row.place} if parameter and row.place else {}
 
 
+@retry_on_deadlock
 def _kept(folder: Node, found: Planned, document: dict[str, Any], choices: Choices) -> Plan:
+    selectors.hold(folder)
     values = {"basis": found.basis, "document": document, "shown": found.to_json(), "choices": choices}
     values["shown_at"] = timezone.now()
     plan, _new = Plan.objects.update_or_create(folder_id=folder.pk, digest=found.digest, defaults=values)

@@ -11,15 +11,19 @@ from django.utils import timezone
 from accounts.models import User
 from descriptors.models import Node
 from descriptors.permissions import require
+from olimpus.db import retry_on_deadlock
+from slices import selectors
 from slices.models import Visit
 
 #: Seconds that a visit is believed without being renewed.
 BELIEF: Final = 40
 
 
+@retry_on_deadlock
 def enter(folder: Node, *, actor: User) -> Visit:
     """Somebody who may edit has the drawing open. Forbidden for all others: they change nothing under anybody's hands."""
     require(actor, "edit", folder)
+    selectors.hold(folder)
     Visit.objects.filter(valid_until__lt=timezone.now()).delete()
     return Visit.objects.create(folder_id=folder.pk, user=actor, valid_until=_later())
 
