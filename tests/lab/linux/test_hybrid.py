@@ -50,8 +50,11 @@ class Pair:
 
     def ref(self, name: str) -> str:
         """What the machine is called on its cluster."""
-        row = next(row for row in self.status()["nodes"] if row["name"] == name)
-        return str(self.api.ask("GET", f"nodes/{row['id']}")["vm_ref"])
+        return str(self.api.ask("GET", f"nodes/{self.row(name)['id']}")["vm_ref"])
+
+    def row(self, name: str) -> dict[str, Any]:
+        """How the machine is."""
+        return next(dict(row) for row in self.status()["nodes"] if row["name"] == name)
 
     def addresses(self, name: str) -> list[str]:
         """Of the machine's cards, as the slice gave them."""
@@ -91,6 +94,26 @@ def test_machines_of_two_clusters_are_neighbours(pair: Pair, image: str, tmp_pat
         assert len(set(re.findall(r"\[([0-9a-f:]{17})]", said))) == 1  # the router here, not the one there
     finally:
         near.close()
+        far.close()
+
+
+def test_a_gateway_is_made_anew_where_its_tunnels_change(pair: Pair, tmp_path: Path) -> None:
+    """One was destroyed by hand and gets another address, which the other must be told; that one keeps its own."""
+    before = pair.row("gw-near")
+    pair.api.ask("POST", f"nodes/{pair.row('gw-far')['id']}/do/destroy", json={"force": True})
+    assert until(lambda: pair.row("gw-far")["state"] == "provisioned", MADE)
+    plan = pair.api.ask("POST", f"slices/{pair.key}/plan", json={})
+    changes = {"a": "keep", "b": "keep", "gw-far": "add", "gw-near": "anew"}
+    assert {row["node"]: row["change"] for row in plan["rows"]} == changes
+    pair.api.ask("POST", f"slices/{pair.key}/deploy", json={"digest": plan["digest"]})
+    assert until(lambda: pair.status()["status"] == "running", MADE), pair.status()
+    after = pair.row("gw-near")
+    assert (after["health"], after["ways"]) == ("ok", before["ways"])
+    far = pair.clusters["far"].driver(tmp_path, "far")
+    try:
+        pings = "; ".join(f"until ping -c 1 -W 2 {ip}; do sleep 1; done" for ip in pair.addresses("a"))
+        answered(far, pair.ref("b"), f"{pings}; echo asked=$?", "asked=0", MADE)
+    finally:
         far.close()
 
 
