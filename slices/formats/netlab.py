@@ -185,18 +185,20 @@ class _Reader:
         for name, _card in cards:
             if name not in self._nodes:
                 raise self._source.refuse(_("There is no node “%s”.") % name[:80], *path, hint=self._hint())
-        self._source.ignore(sorted([key for key in said if key not in _LINK and key not in self._nodes]), *path)
+        if left := [key for key in said if key not in _LINK and key not in self._nodes]:
+            self._source.ignore(sorted(left), *path)
         kind = self._source.text(said["type"], *path, "type") if "type" in said else ""
         if kind in _NO_CABLES or said.get("disable") is True:
             self._source.unmap(_("A link of the type “%s” is no cable: left out.") % (kind or "disable"), *path)
             return
         more = {"mtu": said["mtu"]} if said.get("mtu") is not None else {}
-        if "prefix" in said or any(card for _node, card in cards):
-            more |= self._range(said.get("prefix"), cards, path)
-        for node, card in cards:
+        told = [card for _node, card in cards if card]
+        if told or "prefix" in said:
+            more |= self._range(said.get("prefix"), told, path)
+        for card in told:
+            self._number(card, more, path)
+        for node, _card in cards:
             self._cards_of[node] += 1
-            if card:
-                self._number(card, more, path)
         if len(cards) == 2 and kind not in _SHARED:
             self._cable(cards, said, more, path)
         elif cards:
@@ -256,13 +258,13 @@ class _Reader:
 
     # Addresses
 
-    def _range(self, prefix: Any, cards: list[Card], path: Path) -> Said:
+    def _range(self, prefix: Any, cards: list[Said], path: Path) -> Said:
         """The range of a link: the first that is said, of the link or of its cards."""
         if isinstance(prefix, str) and prefix in self._prefixes:
             prefix = self._prefixes[prefix]
         said = prefix if isinstance(prefix, dict) else {"ipv4": prefix}
         given = [said[family] for family in ("ipv4", "ipv6") if isinstance(said.get(family), str)]
-        of_cards = [card[family] for family in ("ipv4", "ipv6") for _node, card in cards if _long(card.get(family))]
+        of_cards = [card[family] for family in ("ipv4", "ipv6") for card in cards if _long(card.get(family))]
         if len(given) > 1:
             self._source.unmap(
                 _("A network has one range: %(cidr)s is not %(other)s.") % {"cidr": given[1], "other": given[0]}, *path
