@@ -73,7 +73,7 @@ def canonical_cidr(text: str) -> str:
     packed = packed_ipv4(address)
     if packed and length in _HOST_BITS and not int.from_bytes(packed, "big") & _HOST_BITS[length]:
         return text
-    return str(ipaddress.ip_network(text))
+    return f"{canonical_address(address)}/{ipaddress.ip_network(text).prefixlen}"
 
 
 def canonical_name(text: str) -> str:

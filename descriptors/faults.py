@@ -163,6 +163,9 @@ def _sentence(error: ValidationError, unit: str) -> tuple[str, str]:
         case "maxItems":
             count = {"count": len(error.instance), "limit": bound}
             return _("a list of %(count)d; at most %(limit)d are allowed") % count, ""
+        case "maxProperties":
+            count = {"count": len(error.instance), "limit": bound}
+            return _("a mapping of %(count)d; at most %(limit)d are allowed") % count, ""
         case "uniqueItems":
             return _("the list names something twice"), ""
     return error.message[:200], ""

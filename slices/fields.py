@@ -79,7 +79,7 @@ class Fields(Faults):
     def name(self, value: object, path: Path) -> str:
         """A name of the tree; "" where it is none."""
         name = self.word(value, path)
-        if isinstance(value, str) and (fault := fault_of(name)):
+        if isinstance(value, str) and (name or not value) and (fault := fault_of(name)):
             self.add(path, fault, _(HINT))
             return ""
         return name

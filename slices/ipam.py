@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -24,6 +24,8 @@ POOL: Final = "10.64.0.0/10"
 #: Two machines, a gateway, and the DHCP service of an OpenStack: three addresses and the lower half for machines.
 WIRE_BITS: Final = 3
 SHARED_BITS: Final = 8
+#: The shortest prefix of a range that is guessed from addresses.
+WIDEST: Final = 8
 #: A network of these types has a router outside the slice, which takes an address.
 LED_OUT: Final = frozenset({"nat", "public"})
 MOST_FAULTS: Final = 100
@@ -60,7 +62,9 @@ def addressed(graph: Graph, *, pool: str = POOL, avoid: Iterable[str] = ()) -> G
 
 
 def check_addresses(graph: Graph) -> None:
-    """Invalid with all faults at once: ranges that are none, overlap, or have no room; addresses outside, twice, or kept."""
+    """Invalid with all faults at once: ranges that are none, overlap, or have no room; addresses outside or kept; what two
+    cards have.
+    """
     if found := faults_of(graph):
         first = found[0]
         raise Invalid(first["message"], where=first["where"], hint=first["hint"], errors=found)
@@ -83,7 +87,7 @@ def faults_of(graph: Graph) -> list[Fault]:
         if network:
             ranges.append((link, network))
         found += _address_faults(link, network)
-    return [*found, *_overlaps(ranges)][:MOST_FAULTS]
+    return [*found, *_overlaps(ranges), *_macs_twice(graph)][:MOST_FAULTS]
 
 
 def _is_reserved(network: Network) -> bool:
@@ -185,11 +189,13 @@ def _said(link: Link) -> list[str]:
     return [end.ip for end in link.ends if end.ip] + ([gateway] if gateway else [])
 
 
-def _around(addresses: list[Any], bits: int) -> Network:
-    """The smallest range of at least so many bits that has all of them as hosts."""
+def _around(addresses: list[Any], bits: int) -> Network | None:
+    """The smallest range of at least so many bits that has all of them as hosts; None where they are too far apart."""
     low, high, length = min(map(int, addresses)), max(map(int, addresses)), addresses[0].max_prefixlen
     while bits < length and not (low >> bits << bits < low and high < (low >> bits << bits) + 2**bits - 1):
         bits += 1
+    if bits > length - WIDEST:
+        return None
     return ipaddress.ip_network((int(low) >> bits << bits, length - bits))
 
 
@@ -270,6 +276,19 @@ def _overlaps(ranges: list[tuple[Link, Network]]) -> Iterator[Fault]:
                 link, _("%(cidr)s overlaps %(other)s of “%(name)s”.") % told, _("Leave “cidr” out to get a free one.")
             )
         open_.append((link, network))
+
+
+def _macs_twice(graph: Graph) -> Iterator[Fault]:
+    """A MAC belongs to one card, whatever the network."""
+    holders: defaultdict[str, list[tuple[Link, End]]] = defaultdict(list)
+    for link in graph.links:
+        for end in link.ends:
+            if mac := end.card.get("mac"):
+                holders[mac].append((link, end))
+    for mac, cards in holders.items():
+        if len(cards) > 1:
+            told = {"ip": mac, "nodes": ", ".join(end.node for _link, end in cards)}
+            yield _fault(cards[-1][0], _("%(ip)s is given to several cards: %(nodes)s.") % told)
 
 
 def _inside(one: Network, other: Network) -> bool:

@@ -87,7 +87,7 @@ def _definition(info: VmInfo, unowned: Unowned) -> dict[str, Any]:
 def _settle(machine: Descriptor, info: VmInfo, unowned: Unowned, actor: User) -> Descriptor:
     with transaction.atomic():
         computed = selectors.computed(machine)
-        faults = give_cards({machine.pk: (machine, computed.values, computed.origins)})
+        faults = give_cards({machine.pk: (machine, computed.values, computed.origins)}, actor)
         machine.adopt(LANDING[info.power])
         machine.hypervisor, machine.vm_ref = unowned.hypervisor, info.ref
         machine.applied, machine.state_since = computed.values, timezone.now()

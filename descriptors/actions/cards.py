@@ -10,8 +10,10 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from descriptors.models import Descriptor, Nic
 from descriptors.nics import Card, mac_for, mac_of_ip, pool, wanted_ip, wanted_mac
+from descriptors.permissions import can
 from olimpus.errors import Conflict, Invalid, OlimpusError
 
 CHUNK = 5000
@@ -30,10 +32,10 @@ def cards_of(descriptors: Iterable[int]) -> dict[int, dict[int, Card]]:
     return found
 
 
-def give_cards(wanted: Mapping[int, Wanted]) -> dict[int, OlimpusError]:
+def give_cards(wanted: Mapping[int, Wanted], actor: User) -> dict[int, OlimpusError]:
     """Give every machine the cards that its definition names, keeping those it has; returns the machines that clash.
 
-    `wanted` is by the descriptor's id. What a clash concerns is not written. Conflict when somebody else takes the same
+    `wanted` is by the descriptor's id. What a clash concerns is not written; the `actor` is told of machines that he may see. Conflict when somebody else takes the same
     MAC or address at the same moment: then nothing is written, and asking again helps.
     """
     have = {
@@ -55,7 +57,7 @@ def give_cards(wanted: Mapping[int, Wanted]) -> dict[int, OlimpusError]:
     drafts = [nic for nic in drafts if nic.descriptor_id not in faults]
     changed = [nic for nic in drafts if nic.pk is None or _differs(nic, have[nic.descriptor_id, nic.position])]
     surplus = _surplus(have.values(), wanted)
-    faults |= _clashes(changed, {(nic.descriptor_id, nic.position) for nic in (*changed, *surplus)})
+    faults |= _clashes(changed, {(nic.descriptor_id, nic.position) for nic in (*changed, *surplus)}, actor)
     _write(*([nic for nic in nics if nic.descriptor_id not in faults] for nics in (changed, surplus)))
     return faults
 
@@ -138,7 +140,7 @@ def _differs(nic: Nic, known: Nic) -> bool:
     return any(getattr(nic, name) != getattr(known, name) for name in ("mac", "ip", "network", "scope"))
 
 
-def _clashes(drafts: Sequence[Nic], leaving: Collection[tuple[int, int]]) -> dict[int, OlimpusError]:
+def _clashes(drafts: Sequence[Nic], leaving: Collection[tuple[int, int]], actor: User) -> dict[int, OlimpusError]:
     """Machines whose card names a MAC or an address that another machine holds, in the table or among the drafts.
 
     What the cards that are `leaving` (descriptor, position) hold in the table is free: they change, or go.
@@ -148,11 +150,11 @@ def _clashes(drafts: Sequence[Nic], leaving: Collection[tuple[int, int]]) -> dic
     for nic in drafts:
         holder = macs.setdefault(nic.mac, nic)
         if holder.descriptor_id != nic.descriptor_id or holder.position != nic.position:
-            faults[nic.descriptor_id] = _taken("mac", nic.mac, holder, nic)
+            faults[nic.descriptor_id] = _taken("mac", nic.mac, holder, nic, actor)
         if nic.ip:
             holder = ips.setdefault((nic.scope, nic.ip), nic)
             if holder.descriptor_id != nic.descriptor_id or holder.position != nic.position:
-                faults[nic.descriptor_id] = _taken("ip", nic.ip, holder, nic)
+                faults[nic.descriptor_id] = _taken("ip", nic.ip, holder, nic, actor)
     return faults
 
 
@@ -171,9 +173,13 @@ def _holders(
     return macs, ips
 
 
-def _taken(field: str, value: str, holder: Nic, nic: Nic) -> Conflict:
+def _taken(field: str, value: str, holder: Nic, nic: Nic, actor: User) -> Conflict:
+    told = {"value": value, "path": holder.descriptor.path}
+    seen = can(actor, "see", holder.descriptor)
     return Conflict(
-        _("%(value)s belongs to %(path)s already.") % {"value": value, "path": holder.descriptor.path},
+        _("%(value)s belongs to %(path)s already.") % told
+        if seen
+        else _("%(value)s belongs to another machine.") % told,
         where=f"{nic.descriptor.path}: nics[{nic.position}].{field}",
         hint=_("Each MAC and each address is given once; choose another or leave it out."),
     )

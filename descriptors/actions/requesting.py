@@ -228,7 +228,7 @@ def _check(candidates: Sequence[Candidate], rule: Verb, actor: User, arguments: 
         if rule.name == "publish" and candidate.error is None:
             candidate.error = publishing.refusal(arguments, actor)
     if rule.name == "start" or rewrites(rule.name, arguments):  # the cards must be given before they are written
-        _prepare_definitions([candidate for candidate in candidates if candidate.error is None], rule)
+        _prepare_definitions([candidate for candidate in candidates if candidate.error is None], rule, actor)
     for candidate in candidates:
         candidate.error = candidate.error or _no_hypervisor(candidate, rule)
 
@@ -258,7 +258,7 @@ def _no_hypervisor(candidate: Candidate, rule: Verb) -> OlimpusError | None:
     return None
 
 
-def _prepare_definitions(candidates: Sequence[Candidate], rule: Verb) -> None:
+def _prepare_definitions(candidates: Sequence[Candidate], rule: Verb, actor: User) -> None:
     """Compute the definitions, find the hypervisor of what is created, and give the network cards."""
     values = selectors.computed_many([candidate.descriptor for candidate in candidates])
     known = {hypervisor.name: hypervisor for hypervisor in Hypervisor.objects.all()}
@@ -278,7 +278,7 @@ def _prepare_definitions(candidates: Sequence[Candidate], rule: Verb) -> None:
             candidate.error = type(error)(
                 error.message, where=f"{machine.path}: {error.where}".rstrip(": "), hint=error.hint, errors=error.errors
             )
-    faults = give_cards(wanted)
+    faults = give_cards(wanted, actor)
     for candidate in candidates:
         candidate.error = candidate.error or faults.get(candidate.descriptor.pk)
 

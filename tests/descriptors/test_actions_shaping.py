@@ -123,6 +123,18 @@ def test_a_copy_is_a_definition_with_new_addresses(world):
         actions.request("create", same, actor=world.root)
 
 
+def test_whose_an_address_is_is_told_to_those_who_see_it(world):
+    fixed = {"nics": [{"network": "lan", "mac": "02:aa:00:00:00:01"}]}
+    networks = {"networks": {"lan": {"cidr": "10.0.0.0/24"}}}
+    world.do(
+        "create", factories.machine(f"{world.lab.path}/secret", world.root, fixed | networks | {"flavor": "small"})
+    )
+    mine = factories.machine(f"{world.sam.folder.path}/one", world.root, fixed)
+    for who, told in ((world.root, "belongs to /lab/secret already"), (world.mia, "belongs to another machine")):
+        with pytest.raises(Conflict, match=told):
+            actions.request("create", mine, actor=who)
+
+
 def test_copies_that_are_refused(world):
     with pytest.raises(Conflict, match="itself"):
         actions.copy(world.tel141, world.sam.folder, actor=world.root)

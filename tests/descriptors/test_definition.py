@@ -149,6 +149,7 @@ def test_all_faults_are_told_at_once_and_the_message_names_the_first():
         ({"disks": [{"size_gib": 1}]}, "disks[0]"),
         ({"boot_order": ["disk", "disk"]}, "boot_order"),
         ({"networks": {"lan": {"cidr": "10.0.0.1/24"}}}, "networks.lan.cidr"),
+        ({"networks": {"lan": {"cidr": "fd00::%eth0/64"}}}, "networks.lan.cidr"),
         ({"networks": {"lan": {"gateway": "auto"}}}, "networks.lan.gateway"),
         ({"networks": {"lan": {"cidr": "10.0.0.0/24", "gateway": "10.0.1.1"}}}, "networks.lan.gateway"),
         ({"networks": {"lan": {"cidr": "10.0.0.0/24", "gateway": "fd00::1"}}}, "networks.lan.gateway"),

@@ -197,6 +197,11 @@ def test_bounds():
     networks = [{"name": f"net{number}", "ends": everybody} for number in range(33)]
     assert set(told({"nodes": nodes[:-1], "networks": networks})) == {"networks[32].ends"}
     assert set(told({"links": [{"name": "x" * 101, "ends": []}]})) == {"links[0].name"}
+    assert (
+        told({"nodes": [{"name": "x" * 129}]})["nodes[0].name"] == "a text of 129 characters; at most 128 are allowed"
+    )
+    many = {f"p{number}": {"type": "integer"} for number in range(33)}
+    assert told({"parameters": many})["parameters"] == "a mapping of 33; at most 32 are allowed"
 
 
 JSON = st.recursive(

@@ -179,3 +179,18 @@ def test_ranges_that_are_no_machines_are_refused(cidr):
     graph = Graph("lab", nodes=(Node("a"), Node("b")), links=(Link("wire", (End("a"), End("b")), cidr=cidr),))
     with pytest.raises(Invalid, match="No machine can have an address in"):
         check_addresses(graph)
+
+
+def test_addresses_that_are_far_apart_are_told_themselves():
+    with pytest.raises(Invalid) as caught:
+        check_addresses(addressed(wires(wire("far", "10.200.0.5", "192.168.1.9"))))
+    assert [fault["message"][:10] for fault in caught.value.errors] == ["10.200.0.5", "192.168.1."]
+
+
+def test_a_mac_belongs_to_one_card():
+    ends = [End(name, card={"mac": "52:54:00:00:00:01"}) for name in "ab"]
+    links = Link("one", (ends[0], End("b"))), Link("two", (ends[1], End("a")))
+    graph = Graph(nodes=(Node("a"), Node("b")), links=links)
+    with pytest.raises(Invalid, match="52:54:00:00:00:01 is given to several cards: a, b") as caught:
+        check_addresses(addressed(graph))
+    assert caught.value.where == "links.two"
