@@ -93,12 +93,12 @@ class DrawingConsumer(AsyncWebsocketConsumer):
         """Whether the slice may be seen; who may edit it is seen by the others."""
         try:
             edits = await _may_edit(self.user, self.folder)
+            if edits and not self.visit:
+                self.visit = await _begin(self.user, self.folder)
         except NotFound:
             await self.close(code=NOT_ALLOWED)
             return False
-        if edits and not self.visit:
-            self.visit = await _begin(self.user, self.folder)
-        elif not edits:
+        if not edits:
             await self._leave()
         return True
 

@@ -35,8 +35,9 @@ def cards_of(descriptors: Iterable[int]) -> dict[int, dict[int, Card]]:
 def give_cards(wanted: Mapping[int, Wanted], actor: User) -> dict[int, OlimpusError]:
     """Give every machine the cards that its definition names, keeping those it has; returns the machines that clash.
 
-    `wanted` is by the descriptor's id. What a clash concerns is not written; the `actor` is told of machines that he may see. Conflict when somebody else takes the same
-    MAC or address at the same moment: then nothing is written, and asking again helps.
+    `wanted` is by the descriptor's id. What a clash concerns is not written; the `actor` is told of machines that
+    he may see. Conflict when somebody else takes the same MAC or address at the same moment: then nothing is written, and
+    asking again helps.
     """
     have = {
         (nic.descriptor_id, nic.position): nic

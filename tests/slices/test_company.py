@@ -54,6 +54,18 @@ async def opened(user: Any, key: int) -> WebsocketCommunicator:
     return socket
 
 
+async def test_what_is_removed_while_it_is_opened_is_not_there(campus: World, drawing: Node, monkeypatch: Any) -> None:
+    seen = consumers.can
+
+    def slow(*asked: Any) -> bool:
+        tree_actions.remove(Node.objects.get(pk=drawing.pk), actor=campus.root)
+        return seen(*asked)
+
+    monkeypatch.setattr(consumers, "can", slow)
+    socket = await opened(campus.root, drawing.pk)
+    assert await socket.receive_output(5) == {"type": "websocket.close", "code": 4403}
+
+
 async def test_each_hears_who_edits_too_and_who_saved(campus: World, drawing: Node) -> None:
     root = await opened(campus.root, drawing.pk)
     assert await root.receive_json_from(5) == {"others": [], "version": 0, "by": "", "at": None}
