@@ -20,21 +20,20 @@ def test_a_slice_survives_kills_at_every_stage(installation):
     assert set(audit["statuses"]) == {"succeeded"}
 
 
-class Mocks(Ground):
-    """Machines of all of them count."""
+class TwoMocks(Ground):
+    """Machines of both count."""
 
     def there(self) -> Counter[str]:
-        others = (MockDriver(name, {"latency": 0.0}, self.installation.home) for name in ("far", "third"))
-        return super().there() + Counter(info.uid for other in others for info in other.list() if info.uid)
+        far = MockDriver("far", {"latency": 0.0}, self.installation.home)
+        return super().there() + Counter(info.uid for info in far.list() if info.uid)
 
 
 def test_gateways_between_hypervisors_survive_kills(installation):
-    """They are made, and made anew, with each other's addresses whoever dies meanwhile, and go with the rest."""
+    """They are made with each other's addresses whoever dies meanwhile, and go with the rest."""
     installation.load(latency=0.4)
-    for name in ("far", "third"):
-        fields = {"name": name, "driver": "mock", "settings": {"latency": 0.4}}
-        installation.run(f"hypervisor_actions.create({fields!r}, actor=admin)")
-    story = Story(Mocks(installation, "mock", MockDriver("mock", {"latency": 0.0}, installation.home)))
+    fields = {"name": "far", "driver": "mock", "settings": {"latency": 0.4}}
+    installation.run(f"hypervisor_actions.create({fields!r}, actor=admin)")
+    story = Story(TwoMocks(installation, "mock", MockDriver("mock", {"latency": 0.0}, installation.home)))
     body = {
         "name": "hybrid",
         "hypervisor": "mock",
@@ -50,18 +49,8 @@ def test_gateways_between_hypervisors_survive_kills(installation):
     story.kill_when(lambda: len(story.ground.there()) > 0, "creating")
     story.kill_when(lambda: story.status()["progress"]["running"] > 1, "starting")
     story.ends("running", 4, "created")
-    told = story.good("GET")
-    told["document"]["nodes"].append({"name": "c", "hypervisor": "third"})
-    told["document"]["links"].append(["b", "c"])
-    story.good("PATCH", json={"document": told["document"], "version": told["version"]})
-    plan = story.good("POST", "/plan", json={})
-    assert [row["change"] for row in plan["rows"]] == ["keep", "change", "anew", "keep", "add", "add"], plan["rows"]
-    story.good("POST", "/deploy", json={"digest": plan["digest"]})
-    before = story.ground.there()
-    story.kill_when(lambda: not before <= story.ground.there(), "making anew")
-    story.ends("running", 6, "joined by a third one")
     story.good("DELETE")
-    story.kill_when(lambda: len(story.ground.there()) < 6, "tearing down")
+    story.kill_when(lambda: len(story.ground.there()) < 4, "tearing down")
     assert until(lambda: story.ask("GET").status_code == 404, 60, 0.2), story.status()
     assert story.ground.there() == Counter()
     audit = installation.audit()
