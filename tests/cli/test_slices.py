@@ -259,9 +259,7 @@ def test_a_mock_that_takes_any_image_says_so(admin: Terminal, lab: str):
     admin("hypervisor", "create", "any", "-d", "mock")
     told = admin("image", "ls", "-H", "any")
     assert told.out == ""
-    assert (
-        "any is a mock whose settings name no images: it takes any name.\n" in told.err
-    )  # how old it is may be said, too
+    assert "any is a mock whose settings name no images: it takes any name.\n" in told.err  # and how old that is
     assert admin("image", "ls", "-H", "any", "-o", "json").data == []
     named = admin("image", "ls", "-H", lab)
     assert [row[0] for row in named.table[1:]] == ["debian-12", "ubuntu-24.04"]
