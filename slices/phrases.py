@@ -31,6 +31,7 @@ SENTENCES: Final[Mapping[str, Any]] = {
     "not_in_slice": _("The slice has it no longer."),
     "site_unsaid": _("It says no hypervisor."),
     "no_site": _("The hypervisor “%(hypervisor)s” cannot be used. There are: %(places)s."),
+    "site_closed": _("The hypervisor “%(hypervisor)s” cannot be used here."),
     "joins": _("It joins %(links)s with %(hypervisors)s."),
     "gateway_taken": _(
         "Networks on several hypervisors are joined by a gateway of this name, but “%(name)s” is something else. Rename it, "

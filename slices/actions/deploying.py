@@ -30,13 +30,15 @@ from descriptors.names import join
 from descriptors.peers import peers_in
 from descriptors.permissions import require
 from descriptors.states import OFF, State
+from hypervisors.placement import Reason
 from olimpus.errors import Conflict, Invalid
 from slices import documents, selectors
 from slices.actions.drafting import outdate
 from slices.actions.planning import Standing, plan, shown, stand, stands
 from slices.models import Deployment, Plan
 from slices.models import Kind as What
-from slices.plan.shape import ANEW, CHANGE
+from slices.phrases import phrase
+from slices.plan.shape import ANEW, CHANGE, KEEP
 from slices.treeform import Tree, chosen_in, tree_of
 
 CREATE, AGAIN, BY_FORCE = {"start": True}, {"again": True}, {"force": True}
@@ -109,7 +111,11 @@ def _require_current(found: Plan, standing: Standing, folder: Node) -> None:
         hint = _("Look at a new plan.")
         raise Conflict(_("The slice has changed since it was planned."), where="digest", hint=hint)
     if not found.shown["fits"]:
-        raise Conflict(_("It does not fit."), where=folder.path, errors=found.shown["refusals"])
+        raise Conflict(_("It does not fit."), where=folder.path, errors=list(map(_told, found.shown["refusals"])))
+
+
+def _told(refusal: Mapping[str, Any]) -> dict[str, str]:
+    return {"where": refusal["node"] or refusal["hypervisor"], "message": phrase(Reason(**refusal["reason"]))}
 
 
 def _require_none_goes(standing: Standing, after: Tree, folder: Node) -> None:
@@ -287,7 +293,7 @@ def _undo(folder: Node, last: Deployment, actor: User) -> Deployment:
         standing = stand(folder)
         made = {name: machine for name, machine in standing.machines.items() if str(machine.uid) in set(last.made)}
         since = {name: own for name, own in standing.tree.machines.items() if name not in made}
-        before = Tree(last.before["folder"], since | last.before["machines"])
+        before = Tree(last.before["folder"], since | _still_there(last, standing))
         anew = {n for n in since if stands(standing.machines[n]) and _is_retold(before, standing.tree, n)}
         touched = {n for n in since if _cards(before, n) != _cards(standing.tree, n)} - anew
         change = Change(folder, actor, standing, before, touched, made, anew)
@@ -299,6 +305,12 @@ def _undo(folder: Node, last: Deployment, actor: User) -> Deployment:
         Deployment.objects.filter(pk=last.pk).update(undone=True)
         outdate(folder, actor=actor)
         return change.kept(What.UNDO)
+
+
+def _still_there(last: Deployment, standing: Standing) -> dict[str, Any]:
+    """The machines from before, without those that it kept, and that somebody has renamed, moved or deleted since."""
+    kept = {row["node"] for row in last.plan["rows"] if row["change"] in (KEEP, CHANGE)}
+    return {name: own for name, own in last.before["machines"].items() if name in standing.machines or name not in kept}
 
 
 def _is_retold(before: Tree, after: Tree, name: str) -> bool:

@@ -40,8 +40,17 @@ def unknown_sites(found: Mapping[str, tuple[str, Site | None]], sites: Collectio
     """Nodes of which nobody knows where they belong."""
     for node, (name, site) in found.items():
         if site is None:
-            reason = Reason("no_site", {"hypervisor": name, "places": sorted(sites)}) if name else Reason("site_unsaid")
-            yield Refusal(node, name, reason)
+            yield Refusal(node, name, _no_site(name, sites))
+
+
+def _no_site(name: str, sites: Collection[str]) -> Reason:
+    if not name:
+        return Reason("site_unsaid")
+    return (
+        Reason("no_site", {"hypervisor": name, "places": sorted(sites)})
+        if sites
+        else Reason("site_closed", {"hypervisor": name})
+    )
 
 
 def missing_images(graph: Graph, sites: Mapping[str, Site]) -> Iterator[Refusal]:

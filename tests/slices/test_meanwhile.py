@@ -11,6 +11,7 @@ from descriptors.models import Node
 from olimpus.errors import NotFound
 from slices import actions, selectors
 from slices.actions import planning
+from tests.slices.conftest import names
 
 
 @pytest.mark.parametrize("what", ["plan", "deploy"])
@@ -60,3 +61,22 @@ def test_a_node_that_comes_back_while_its_machine_goes_waits(world, slices):
     world.perform()
     slices.deploy(key)
     assert [row["state"] for row in slices.get(key, "/status")["nodes"]] == ["running", "running"]
+
+
+def test_who_was_renamed_since_comes_back_by_no_undo(world, slices):
+    key = slices.made(topology={"text": "nodes: [{name: a}, {name: b}]"})
+    slices.deploy(key)
+    nodes = slices.get(key)["document"]["nodes"]
+    slices.draw(key, nodes=[*nodes, {"name": "c"}])
+    slices.deploy(key)
+    tree_actions.rename(Node.objects.get(parent=key, name="b"), "d", actor=world.root)
+    assert slices.post(key, "undo").status_code == 202
+    world.perform()
+    assert names(key) == ["a", "d"]
+
+
+def test_what_does_not_fit_is_told_in_words_when_it_is_deployed(world, slices):
+    key = slices.made(defaults={"image": "debian-12", "hypervisor": "nowhere"})
+    answer = slices.post(key, "deploy")
+    assert answer.status_code == 409
+    assert answer.json()["errors"][0] == {"where": "r1", "message": "The hypervisor “nowhere” cannot be used here."}
