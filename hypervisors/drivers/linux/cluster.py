@@ -39,7 +39,6 @@ class Member:
         self.worker = Worker(hypervisor, line, values, home)
         self.pool = Pool(self.worker, str(values["pool_path"]).rstrip("/"))
         self.machines = Machines(self.worker, ways_of)
-        self.starts = Starts()
         self.snapshots = SnapshotService(self.machines)
         self.guests = Guests(self.worker, self.machines)
         self._virt_type = "" if values["virt_type"] == "auto" else str(values["virt_type"])
@@ -65,6 +64,7 @@ class Cluster:
     ):
         self.hypervisor = hypervisor
         self.members = {line.name: Member(hypervisor, line, values, home, ways_of) for line in lines}
+        self.starts = Starts()
         self._threads = ThreadPoolExecutor(min(MOST_THREADS, len(self.members)), thread_name_prefix="worker")
 
     def of(self, ref: str) -> tuple[Member, str]:

@@ -165,7 +165,7 @@ class LinuxDriver(Driver):
 
     def start(self, ref: str) -> VmInfo:
         member, uuid = self.cluster.of(ref)
-        return member.machines.act(uuid, member.starts.start)
+        return member.machines.act(uuid, self.cluster.starts.start)
 
     def stop(self, ref: str) -> VmInfo:
         return self._act(ref, _unless_off(libvirt.virDomain.shutdown))

@@ -1,7 +1,7 @@
-"""Machines that are started together on one worker: none of them boots before all of them are there.
+"""Machines that are started together: none of them boots before all of them are there.
 
 Guests that boot take the processors that the others' start needs, and most of all Open vSwitch, which gives them their ports
-one after the other.
+one after the other. It is so on one worker, and on all of a cluster whose workers are guests of one machine themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PATIENCE: Final = 5.0
 
 
 class Starts:
-    """The starts on one worker. Thread-safe; every call may be repeated, also after whoever made it was killed."""
+    """The starts of one cluster. Thread-safe; every call may be repeated, also after whoever made it was killed."""
 
     def __init__(self) -> None:
         self._change = threading.Condition()

@@ -1,4 +1,4 @@
-"""Machines that are started together on one worker: none boots before all are there."""
+"""Machines that are started together: none boots before all are there."""
 
 from __future__ import annotations
 
