@@ -94,7 +94,10 @@ def _renamed(graph: Graph, renamed: Mapping[str, str], taken: set[str]) -> Itera
 def _generated(kind: object, parameters: Mapping[str, Any], path: Path) -> Graph:
     fields = Fields("")
     found = KINDS.get(kind) if isinstance(kind, str) else None
-    if found is None or len(path) > DEEPEST:
+    if len(path) > DEEPEST:
+        fields.add(path, _("Topologies are joined at most %d deep.") % DEEPEST)
+        fields.raise_if_any()
+    if found is None:
         fields.add((*path, "kind"), _("There is no topology %s.") % shown(kind), nearest(str(kind), KINDS))
         fields.raise_if_any()
         raise AssertionError("never here")

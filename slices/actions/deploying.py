@@ -226,12 +226,9 @@ class Change:
 
     def _clean(self, path: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
         """What Olimpus itself chose needs no right."""
-        ours = chosen_in(after)
-        plain = [
-            {name: value for name, value in definition.items() if name not in chosen_in(definition)}
-            for definition in (before, after)
-        ]
-        return checked(path, plain[1], actor=self.actor, before=plain[0]) | ours
+        clean = checked(path, _said(after), actor=self.actor, before=_said(before)) | chosen_in(after)
+        planned = (after.get("node") or {}).get("planned")
+        return clean | {"node": clean.get("node", {}) | {"planned": planned}} if planned else clean
 
     def _lifted(self) -> dict[str, set[str]]:
         """Machines that are rewritten, and those that are made anew or not at all, by path."""
@@ -254,6 +251,13 @@ class Change:
             plain = {key: value for key, value in own.items() if key not in ours}
             drafts.append(shape.Draft(name, Kind.DESCRIPTOR, plain))
         insert([(reread(self.folder), drafts)], actor=self.actor, chosen=chosen)
+
+
+def _said(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what a plan has chosen."""
+    said = {name: value for name, value in definition.items() if name not in chosen_in(definition)}
+    node = {name: value for name, value in (said.pop("node", None) or {}).items() if name != "planned"}
+    return said | {"node": node} if node else said
 
 
 def _busy(machine: Descriptor) -> bool:

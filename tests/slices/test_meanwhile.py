@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from descriptors import actions as tree_actions
-from descriptors.models import Node
+from descriptors.models import Descriptor, Node
 from olimpus.errors import NotFound
 from slices import actions, selectors
 from slices.actions import planning
-from tests.slices.conftest import names
+from tests.slices.conftest import Slices, names
 
 
 @pytest.mark.parametrize("what", ["plan", "deploy"])
@@ -80,3 +80,12 @@ def test_what_does_not_fit_is_told_in_words_when_it_is_deployed(world, slices):
     answer = slices.post(key, "deploy")
     assert answer.status_code == 409
     assert answer.json()["errors"][0] == {"where": "r1", "message": "The hypervisor “nowhere” cannot be used here."}
+
+
+def test_what_a_plan_chooses_needs_no_right_to_edit(world, slices):
+    key = slices.made(defaults={"image": "debian-12", "flavor": None})
+    tree_actions.grant(Node.objects.get(pk=key), "user", user=world.sam.user, actor=world.root)
+    Slices(world, world.sam.user).deploy(key)
+    row = slices.get(key, "/status")["nodes"][0]
+    chosen = Descriptor.objects.get(pk=row["id"]).definition
+    assert (row["state"], chosen["flavor"], chosen["node"]["planned"]) == ("running", "small", ["flavor"])
