@@ -52,7 +52,7 @@ def get(user: User, key: int) -> Node:
     """The folder of the slice with this id. NotFound when it is not there, not visible, or no slice."""
     node = selectors.get(user, key)
     if not is_slice(node):
-        raise NotFound(_("This is no slice."), where=str(key))
+        raise NotFound(_("This is no slice."), where=node.path)
     return node
 
 

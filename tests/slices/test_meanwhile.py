@@ -89,3 +89,8 @@ def test_what_a_plan_chooses_needs_no_right_to_edit(world, slices):
     row = slices.get(key, "/status")["nodes"][0]
     chosen = Descriptor.objects.get(pk=row["id"]).definition
     assert (row["state"], chosen["flavor"], chosen["node"]["planned"]) == ("running", "small", ["flavor"])
+
+
+def test_what_is_no_slice_is_told_by_its_path(world, slices):
+    answer = slices.client.get(f"/api/slices/{world.courses.pk}")
+    assert (answer.status_code, answer.json()["detail"]) == (404, "/courses: This is no slice.")
