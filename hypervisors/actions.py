@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from accounts import journal
 from accounts.models import User
 from hypervisors import aliases, claims, connection, health
-from hypervisors.drivers.base import Check
+from hypervisors.drivers.checks import Check
 from hypervisors.gateway import Gateway, forget_gateways, gateway_for
 from hypervisors.models import Health, Hypervisor, Inventory
 from hypervisors.registry import clean_settings, driver_class, nearest

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from hypervisors.drivers.base import Check, listening
+from hypervisors.drivers.checks import Check, listening
 from hypervisors.gateway import Gateway
 
 #: Longer than this nobody waits for an answer.

@@ -26,8 +26,6 @@ from hypervisors.drivers.base import (
     POWER_WORDS,
     Capability,
     Capacity,
-    Check,
-    Checks,
     Console,
     Driver,
     Hosts,
@@ -38,6 +36,7 @@ from hypervisors.drivers.base import (
     VmInfos,
     VmSpec,
 )
+from hypervisors.drivers.checks import Check, Checks
 from hypervisors.drivers.cloud import Cloud, Image, Services
 from hypervisors.permits import Permits
 from hypervisors.registry import driver_class

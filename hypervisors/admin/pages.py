@@ -21,7 +21,8 @@ from accounts.models import Entry
 from hypervisors import actions, breaker, clouds
 from hypervisors.admin import cloud, facts, resources, steps, tunnels
 from hypervisors.admin.forms import HypervisorForm, form_for, typed_for_other
-from hypervisors.drivers.base import CAPABILITY_WORDS, Check
+from hypervisors.drivers.base import CAPABILITY_WORDS
+from hypervisors.drivers.checks import Check
 from hypervisors.models import Health, Hypervisor
 from hypervisors.registry import DRIVERS, driver_class, installed
 from olimpus import panels

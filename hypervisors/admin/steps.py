@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from hypervisors.drivers.base import Check
+from hypervisors.drivers.checks import Check
 from hypervisors.registry import driver_class
 from olimpus.streams import streamed
 

@@ -23,7 +23,8 @@ from hypervisors.api.serializers import (
     MaintenanceSerializer,
     TrySerializer,
 )
-from hypervisors.drivers.base import Check, Driver
+from hypervisors.drivers.base import Driver
+from hypervisors.drivers.checks import Check
 from hypervisors.models import Hypervisor
 from hypervisors.registry import installed
 from olimpus.api import etag, expected_version, problem_responses

@@ -14,19 +14,17 @@ The contract, which `tests/contract/` holds every driver to:
 from __future__ import annotations
 
 import socket
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
+from hypervisors.drivers.checks import Checks
 from hypervisors.drivers.cloud import Cloud, Host, Image
-from olimpus.errors import HypervisorError, Unsupported
+from olimpus.errors import Unsupported
 from olimpus.words import gettext as _
 from olimpus.words import gettext_noop
 
@@ -184,17 +182,6 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
-class Check:
-    """One step of a connection test."""
-
-    step: str  # stable code: settings, name, port, login, api, version, latency…
-    label: str
-    ok: bool
-    detail: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
 class Capacity:
     """Totals and use of a hypervisor; a total of None is unbounded or unknown."""
 
@@ -231,52 +218,9 @@ class Console:
 
 
 # `Driver.list` hides the builtin inside the class, so its answers get names of their own.
-Checks = list[Check]
 VmInfos = list[VmInfo]
 Snapshots = list[Snapshot]
 Hosts = list[Host]
-
-
-_listener: ContextVar[Callable[[Check], None] | None] = ContextVar("checklist_listener", default=None)
-
-
-@contextmanager
-def listening(tell: Callable[[Check], None]) -> Iterator[None]:
-    """Tell each step of the checklists made inside, as soon as it ends; in the thread that makes them."""
-    token = _listener.set(tell)
-    try:
-        yield
-    finally:
-        _listener.reset(token)
-
-
-class Checklist:
-    """Collects the steps of `Driver.check`: the first failure is reported and the later steps are not tried.
-
-    >>> checks = Checklist()
-    >>> with checks.step("login", "Sign in") as detail:
-    ...     detail.append("as admin")
-    """
-
-    def __init__(self) -> None:
-        self.checks: list[Check] = []
-
-    @property
-    def failed(self) -> bool:
-        return any(not check.ok for check in self.checks)
-
-    @contextmanager
-    def step(self, step: str, label: str) -> Iterator[list[str]]:
-        """Time a step; a `HypervisorError` inside becomes its failed `Check`."""
-        detail: list[str] = []
-        ok, begun = True, time.perf_counter()
-        try:
-            yield detail
-        except HypervisorError as error:
-            ok, detail = False, [f"{error.message} {error.hint}".strip()]
-        self.checks.append(Check(step, label, ok, " ".join(detail), time.perf_counter() - begun))
-        if tell := _listener.get():
-            tell(self.checks[-1])
 
 
 class Driver(ABC):

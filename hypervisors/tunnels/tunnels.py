@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 import paramiko
 
-from hypervisors.drivers.base import Checklist, Checks
+from hypervisors.drivers.checks import Checklist, Checks
 from hypervisors.tunnels import board, commands, wire
 from hypervisors.tunnels.commands import Ended
 from hypervisors.tunnels.hops import ROLES, Hop

@@ -7,7 +7,7 @@ from typing import Final
 
 import libvirt
 
-from hypervisors.drivers.base import Check, Checklist, Checks
+from hypervisors.drivers.checks import Check, Checklist, Checks
 from hypervisors.drivers.linux.cluster import Cluster, Member
 from hypervisors.drivers.linux.gateway.client import Gateway
 from hypervisors.drivers.linux.sheets import GIB

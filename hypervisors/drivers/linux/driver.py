@@ -16,7 +16,6 @@ from hypervisors.drivers.base import (
     POWER_WORDS,
     Capability,
     Capacity,
-    Checks,
     Console,
     Driver,
     Hosts,
@@ -28,6 +27,7 @@ from hypervisors.drivers.base import (
     VmInfos,
     VmSpec,
 )
+from hypervisors.drivers.checks import Checks
 from hypervisors.drivers.hops import BASTION
 from hypervisors.drivers.linux import check
 from hypervisors.drivers.linux.cloud import LinuxCloud

@@ -19,8 +19,6 @@ from hypervisors.drivers.base import (
     POWER_WORDS,
     Capability,
     Capacity,
-    Checklist,
-    Checks,
     Console,
     Driver,
     Hosts,
@@ -34,6 +32,7 @@ from hypervisors.drivers.base import (
     extra_gib,
     network_name,
 )
+from hypervisors.drivers.checks import Checklist, Checks
 from hypervisors.drivers.cloud import Image
 from hypervisors.drivers.mock import guest, screen, serial, store, vnc
 from hypervisors.drivers.mock.cloud import MockCloud

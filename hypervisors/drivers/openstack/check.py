@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from hypervisors.drivers.base import Checklist, Checks
+from hypervisors.drivers.checks import Checklist, Checks
 from hypervisors.drivers.openstack.errors import translated
 from hypervisors.drivers.openstack.rest import PAGE
 from hypervisors.drivers.openstack.servers import Servers

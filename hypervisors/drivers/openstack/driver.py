@@ -10,7 +10,6 @@ from hypervisors.drivers.base import (
     POWER_WORDS,
     Capability,
     Capacity,
-    Checks,
     Console,
     Driver,
     Power,
@@ -21,6 +20,7 @@ from hypervisors.drivers.base import (
     VmInfos,
     VmSpec,
 )
+from hypervisors.drivers.checks import Checks
 from hypervisors.drivers.hops import BASTION, HEADNODE
 from hypervisors.drivers.openstack import memory
 from hypervisors.drivers.openstack.check import STEPS, Checker
