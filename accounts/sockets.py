@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from types import SimpleNamespace
@@ -9,6 +10,7 @@ from typing import Any
 
 from channels.auth import get_user
 from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.utils import translation
@@ -20,6 +22,9 @@ from accounts.models import ApiToken, User
 
 Scope = dict[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[Any]]
+
+#: Codes with which sockets are closed: not, or no longer, signed in; not, or no longer, allowed; too many are open.
+NOT_SIGNED_IN, NOT_ALLOWED, FULL = 4401, 4403, 4429
 
 
 class BearerAuth:
@@ -59,6 +64,12 @@ def language(scope: Scope) -> str:
     accepted = dict(scope.get("headers", ())).get(b"accept-language", b"").decode("latin-1")
     asking = SimpleNamespace(COOKIES=scope.get("cookies", {}), META={"HTTP_ACCEPT_LANGUAGE": accepted})
     return translation.get_language_from_request(asking)  # type: ignore[arg-type]
+
+
+async def end(socket: AsyncWebsocketConsumer, code: int, message: str, hint: str = "") -> None:
+    """Say why in words, and close."""
+    await socket.send(json.dumps({"end": {"code": code, "message": message, "hint": hint}}))
+    await socket.close(code=code)
 
 
 @database_sync_to_async

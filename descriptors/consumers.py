@@ -15,11 +15,11 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 
 from accounts import sockets
 from accounts.models import User
+from accounts.sockets import NOT_ALLOWED, NOT_SIGNED_IN
 from descriptors.access import Access
 from descriptors.feed import feed, may_listen
 from descriptors.selectors import folder_path
 
-NOT_SIGNED_IN, NOT_ALLOWED = 4401, 4403
 MOST_PATHS, MOST_CHARACTERS = 200, 65536
 
 

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from accounts import sockets
 from accounts.models import User
+from accounts.sockets import FULL, NOT_ALLOWED, NOT_SIGNED_IN
 from descriptors.access import Access
 from descriptors.feed import feed
 from descriptors.permissions import can
@@ -25,8 +26,6 @@ from olimpus.errors import NotFound
 from slices import actions, selectors
 from slices.company import MOST_WINDOWS, company
 from slices.selectors import Company
-
-NOT_SIGNED_IN, NOT_ALLOWED, FULL = 4401, 4403, 4429
 
 
 class DrawingConsumer(AsyncWebsocketConsumer):
@@ -82,12 +81,8 @@ class DrawingConsumer(AsyncWebsocketConsumer):
 
     async def _turn_away(self) -> None:
         with translation.override(sockets.language(self.scope)):
-            message = _("You have %(n)d drawings open: this window is not told who else edits it.") % {
-                "n": MOST_WINDOWS
-            }
-            end = {"code": FULL, "message": message, "hint": _("Close one, and load this one again.")}
-        await self.send(json.dumps({"end": end}))
-        await self.close(code=FULL)
+            message = _("You have %(n)d drawings open: this window is not told who else edits it.")
+            await sockets.end(self, FULL, message % {"n": MOST_WINDOWS}, _("Close one, and load this one again."))
 
     async def _enter(self) -> bool:
         """Whether the slice may be seen; who may edit it is seen by the others."""

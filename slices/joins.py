@@ -100,7 +100,9 @@ def outdated(graph: Graph, told: Mapping[str, Told], renewed: Collection[str] = 
 
     `renewed` are gateways that get another address outside than they had: whoever knew them knows the old one.
     """
-    outside = ways_out(graph) if told else {}
+    if not told:
+        return set()
+    outside = ways_out(graph)
 
     def knows(name: str, others: Sequence[str]) -> bool:
         same = told[name].peers == set(others) and outside.get(name) in told[name].ways_out

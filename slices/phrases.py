@@ -92,3 +92,8 @@ def phrase(reason: Reason) -> str:
     if reason.code == "leads_not" and told["ways"]:
         return f"{sentence} {str(SENTENCES['routes_kept']) % told}"
     return f"{sentence} {str(INSTEAD) % told}" if "wanted" in told and "flavors" not in told else sentence
+
+
+def phrase_of(kept: Mapping[str, Any]) -> str:
+    """The sentence of a reason that a plan has kept as JSON."""
+    return phrase(Reason(**kept))

@@ -26,6 +26,7 @@ from django.utils.translation import gettext as _
 
 from accounts import sockets
 from accounts.models import User
+from accounts.sockets import FULL, NOT_ALLOWED, NOT_SIGNED_IN
 from descriptors.access import Access
 from descriptors.actions.consoles import close_console, open_console
 from descriptors.consoles.keeper import Viewers, keeper
@@ -41,7 +42,7 @@ from olimpus.errors import Conflict, Forbidden, HypervisorError, OlimpusError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-NOT_SIGNED_IN, NOT_ALLOWED, GONE, IDLE, OVER, NONSENSE, FULL, NO_ANSWER = 4401, 4403, 4404, 4408, 4410, 4400, 4429, 4502
+GONE, IDLE, OVER, NONSENSE, NO_ANSWER = 4404, 4408, 4410, 4400, 4502
 #: For the journal.
 WORDS: Final = {
     NOT_SIGNED_IN: "signed-out",
@@ -196,8 +197,7 @@ class ConsoleConsumer(AsyncWebsocketConsumer):
         if self.code:
             return
         self.code = code
-        await self.send(json.dumps({"end": {"code": code, "message": message, "hint": hint}}))
-        await self.close(code=code)
+        await sockets.end(self, code, message, hint)
         if asyncio.current_task() is not self.work:
             self._give_up()  # nothing more passes, whether the browser goes or not
 

@@ -30,14 +30,13 @@ from descriptors.names import join
 from descriptors.peers import peers_in
 from descriptors.permissions import require
 from descriptors.states import OFF, State
-from hypervisors.placement import Reason
 from olimpus.errors import Conflict, Invalid
 from slices import documents, selectors
 from slices.actions.drafting import outdate
 from slices.actions.planning import Standing, plan, shown, stand, stands
 from slices.models import Deployment, Plan
 from slices.models import Kind as What
-from slices.phrases import phrase
+from slices.phrases import phrase_of
 from slices.plan.shape import ANEW, CHANGE, KEEP
 from slices.treeform import Tree, chosen_in, tree_of
 
@@ -115,7 +114,7 @@ def _require_current(found: Plan, standing: Standing, folder: Node) -> None:
 
 
 def _told(refusal: Mapping[str, Any]) -> dict[str, str]:
-    return {"where": refusal["node"] or refusal["hypervisor"], "message": phrase(Reason(**refusal["reason"]))}
+    return {"where": refusal["node"] or refusal["hypervisor"], "message": phrase_of(refusal["reason"])}
 
 
 def _require_none_goes(standing: Standing, after: Tree, folder: Node) -> None:

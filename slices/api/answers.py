@@ -9,11 +9,10 @@ from accounts.models import User
 from descriptors.api.rows import operation_row
 from descriptors.models import Node, Operation
 from descriptors.states import State
-from hypervisors.placement import Reason
 from slices import selectors
 from slices.actions.drafting import faults_of
 from slices.models import Deployment, Draft, Plan
-from slices.phrases import phrase
+from slices.phrases import phrase_of
 
 Json = dict[str, Any]
 
@@ -63,7 +62,7 @@ def _planned(row: Mapping[str, Any], running: set[str]) -> Json:
         **row,
         **_in_words(row["reason"], "reason", "code"),
         **_in_words(row["flavor_reason"], "flavor_reason", "flavor_code"),
-        "note": phrase(Reason(**row["note"])) if row.get("note") else "",
+        "note": phrase_of(row["note"]) if row.get("note") else "",
         "restart": row["change"] == "change" and row["node"] in running,
     }
 
@@ -74,7 +73,7 @@ def _refused(refusal: Mapping[str, Any]) -> Json:
 
 
 def _in_words(reason: Mapping[str, Any], text: str, code: str) -> dict[str, str]:
-    return {text: phrase(Reason(**reason)), code: str(reason["code"])}
+    return {text: phrase_of(reason), code: str(reason["code"])}
 
 
 def deployment_row(deployment: Deployment | None) -> Json | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from descriptors.models import Descriptor
 from descriptors.worker.engine import Engine
 from hypervisors.drivers import mock
-from olimpus.errors import VMNotFound
+from olimpus.errors import HypervisorError, VMNotFound
 from tests import factories
 from tests.slices.conftest import Slices
 
@@ -119,6 +120,23 @@ class Watched:
         """The addresses that the machine was told."""
         text = self.made[f"{machine.path.split('/')[-2]}-{machine.name}"]
         return set(re.findall(r"203\.0\.113\.\d+", text))
+
+
+@contextmanager
+def refused(
+    monkeypatch: pytest.MonkeyPatch, call: str, hypervisor: str, error: type[HypervisorError], message: str
+) -> Iterator[None]:
+    """Meanwhile this hypervisor answers this call of its driver with an error."""
+    real = getattr(mock.MockDriver, call)
+
+    def instead(driver: Any, *asked: Any, **options: Any) -> Any:
+        if driver.hypervisor == hypervisor:
+            raise error(message, where=hypervisor)
+        return real(driver, *asked, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mock.MockDriver, call, instead)
+        yield
 
 
 @pytest.fixture

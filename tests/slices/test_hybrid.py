@@ -14,7 +14,7 @@ from hypervisors.models import Hypervisor
 from olimpus.errors import Unreachable
 from slices import formats, selectors
 from tests.slices.conftest import names
-from tests.slices.hybrids import GATEWAYS, HYBRID, Hybrid
+from tests.slices.hybrids import GATEWAYS, HYBRID, Hybrid, refused
 from tests.slices.hybrids import hybrid as hybrid
 from tests.slices.hybrids import watched as watched
 from tests.worker.conftest import make_due
@@ -134,20 +134,12 @@ def test_undone(hybrid, watched):
 
 def test_a_peers_hypervisor_that_is_silent_is_asked_again(hybrid, watched, monkeypatch):
     key = hybrid.made()
-    silent, ask = [True], mock.MockDriver.outside
-
-    def outside(driver: Any, spec: Any) -> str:
-        if silent[0] and driver.hypervisor == "far":
-            raise Unreachable("Nobody answers.", where="far")
-        return ask(driver, spec)
-
-    monkeypatch.setattr(mock.MockDriver, "outside", outside)
-    hybrid.deploy(key)
+    with refused(monkeypatch, "outside", "far", Unreachable, "Nobody answers."):
+        hybrid.deploy(key)
     waiting = Operation.objects.get(open_for=hybrid.machine(key, "gw-mock-1"))
     assert waiting.status == "queued"
     assert waiting.error["message"] == "The address outside of “gw-far” in far cannot be had: Nobody answers."
     assert hybrid.running(key) == 5
-    silent[0] = False
     make_due()
     hybrid.work()
     assert hybrid.running(key) == 6
@@ -174,16 +166,9 @@ def test_a_silent_hypervisor_keeps_no_gateway_of_others(hybrid, monkeypatch):
     near, far = (hybrid.machine(key, name) for name in reversed(GATEWAYS))
     request("destroy", far, actor=hybrid.world.root, arguments={"force": True})
     hybrid.work()
-    tidy = mock.MockDriver.tidy
-
-    def silent(driver: Any, spec: Any, **options: Any) -> None:
-        if driver.hypervisor == "far":
-            raise Unreachable("Nobody answers.", where="far")
-        tidy(driver, spec, **options)
-
-    monkeypatch.setattr(mock.MockDriver, "tidy", silent)
-    operation = request("destroy", near, actor=hybrid.world.root, arguments={"force": True})
-    hybrid.work()
+    with refused(monkeypatch, "tidy", "far", Unreachable, "Nobody answers."):
+        operation = request("destroy", near, actor=hybrid.world.root, arguments={"force": True})
+        hybrid.work()
     operation.refresh_from_db()
     assert (operation.status, operation.result) == ("succeeded", {"left": "far: Nobody answers."})
 

@@ -16,7 +16,7 @@ from descriptors.worker.claims import claim, prepare, release_lost
 from hypervisors.drivers import mock
 from olimpus.errors import CapacityExceeded, Unreachable
 from tests.slices.conftest import names
-from tests.slices.hybrids import GATEWAYS, Hybrid, Watched
+from tests.slices.hybrids import GATEWAYS, Hybrid, Watched, refused
 from tests.slices.hybrids import hybrid as hybrid
 from tests.slices.hybrids import watched as watched
 from tests.worker.conftest import make_due
@@ -225,18 +225,10 @@ def test_killed(hybrid, watched, monkeypatch, stage):
 def test_one_that_cannot_be_made_again_is_resumed(hybrid, watched, monkeypatch):
     key = deployed(hybrid, watched)
     grow(hybrid, key)
-    full, create = [True], mock.MockDriver.create
-
-    def creating(driver: Any, spec: Any) -> Any:
-        if full[0] and driver.hypervisor == "far":
-            raise CapacityExceeded("It is full.", where="far")
-        return create(driver, spec)
-
-    monkeypatch.setattr(mock.MockDriver, "create", creating)
-    hybrid.deploy(key)
+    with refused(monkeypatch, "create", "far", CapacityExceeded, "It is full."):
+        hybrid.deploy(key)
     assert hybrid.machine(key, "gw-far").state == "failed"
     assert hybrid.running(key) == 7
-    full[0] = False
     assert hybrid.post(key, "resume").status_code == 202
     hybrid.work()
     assert hybrid.running(key) == 8
@@ -248,17 +240,9 @@ def test_it_stays_while_a_hypervisor_of_others_is_silent(hybrid, watched, monkey
     """Nothing is destroyed before it is known what the new one must be told."""
     key = deployed(hybrid, watched)
     grow(hybrid, key)
-    silent, ask = [True], mock.MockDriver.outside
-
-    def outside(driver: Any, spec: Any) -> str:
-        if silent[0] and driver.hypervisor == "third":
-            raise Unreachable("Nobody answers.", where="third")
-        return ask(driver, spec)
-
-    monkeypatch.setattr(mock.MockDriver, "outside", outside)
-    hybrid.deploy(key)
+    with refused(monkeypatch, "outside", "third", Unreachable, "Nobody answers."):
+        hybrid.deploy(key)
     assert not [name for what, name in watched.done if what == "destroy"]
-    silent[0] = False
     make_due()
     hybrid.work()
     assert all_know_each_other(hybrid, watched, key, THREE)
